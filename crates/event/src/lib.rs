@@ -1,0 +1,29 @@
+//! The event model of Tidings: what an event is, how its bytes are checked, where it goes.
+//!
+//! The canonical encoding of an event is Protobuf `tidings.v1.Event` ([`v1`]). The service stores
+//! those bytes untouched; the scanner reads the [`Envelope`] out of them in one pass without
+//! building the message. Events travel in blocks ([`block`]): a body of length-delimited events
+//! under a fixed header that carries what the service assigned (partition, offset, epoch, ingest
+//! time).
+//!
+//! This crate does no I/O and knows no async runtime.
+
+pub mod block;
+pub mod clock;
+pub mod code;
+pub mod envelope;
+pub mod hop;
+pub mod ids;
+pub mod key;
+pub mod position;
+pub mod time;
+pub mod topic_name;
+pub mod v1;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use code::{Code, GrpcStatus, Refusal};
+pub use envelope::Envelope;
+pub use ids::{Epoch, JournalSeq, Offset, PartitionId, Term, TopicId, TopicPartition};
+pub use position::Position;
+pub use time::Timestamp;
+pub use topic_name::TopicName;

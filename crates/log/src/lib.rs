@@ -1,0 +1,13 @@
+//! The durable partitioned log.
+//!
+//! [`PartitionLog`] is the contract that every engine keeps; the conformance suite (feature
+//! `test-util`) is the same list of cases for all of them. The embedded engine stores groups of
+//! blocks in journals of segment files; `docs/spec/log-format.md` is its byte table.
+
+pub mod disk;
+mod partition_log;
+
+pub use partition_log::{
+    AppendError, Bounds, Caps, CommitError, Journal, Lease, LeaseError, PartitionLog, Pending,
+    PendingError, Pressure, ReadError, Retention, Table, TableChange, TopicError, TopicSpec,
+};

@@ -1,0 +1,14 @@
+//! What the service tells about itself: metric names, the recorder, the log set-up, and the one
+//! timer that waits.
+//!
+//! Metrics are plain atomic cells, one per name in [`names`]: recording one is an add, without a
+//! lock or an allocation. [`Recorder::encode`] writes them as OpenMetrics text.
+
+mod histogram;
+mod names;
+mod recorder;
+mod timer;
+
+pub use names::{Counter, Gauge, Latency};
+pub use recorder::Recorder;
+pub use timer::{Elapsed, Timer};

@@ -1,0 +1,79 @@
+//! Every metric name, in one table: `tidings_<stage>_<thing>_<unit>[_total]`.
+
+macro_rules! names {
+    ($(#[$doc:meta])* $kind:ident { $($name:ident $text:literal $help:literal;)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $kind { $(#[doc = $help] $name,)+ }
+
+        impl $kind {
+            /// All of them, in table order.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// Name on the wire.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)+ }
+            }
+
+            /// One sentence for people.
+            #[must_use]
+            pub const fn help(self) -> &'static str {
+                match self { $(Self::$name => $help,)+ }
+            }
+        }
+    };
+}
+
+names! {
+    /// Counts that only grow.
+    Counter {
+        AdmitEvents "tidings_admit_events_total" "Events stored for the first time.";
+        AdmitRefused "tidings_admit_refused_events_total" "Events refused, with an answer that says why.";
+        AdmitDuplicates "tidings_admit_duplicate_events_total" "Events recognised as repeats and not stored again.";
+        AdmitErrors "tidings_admit_errors_total" "Admitted batches whose outcome became unknown.";
+        LogGroups "tidings_log_groups_total" "Groups written.";
+        LogBytes "tidings_log_written_bytes_total" "Bytes written to journals.";
+        LogSyncs "tidings_log_syncs_total" "Times a journal was synced.";
+        LogErrors "tidings_log_errors_total" "I/O errors that made a journal read-only.";
+        LogReads "tidings_log_reads_total" "Reads served from disk.";
+        LogTrimmed "tidings_log_trimmed_events_total" "Events removed by retention.";
+        LogDamaged "tidings_log_damaged_blocks_total" "Blocks found damaged.";
+        MatchEvents "tidings_match_events_total" "Events offered to subscriptions.";
+        DeliverEvents "tidings_deliver_events_total" "Events sent to consumers, repeats included.";
+        DeliverRedelivered "tidings_deliver_redelivered_events_total" "Events sent again.";
+        DeliverErrors "tidings_deliver_errors_total" "Consumers that ended with an error.";
+        DeliverGaps "tidings_deliver_gaps_total" "Gap notices sent.";
+        DeliverCatchUpReads "tidings_deliver_catch_up_reads_total" "Reads of the log for consumers behind the live ring.";
+        SettleAcked "tidings_settle_acked_events_total" "Events acknowledged by consumers.";
+        SettleNacked "tidings_settle_nacked_events_total" "Events given back by consumers.";
+        SettleStale "tidings_settle_stale_acks_total" "Acks that were not in flight.";
+        SettleErrors "tidings_settle_errors_total" "Cursor saves that failed.";
+        ServeRequests "tidings_serve_requests_total" "Requests and streams taken.";
+        ServeErrors "tidings_serve_errors_total" "Requests and streams answered with a problem.";
+    }
+}
+
+names! {
+    /// Values that rise and fall.
+    Gauge {
+        LogQueuedBytes "tidings_log_queued_bytes" "Bytes appended and not yet durable, all journals.";
+        LogReadOnly "tidings_log_read_only_journals" "Journals that an I/O error made read-only.";
+        DeliverConsumers "tidings_deliver_consumers" "Consumers attached.";
+        DeliverInFlight "tidings_deliver_in_flight_events" "Events sent and not yet settled.";
+        ServeConnections "tidings_serve_connections" "Open connections.";
+    }
+}
+
+names! {
+    /// Times, as histograms in seconds.
+    Latency {
+        AdmitPublish "tidings_admit_publish_seconds" "From a batch's arrival to its durable answer.";
+        LogSync "tidings_log_sync_seconds" "One fdatasync of a journal.";
+        LogAppend "tidings_log_append_seconds" "From append to durable.";
+        MatchBatch "tidings_match_batch_seconds" "Matching one block against its subscriptions.";
+        DeliverEvent "tidings_deliver_event_seconds" "From a block's ingest to its first delivery.";
+        SettleCursor "tidings_settle_cursor_seconds" "From an ack to its durable cursor.";
+        ServeRequest "tidings_serve_request_seconds" "From a request's first byte to its answer.";
+    }
+}

@@ -1,0 +1,10 @@
+//! The services and messages of `tidings.v1`, generated from `proto/tidings/v1`.
+//!
+//! `repeated Event` fields hold the events' bytes: see `build.rs`.
+#![expect(missing_docs, reason = "generated: the .proto files are the documentation")]
+#![allow(clippy::all, clippy::pedantic, reason = "generated")]
+
+include!(concat!(env!("OUT_DIR"), "/tidings.v1.rs"));
+
+/// The public descriptor set, for gRPC reflection.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
