@@ -1,1 +1,5 @@
-//! Placeholder crate root, filled in by its first commit.
+//! Which subscriptions an event is for. Pure: no I/O, no clock, no async.
+
+mod pattern;
+
+pub use pattern::TopicPattern;
