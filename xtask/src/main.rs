@@ -1,2 +1,40 @@
-//! Development commands.
-fn main() {}
+//! Development commands, run as `cargo xtask COMMAND`.
+
+mod ci;
+mod docs;
+mod steps;
+mod test;
+mod tidy;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  tidy          check sizes, names, layers, first lines, and that docs and code agree
+  docs          write the generated pages: docs/errors, docs/metrics.md
+  test          run every test once, under coverage, end-to-end tests included
+  ci            everything that decides what lands: fmt, clippy, tidy, deny, audit, test
+";
+
+fn main() -> ExitCode {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let outcome = match std::env::args().nth(1).as_deref() {
+        Some("tidy") => tidy::run(&root),
+        Some("docs") => docs::write(&root),
+        Some("test") => test::run(&root),
+        Some("ci") => ci::run(&root),
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Everything that decides what lands, in the order of cheapest first.
+
+use std::path::Path;
+
+use crate::steps::{Failure, Steps, is_installed};
+use crate::{test, tidy};
+
+const DENY_VERSION: &str = "0.20.2";
+const AUDIT_VERSION: &str = "0.22.2";
+
+/// Runs all steps; prints their times even when one fails.
+pub(crate) fn run(root: &Path) -> Result<(), Failure> {
+    let mut steps = Steps::new(root);
+    let outcome = all(root, &mut steps);
+    steps.report();
+    outcome
+}
+
+fn all(root: &Path, steps: &mut Steps<'_>) -> Result<(), Failure> {
+    steps.run("format", "cargo", &["fmt", "--all", "--check"])?;
+    steps.call("tidy", || tidy::run(root))?;
+    let clippy = ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    steps.run("clippy", "cargo", &clippy)?;
+    install(steps, "deny", "cargo-deny", DENY_VERSION)?;
+    steps.run("deny", "cargo", &["deny", "--locked", "check", "bans", "licenses", "sources"])?;
+    audit(root, steps)?;
+    test::steps(root, steps)
+}
+
+/// Installs a cargo subcommand by name and version unless it is there.
+pub(crate) fn install(
+    steps: &mut Steps<'_>,
+    sub: &str,
+    package: &str,
+    version: &str,
+) -> Result<(), Failure> {
+    if is_installed("cargo", &[sub, "--version"]) {
+        return Ok(());
+    }
+    let name = format!("install {package}");
+    steps.run(&name, "cargo", &["install", "--locked", "--quiet", package, "--version", version])
+}
+
+/// Known vulnerabilities: from the copy beside the project where there is one, else fetched.
+fn audit(root: &Path, steps: &mut Steps<'_>) -> Result<(), Failure> {
+    install(steps, "audit", "cargo-audit", AUDIT_VERSION)?;
+    let database = root.join("../shared/advisory-db");
+    if database.is_dir() {
+        let path = database.to_string_lossy().into_owned();
+        return steps.run("audit", "cargo", &["audit", "--db", &path, "--no-fetch", "--stale"]);
+    }
+    let fetched = steps.run("audit", "cargo", &["audit"]);
+    if fetched.is_err() && std::env::var_os("TIDINGS_AUDIT_REQUIRED").is_none() {
+        println!("\n!! AUDIT DID NOT RUN: no advisory database at hand and none could be fetched.");
+        println!("!! Set TIDINGS_AUDIT_REQUIRED=1 to make this an error.\n");
+        return Ok(());
+    }
+    fetched
+}
