@@ -5,8 +5,10 @@
 //! blocks in journals of segment files; `docs/spec/log-format.md` is its byte table.
 
 pub mod disk;
+mod memory;
 mod partition_log;
 
+pub use memory::MemoryLog;
 pub use partition_log::{
     AppendError, Bounds, Caps, CommitError, Journal, Lease, LeaseError, PartitionLog, Pending,
     PendingError, Pressure, ReadError, Retention, Table, TableChange, TopicError, TopicSpec,
