@@ -1,0 +1,165 @@
+//! Pull delivery: what is asked, what comes, what is settled.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// `POST …/{name}/pull`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PullRequestDocument {
+    /// Most events, 1..=1000; 100 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<u32>,
+    /// How long to wait for the first event, at most 30,000; 0 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u64>,
+    /// Who pulls: events are held for this consumer until its deadline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumer: Option<String>,
+}
+
+/// The answer to a pull.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PullDocument {
+    /// In order per partition.
+    pub deliveries: Vec<PullItem>,
+}
+
+/// An event, or the notice of one that will never come.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged, from = "PullItemFields")]
+pub enum PullItem {
+    /// An event.
+    Event(Box<PulledDocument>),
+    /// Offsets this subscription will never be given.
+    Gap {
+        /// Which, and why.
+        gap: GapDocument,
+    },
+}
+
+/// One delivery.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PulledDocument {
+    /// Settles this delivery.
+    pub ack_id: String,
+    /// Opaque place of the event.
+    pub position: String,
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: u32,
+    /// Offset.
+    pub offset: u64,
+    /// Epoch of the log.
+    pub epoch: u32,
+    /// From 1.
+    pub attempt: u32,
+    /// Whether it may have been delivered before.
+    pub redelivered: bool,
+    /// When the service took it in, RFC 3339.
+    pub ingested_at: String,
+    /// Canonical JSON.
+    pub event: Box<RawValue>,
+}
+
+/// Offsets that will never be delivered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GapDocument {
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: u32,
+    /// First offset.
+    pub from: u64,
+    /// Last offset.
+    pub to: u64,
+    /// How many events.
+    pub count: u64,
+    /// `RETENTION`, `DATA_LOSS`, `TOPIC_DELETED`.
+    pub reason: String,
+}
+
+/// The members of either form: serde cannot look into raw JSON through an untagged enum.
+#[derive(Deserialize)]
+struct PullItemFields {
+    gap: Option<GapDocument>,
+    #[serde(default)]
+    ack_id: String,
+    #[serde(default)]
+    position: String,
+    #[serde(default)]
+    topic: String,
+    #[serde(default)]
+    partition: u32,
+    #[serde(default)]
+    offset: u64,
+    #[serde(default)]
+    epoch: u32,
+    #[serde(default)]
+    attempt: u32,
+    #[serde(default)]
+    redelivered: bool,
+    #[serde(default)]
+    ingested_at: String,
+    event: Option<Box<RawValue>>,
+}
+
+impl From<PullItemFields> for PullItem {
+    fn from(fields: PullItemFields) -> Self {
+        if let Some(gap) = fields.gap {
+            return Self::Gap { gap };
+        }
+        Self::Event(Box::new(PulledDocument {
+            ack_id: fields.ack_id,
+            position: fields.position,
+            topic: fields.topic,
+            partition: fields.partition,
+            offset: fields.offset,
+            epoch: fields.epoch,
+            attempt: fields.attempt,
+            redelivered: fields.redelivered,
+            ingested_at: fields.ingested_at,
+            event: fields.event.unwrap_or_else(|| RawValue::NULL.to_owned()),
+        }))
+    }
+}
+
+/// `POST …/{name}/ack`: one of the two.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AckRequestDocument {
+    /// Settles everything delivered to the same consumer at or below, each in its own partition.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub up_to: Vec<String>,
+    /// Settles exactly these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ack_ids: Vec<String>,
+}
+
+/// `POST …/{name}/nack`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NackRequestDocument {
+    /// Gives back exactly these.
+    pub ack_ids: Vec<String>,
+    /// Delay before the next attempt; 0 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay_ms: Option<u64>,
+}
+
+/// The answer to an ack or a nack, in the request's order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AckDocument {
+    /// One per ack id.
+    pub results: Vec<AckResultDocument>,
+}
+
+/// What became of one ack id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AckResultDocument {
+    /// As sent.
+    pub ack_id: String,
+    /// `confirmed` (the cursor is durable) or `stale` (it was not in flight any more).
+    pub state: String,
+}
