@@ -9,21 +9,29 @@
 //! This crate does no I/O and knows no async runtime.
 
 pub mod block;
+pub mod canonical;
 pub mod clock;
 pub mod code;
 pub mod envelope;
+pub mod event_id;
 pub mod hop;
 pub mod ids;
+pub mod json;
 pub mod key;
 pub mod position;
+pub mod scan;
+mod schema;
 pub mod time;
 pub mod topic_name;
 pub mod v1;
 
+pub use canonical::encode;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use code::{Code, GrpcStatus, Refusal};
 pub use envelope::Envelope;
+pub use event_id::{foreign_event_id, format_event_id, new_event_id, parse_event_id};
 pub use ids::{Epoch, JournalSeq, Offset, PartitionId, Term, TopicId, TopicPartition};
 pub use position::Position;
+pub use scan::scan;
 pub use time::Timestamp;
 pub use topic_name::TopicName;

@@ -34,7 +34,11 @@ pub struct PositionError;
 impl fmt::Display for Position {
     /// `p1-topic-epoch-partition-offset` in hexadecimal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "p1-{:x}-{:x}-{:x}-{:x}", self.topic.0, self.epoch.0, self.partition.0, self.offset.0)
+        write!(
+            f,
+            "p1-{:x}-{:x}-{:x}-{:x}",
+            self.topic.0, self.epoch.0, self.partition.0, self.offset.0
+        )
     }
 }
 

@@ -13,6 +13,10 @@ const SECONDS_PER_DAY: u64 = 86_400;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub u64);
 
+/// The latest time an event may carry: the last nanosecond of the year 2553, so that every time
+/// has a text form that reads back.
+pub const TIME_MAX: Timestamp = Timestamp(18_429_292_799_999_999_999);
+
 impl Timestamp {
     /// From whole milliseconds.
     #[must_use]

@@ -113,9 +113,11 @@ impl BlockHeader {
     /// and are left out.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let start = out.len();
-        let extensions = if self.encoded_bytes() <= HEADER_BYTES_MAX { &self.extensions[..] } else { &[] };
+        let extensions =
+            if self.encoded_bytes() <= HEADER_BYTES_MAX { &self.extensions[..] } else { &[] };
         let length = FIXED_BYTES + extensions.len().next_multiple_of(8);
-        let producer = self.producer.unwrap_or(ProducerStamp { id: [0; 16], epoch: 0, first_sequence: 0 });
+        let producer =
+            self.producer.unwrap_or(ProducerStamp { id: [0; 16], epoch: 0, first_sequence: 0 });
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&[VERSION, self.codec]);
         // HEADER_BYTES_MAX fits in 16 bits.
@@ -172,7 +174,8 @@ impl BlockHeader {
     fn fields(fixed: &[u8; FIXED_BYTES], extensions: Bytes) -> Result<Self, HeaderError> {
         let mut id = [0; 16];
         id.copy_from_slice(&fixed[64..80]);
-        let producer = ProducerStamp { id, epoch: u32_at(fixed, 80), first_sequence: u64_at(fixed, 88) };
+        let producer =
+            ProducerStamp { id, epoch: u32_at(fixed, 80), first_sequence: u64_at(fixed, 88) };
         let header = Self {
             flags: Flags(u32_at(fixed, 8)),
             topic_partition: TopicPartition {

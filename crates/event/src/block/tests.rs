@@ -7,7 +7,8 @@ use super::*;
 use crate::{Epoch, Offset, Term, Timestamp, TopicPartition};
 
 fn any_header() -> impl Strategy<Value = BlockHeader> {
-    let numbers = (any::<u32>(), any::<u64>(), any::<u32>(), any::<u32>(), any::<u64>(), 0..u64::MAX / 2);
+    let numbers =
+        (any::<u32>(), any::<u64>(), any::<u32>(), any::<u32>(), any::<u64>(), 0..u64::MAX / 2);
     let rest = (1..u32::MAX, 0u32..1 << 20, any::<u32>(), any::<u64>());
     let producer = proptest::option::of((any::<[u8; 16]>(), any::<u32>(), any::<u64>()));
     let extensions = proptest::collection::vec(any::<u64>(), 0..20);
@@ -25,7 +26,9 @@ fn any_header() -> impl Strategy<Value = BlockHeader> {
         producer: producer
             .filter(|p| p.0 != [0; 16])
             .map(|(id, epoch, first_sequence)| ProducerStamp { id, epoch, first_sequence }),
-        extensions: Bytes::from(extensions.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<_>>()),
+        extensions: Bytes::from(
+            extensions.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<_>>(),
+        ),
     })
 }
 
@@ -66,8 +69,8 @@ proptest! {
         let got: Vec<Vec<u8>> = events(&body).map(|e| e.unwrap().to_vec()).collect();
         prop_assert_eq!(&got, &want);
         prop_assert_eq!(count as usize, want.len());
-        
-        
+
+
     }
 }
 

@@ -25,7 +25,9 @@ proptest! {
 
 #[test]
 fn foreign_text_is_refused() {
-    for text in ["", "p1", "p1-1-1-1", "p1-1-1-1-1-1", "p2-1-1-1-1", "p1-1-100000000-1-1", "p1-01-1-1-1"] {
+    for text in
+        ["", "p1", "p1-1-1-1", "p1-1-1-1-1-1", "p2-1-1-1-1", "p1-1-100000000-1-1", "p1-01-1-1-1"]
+    {
         assert_eq!(text.parse::<Position>(), Err(PositionError), "{text}");
     }
 }
