@@ -1,0 +1,133 @@
+//! The connection: one HTTP/2 connection for streams, one HTTP client for plain calls.
+
+use std::time::Duration;
+
+use tidings_wire::v1;
+use tidings_wire::v1::consumer_client::ConsumerClient;
+use tidings_wire::v1::publisher_client::PublisherClient;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::{ClientError, Consumer, ConsumerOptions, Publisher, PublisherOptions, Rest};
+
+/// Most bytes of one message: the batch limit of the service.
+pub(crate) const MESSAGE_BYTES_MAX: usize = 16 << 20;
+
+/// Larger than a block, so that a block travels in one frame.
+const FRAME_BYTES: u32 = 1 << 20;
+
+const STREAM_WINDOW_BYTES: u32 = 8 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
+
+/// A connection to the service. Cheap to clone; it reconnects by itself.
+#[derive(Clone, Debug)]
+pub struct Client {
+    url: String,
+    transport: Channel,
+    rest: Rest,
+}
+
+impl Client {
+    /// Connects to `http://host:port`.
+    ///
+    /// # Errors
+    /// [`ClientError::Address`] for another form of address, [`ClientError::Unreachable`] when
+    /// nobody answers.
+    pub async fn connect(url: &str) -> Result<Self, ClientError> {
+        let url = url.trim_end_matches('/').to_owned();
+        let rest = Rest::new(&url)?;
+        let unreachable = |error: tonic::transport::Error| ClientError::Unreachable {
+            url: url.clone(),
+            reason: chain(&error),
+        };
+        let transport = endpoint(&url)?.connect().await.map_err(unreachable)?;
+        Ok(Self { url, transport, rest })
+    }
+
+    /// The address it was given.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The plain calls.
+    #[must_use]
+    pub fn rest(&self) -> &Rest {
+        &self.rest
+    }
+
+    /// Templates, topics and partition counts: what grouping by partition needs.
+    ///
+    /// # Errors
+    /// When the service cannot be reached.
+    pub async fn describe(&self) -> Result<v1::DescribeResponse, ClientError> {
+        Ok(self.publish_calls().describe(v1::DescribeRequest {}).await?.into_inner())
+    }
+
+    /// Publishes one batch and waits for its answers, one per event, in order. A [`Publisher`] is
+    /// faster and repeats safely.
+    ///
+    /// # Errors
+    /// When the batch as a whole is refused, or the connection breaks.
+    pub async fn publish(
+        &self,
+        request: v1::PublishRequest,
+    ) -> Result<Vec<v1::PublishResult>, ClientError> {
+        Ok(self.publish_calls().publish(request).await?.into_inner().results)
+    }
+
+    /// Opens a publisher.
+    ///
+    /// # Errors
+    /// When the service refuses the producer id or cannot be reached.
+    pub async fn publisher(&self, options: PublisherOptions) -> Result<Publisher, ClientError> {
+        Publisher::open(self.clone(), options).await
+    }
+
+    /// Attaches a consumer to an existing subscription.
+    ///
+    /// # Errors
+    /// `SUBSCRIPTION_UNKNOWN`, `SUBSCRIPTION_BUSY`, or when the service cannot be reached.
+    pub async fn consumer(&self, options: ConsumerOptions) -> Result<Consumer, ClientError> {
+        Consumer::open(self.clone(), options).await
+    }
+
+    pub(crate) fn publish_calls(&self) -> PublisherClient<Channel> {
+        PublisherClient::new(self.transport.clone())
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    pub(crate) fn consume_calls(&self) -> ConsumerClient<Channel> {
+        ConsumerClient::new(self.transport.clone())
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX)
+    }
+}
+
+fn endpoint(url: &str) -> Result<Endpoint, ClientError> {
+    let invalid = |error: tonic::transport::Error| ClientError::Address {
+        url: url.to_owned(),
+        reason: chain(&error),
+    };
+    Ok(Endpoint::from_shared(url.to_owned())
+        .map_err(invalid)?
+        .connect_timeout(Duration::from_secs(5))
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(Duration::from_secs(10))
+        .keep_alive_timeout(Duration::from_secs(10))
+        .keep_alive_while_idle(true)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES))
+}
+
+/// An error with its causes: tonic's own text says only "transport error".
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,48 @@
+//! Offsets, attempts and flags meet the right events; a delivery that contradicts itself is told.
+
+use tidings_event::block::BodyBuilder;
+use tidings_wire::v1;
+
+use super::Delivered;
+
+fn delivered(offsets: &[(u64, u32)], events: &[&str]) -> Delivered {
+    let mut body = BodyBuilder::default();
+    for event in events {
+        assert!(body.push(event.as_bytes()));
+    }
+    let run = |&(first, count): &(u64, u32)| v1::OffsetRun { first, count };
+    let delivery = v1::Delivery {
+        topic_id: 9,
+        offsets: offsets.iter().map(run).collect(),
+        attempts: vec![v1::AttemptRun { first: 4, count: 1, attempt: 3 }],
+        redelivered: vec![v1::OffsetRun { first: 3, count: 2 }],
+        body: body.take().0,
+        ..Default::default()
+    };
+    Delivered::read("t".into(), delivery)
+}
+
+#[test]
+fn every_event_has_its_own_facts() {
+    let delivered = delivered(&[(3, 2), (8, 1)], &["a", "b", "c"]);
+    let seen: Vec<_> = delivered
+        .events()
+        .map(|e| e.map(|e| (e.offset.0, e.event.to_vec(), e.attempt, e.redelivered)).unwrap())
+        .collect();
+    let expected =
+        [(3, b"a".to_vec(), 1, true), (4, b"b".to_vec(), 3, true), (8, b"c".to_vec(), 1, false)];
+    assert_eq!(seen, expected);
+    assert_eq!(delivered.count, 3);
+    assert_eq!(delivered.last_position().offset.0, 8);
+    let runs: Vec<_> = delivered.runs().iter().map(|r| (r.first.0, r.last.0)).collect();
+    assert_eq!(runs, [(3, 4), (8, 8)]);
+}
+
+#[test]
+fn a_count_that_does_not_fit_is_an_error_once() {
+    for (offsets, events) in [(&[(0, 2)][..], &["a"][..]), (&[(0, 1)], &["a", "b"])] {
+        let delivered = delivered(offsets, events);
+        let walked: Vec<_> = delivered.events().map(|e| e.is_ok()).collect();
+        assert_eq!(walked, [true, false]);
+    }
+}

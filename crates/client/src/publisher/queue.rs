@@ -1,0 +1,269 @@
+//! Everything a publisher holds: its lanes, whose turn it is, credit, and what became of blocks.
+//! No I/O and no waiting here.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tidings_event::{Code, Envelope};
+use tidings_wire::v1;
+
+use super::lane::{Lane, Place, Sealed};
+use super::outcome::{BlockPlaced, BlockReceipt, Receipt};
+use super::routes::Routes;
+use crate::ClientError;
+
+/// What an answer means for the stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Answered {
+    /// Bytes of the buffer that are free again.
+    pub(super) freed: usize,
+    /// Nothing more is to be sent for this long.
+    pub(super) pause: Option<Pause>,
+    /// What Describe said is out of date.
+    pub(super) stale_routes: bool,
+}
+
+/// The service asked for patience.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Pause {
+    pub(super) asked: Option<Duration>,
+    pub(super) error: ClientError,
+}
+
+#[derive(Debug)]
+pub(super) struct Queue {
+    sequenced: bool,
+    block_bytes: usize,
+    routes: Routes,
+    lanes: Vec<Lane>,
+    by_place: HashMap<Arc<str>, HashMap<u32, usize>>,
+    turns: VecDeque<usize>,
+    lane_of: HashMap<u64, usize>,
+    next_request: u64,
+    credit: usize,
+    unanswered_bytes: usize,
+    pending_events: u64,
+    resume: HashMap<(String, u32), u64>,
+    topic: String,
+}
+
+impl Queue {
+    pub(super) fn new(sequenced: bool, block_bytes: usize, routes: Routes) -> Self {
+        Self {
+            sequenced,
+            block_bytes,
+            routes,
+            lanes: if sequenced { Vec::new() } else { vec![Lane::new(None, 0)] },
+            by_place: HashMap::new(),
+            turns: VecDeque::new(),
+            lane_of: HashMap::new(),
+            next_request: 1,
+            credit: 0,
+            unanswered_bytes: 0,
+            pending_events: 0,
+            resume: HashMap::new(),
+            topic: String::new(),
+        }
+    }
+
+    pub(super) fn set_routes(&mut self, routes: Routes) {
+        self.routes = routes;
+    }
+
+    /// A stream is open: `credit` bytes may be unanswered.
+    pub(super) fn opened(&mut self, opened: &v1::PublishOpened, limit: usize) {
+        self.credit = usize::try_from(opened.credit_bytes).unwrap_or(limit).min(limit);
+        let next = opened.sequences.iter();
+        self.resume = next.map(|s| ((s.topic.clone(), s.partition), s.next_sequence)).collect();
+    }
+
+    /// Adds one event where its envelope says; unsequenced events need none.
+    pub(super) fn push(
+        &mut self,
+        event: &[u8],
+        envelope: Option<&Envelope<'_>>,
+        reserved: usize,
+    ) -> Result<Receipt, ClientError> {
+        let lane = match envelope {
+            Some(envelope) => {
+                let mut topic = std::mem::take(&mut self.topic);
+                let placed = self.routes.place(envelope, &mut topic);
+                let lane = placed.map(|(partition, count)| self.lane(&topic, partition, count));
+                self.topic = topic;
+                lane?
+            }
+            None => 0,
+        };
+        let receipt = self.lanes[lane].push(event, self.block_bytes, reserved);
+        self.pending_events += 1;
+        self.enqueue(lane);
+        Ok(receipt)
+    }
+
+    /// Adds a whole body, to one place when sequenced.
+    pub(super) fn push_body(
+        &mut self,
+        place: Option<(&str, u32, u32)>,
+        body: Bytes,
+        count: u32,
+        reserved: usize,
+    ) -> BlockReceipt {
+        let lane = place.map_or(0, |(topic, partition, of)| self.lane(topic, partition, of));
+        let receipt = self.lanes[lane].push_body(body, count, reserved);
+        self.pending_events += u64::from(count);
+        self.enqueue(lane);
+        receipt
+    }
+
+    fn lane(&mut self, topic: &str, partition: u32, partitions: u32) -> usize {
+        let known = self.by_place.get(topic).and_then(|lanes| lanes.get(&partition));
+        if let Some(&lane) = known {
+            if let Some(place) = &mut self.lanes[lane].place {
+                place.partitions = partitions;
+            }
+            return lane;
+        }
+        let name: Arc<str> = topic.into();
+        let next = self.resume.get(&(topic.to_owned(), partition)).copied().unwrap_or(0);
+        let lane = self.lanes.len();
+        let place = Place { topic: Arc::clone(&name), partition, partitions };
+        self.lanes.push(Lane::new(Some(place), next));
+        self.by_place.entry(name).or_default().insert(partition, lane);
+        lane
+    }
+
+    fn enqueue(&mut self, lane: usize) {
+        let state = &mut self.lanes[lane];
+        if !state.queued && state.is_sendable() {
+            state.queued = true;
+            self.turns.push_back(lane);
+        }
+    }
+
+    /// Whether [`Self::take`] would give a block.
+    pub(super) fn is_sendable(&self) -> bool {
+        self.turns.front().is_some_and(|&lane| self.has_credit(self.lanes[lane].next_bytes()))
+    }
+
+    fn has_credit(&self, bytes: usize) -> bool {
+        self.unanswered_bytes == 0 || self.unanswered_bytes + bytes <= self.credit
+    }
+
+    /// The next block to send, without its checksum.
+    pub(super) fn take(&mut self) -> Option<v1::PublishBlock> {
+        if !self.is_sendable() {
+            return None;
+        }
+        let lane = self.turns.pop_front()?;
+        let request_id = self.next_request;
+        let state = &mut self.lanes[lane];
+        state.queued = false;
+        let place = if self.sequenced { state.place.clone() } else { None };
+        let block = state.take(request_id)?;
+        let mut message = v1::PublishBlock {
+            request_id,
+            body: block.body.clone(),
+            count: block.count,
+            ..v1::PublishBlock::default()
+        };
+        if let Some(place) = place {
+            message.topic = place.topic.as_ref().to_owned();
+            message.partition = place.partition;
+            message.partitions = place.partitions;
+            message.first_sequence = block.first_sequence;
+        }
+        self.next_request += 1;
+        self.unanswered_bytes += message.body.len();
+        self.lane_of.insert(request_id, lane);
+        self.enqueue(lane);
+        Some(message)
+    }
+
+    /// Takes an answer; `None` when it answers nothing that was asked.
+    pub(super) fn answered(&mut self, ack: v1::PublishAck) -> Option<Answered> {
+        let request_id = ack.request_id;
+        let lane = self.lane_of.remove(&request_id)?;
+        let block = self.lanes[lane].answered(request_id)?;
+        self.unanswered_bytes -= block.body.len();
+        let outcome = BlockPlaced::read(ack, block.count);
+        let answered = self.judge(lane, block, outcome);
+        self.lanes[lane].settle();
+        self.enqueue(lane);
+        Some(answered)
+    }
+
+    fn judge(
+        &mut self,
+        lane: usize,
+        block: Sealed,
+        outcome: Result<BlockPlaced, ClientError>,
+    ) -> Answered {
+        let state = &mut self.lanes[lane];
+        let mut answered = Answered::default();
+        let problem = match &outcome {
+            Ok(placed) => placed.retryable(),
+            Err(error) => error.problem(),
+        };
+        if let Some(problem) = problem {
+            let retryable = problem.is_retryable();
+            let explained = problem.is(Code::SequenceGap) && state.is_rewinding();
+            if retryable || explained {
+                answered.pause = retryable.then(|| Pause {
+                    asked: problem.retry_after_ms.map(Duration::from_millis),
+                    error: problem.clone().into(),
+                });
+                state.give_back(block);
+                return answered;
+            }
+            answered.stale_routes =
+                problem.is(Code::PartitionsChanged) || problem.is(Code::TopicMismatch);
+            if self.sequenced && outcome.is_err() && !problem.is(Code::SequenceGap) {
+                state.skip(block.first_sequence);
+            }
+        }
+        answered.freed = self.resolve(block, outcome);
+        answered
+    }
+
+    fn resolve(&mut self, block: Sealed, outcome: Result<BlockPlaced, ClientError>) -> usize {
+        self.pending_events -= u64::from(block.count);
+        // Nobody may be waiting for it any more.
+        let _unheard = block.outcome.send(Arc::new(outcome));
+        block.reserved
+    }
+
+    /// The connection is gone: everything unanswered goes again.
+    pub(super) fn lost(&mut self) {
+        self.lane_of.clear();
+        self.unanswered_bytes = 0;
+        self.credit = 0;
+        for lane in 0..self.lanes.len() {
+            self.lanes[lane].lost();
+            self.enqueue(lane);
+        }
+    }
+
+    /// Fails everything that is held; returns the bytes that are free again.
+    pub(super) fn fail(&mut self, error: &ClientError) -> usize {
+        self.lost();
+        self.turns.clear();
+        let mut freed = 0;
+        for lane in 0..self.lanes.len() {
+            self.lanes[lane].queued = false;
+            for block in self.lanes[lane].drain() {
+                freed += self.resolve(block, Err(error.clone()));
+            }
+        }
+        freed
+    }
+
+    /// Whether every event has its outcome.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pending_events == 0
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,28 @@
+//! Paths and problem answers.
+
+use http::StatusCode;
+use tidings_event::Code;
+
+use super::{Rest, encode, refusal, topic_path};
+use crate::ClientError;
+
+#[test]
+fn names_are_safe_in_paths() {
+    assert_eq!(topic_path("analysis/indicators/5m"), "/api/v1/topics/analysis:indicators:5m");
+    assert_eq!(encode("EUR/USD é"), "EUR%2FUSD%20%C3%A9");
+}
+
+#[test]
+fn addresses_are_checked() {
+    for bad in ["127.0.0.1:8080", "https://x:1", "http://", ""] {
+        assert!(matches!(Rest::new(bad), Err(ClientError::Address { .. })), "{bad}");
+    }
+}
+
+#[test]
+fn answers_that_are_no_problem_documents_are_shown() {
+    let known = refusal(StatusCode::NOT_FOUND, br#"{"code":"TOPIC_UNKNOWN","detail":"x"}"#);
+    assert!(known.is(Code::TopicUnknown));
+    let other = refusal(StatusCode::BAD_GATEWAY, b"<html>");
+    assert_eq!(other, ClientError::Protocol("502 Bad Gateway: <html>".to_owned()));
+}
