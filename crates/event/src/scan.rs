@@ -5,7 +5,7 @@
 
 mod correlation;
 pub(crate) mod fault;
-mod payload;
+pub(crate) mod payload;
 pub(crate) mod reader;
 mod validate;
 

@@ -71,7 +71,7 @@ fn check_value<'a>(
 ) -> Result<(), Fault> {
     match field.shape {
         Shape::Double => double(reader, field.range).map(drop),
-        Shape::Float => finite(f64::from(f32::from_bits(reader.fixed32()?))).map(drop),
+        Shape::Float => finite32(reader).map(drop),
         Shape::Time => time(reader).map(drop),
         Shape::Bool => boolean(reader).map(drop),
         Shape::Uint32 => uint32(reader).map(drop),
@@ -118,20 +118,20 @@ fn no_reason() -> Fault {
 }
 
 #[cold]
-pub(super) fn repeated(at: usize) -> Fault {
+pub(crate) fn repeated(at: usize) -> Fault {
     let mut fault = fault(Code::FieldRepeated, "the field may stand once only");
     fault.offset = Some(at as u64);
     fault
 }
 
 #[cold]
-pub(super) fn wrong_wire(at: usize) -> Fault {
+pub(crate) fn wrong_wire(at: usize) -> Fault {
     malformed(at, "the field has another wire type")
 }
 
 /// The wire type of a value; sub-messages, strings and packed numbers have a length.
 #[inline]
-fn layout(shape: Shape) -> Wire {
+pub(crate) fn layout(shape: Shape) -> Wire {
     match shape {
         Shape::Bool | Shape::Uint32 | Shape::Uint64 | Shape::Enum(_) => Wire::Varint,
         Shape::Time | Shape::Double => Wire::Fixed64,
@@ -150,10 +150,23 @@ fn finite(value: f64) -> Result<f64, Fault> {
     Err(fault)
 }
 
+/// A float that is not NaN or infinite.
+#[inline]
+pub(crate) fn finite32(reader: &mut Reader<'_>) -> Result<f32, Fault> {
+    let value = f32::from_bits(reader.fixed32()?);
+    finite(f64::from(value)).map(|_| value)
+}
+
+/// A double that is not NaN or infinite.
+#[inline]
+pub(crate) fn finite64(reader: &mut Reader<'_>) -> Result<f64, Fault> {
+    finite(f64::from_bits(reader.fixed64()?))
+}
+
 /// A finite double within its range.
 #[inline]
 pub(super) fn double(reader: &mut Reader<'_>, range: Range) -> Result<f64, Fault> {
-    let value = finite(f64::from_bits(reader.fixed64()?))?;
+    let value = finite64(reader)?;
     let (low, high) = match range {
         Range::Any => return Ok(value),
         Range::Unit => (0.0, 1.0),
@@ -166,7 +179,7 @@ pub(super) fn double(reader: &mut Reader<'_>, range: Range) -> Result<f64, Fault
 }
 
 #[inline]
-pub(super) fn time(reader: &mut Reader<'_>) -> Result<u64, Fault> {
+pub(crate) fn time(reader: &mut Reader<'_>) -> Result<u64, Fault> {
     let nanos = reader.fixed64()?;
     if nanos <= TIME_MAX.0 {
         return Ok(nanos);
@@ -175,7 +188,7 @@ pub(super) fn time(reader: &mut Reader<'_>) -> Result<u64, Fault> {
 }
 
 #[inline]
-pub(super) fn boolean(reader: &mut Reader<'_>) -> Result<bool, Fault> {
+pub(crate) fn boolean(reader: &mut Reader<'_>) -> Result<bool, Fault> {
     match reader.varint()? {
         0 => Ok(false),
         1 => Ok(true),
@@ -184,13 +197,13 @@ pub(super) fn boolean(reader: &mut Reader<'_>) -> Result<bool, Fault> {
 }
 
 #[inline]
-pub(super) fn uint32(reader: &mut Reader<'_>) -> Result<u32, Fault> {
+pub(crate) fn uint32(reader: &mut Reader<'_>) -> Result<u32, Fault> {
     let value = reader.varint()?;
     u32::try_from(value).map_err(|_| invalid("", format!("{value} is above 2^32 - 1")))
 }
 
 #[inline]
-pub(super) fn uint64(reader: &mut Reader<'_>) -> Result<u64, Fault> {
+pub(crate) fn uint64(reader: &mut Reader<'_>) -> Result<u64, Fault> {
     let value = reader.varint()?;
     if value <= INTEGER_MAX {
         return Ok(value);
@@ -200,7 +213,7 @@ pub(super) fn uint64(reader: &mut Reader<'_>) -> Result<u64, Fault> {
 
 /// An enum's number, known or not. Negative ones come sign-extended to 64 bits.
 #[inline]
-pub(super) fn choice(reader: &mut Reader<'_>) -> Result<i32, Fault> {
+pub(crate) fn choice(reader: &mut Reader<'_>) -> Result<i32, Fault> {
     let value = reader.varint()?;
     i32::try_from(value.cast_signed())
         .map_err(|_| invalid("", format!("{value} is not an enum's number")))
