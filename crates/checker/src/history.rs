@@ -1,0 +1,176 @@
+//! Histories: what clients saw, one JSON record a line.
+
+mod read;
+mod write;
+
+use serde::{Deserialize, Serialize};
+
+pub use read::{History, HistoryError, LINE_BYTES_MAX, Limits};
+pub use write::HistoryWriter;
+
+/// One thing a client saw.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Nanoseconds on a clock that all writers of a run share; records of one file keep the file's
+    /// order where it says otherwise.
+    pub at: u64,
+    /// Which client process or task.
+    pub process: String,
+    /// What.
+    #[serde(flatten)]
+    pub op: Op,
+}
+
+/// What a client saw.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub enum Op {
+    /// An event was sent, or sent again.
+    Invoke(Invoke),
+    /// A publish was acknowledged.
+    Ok(Placed),
+    /// A publish was refused: the event must never appear.
+    Fail {
+        /// Event id, 32 hexadecimal digits.
+        event: String,
+        /// Error code.
+        code: String,
+    },
+    /// A publish's outcome is unknown: the event may appear.
+    Info {
+        /// Event id.
+        event: String,
+        /// Error code or reason.
+        code: String,
+    },
+    /// A subscription exists from here on.
+    Subscription(Subscription),
+    /// A consumer received an event.
+    Delivery(Delivery),
+    /// A consumer's acks were confirmed durable.
+    Ack(Range),
+    /// A consumer gave events back.
+    Nack(Range),
+    /// The service said that these offsets will not come.
+    Gap(Range),
+    /// Something happened to the system or a client.
+    Mark(Mark),
+}
+
+/// An event sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Invoke {
+    /// Event id.
+    pub event: String,
+    /// Producer.
+    pub producer: String,
+    /// Partition key.
+    pub key: String,
+    /// Count of the producer's events on this key, from 0.
+    pub seq: u64,
+    /// Hash of the event's bytes.
+    pub hash: String,
+    /// Topic it belongs to.
+    pub topic: String,
+    /// Whether the producer promised order: sequenced, or one event at a time.
+    #[serde(default = "yes")]
+    pub ordered: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Where an acknowledged event lies.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Placed {
+    /// Event id.
+    pub event: String,
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: u32,
+    /// Offset; absent for an old duplicate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
+    /// Whether the service said that it had it already.
+    #[serde(default)]
+    pub duplicate: bool,
+}
+
+/// A subscription to everything in some topics.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Subscription {
+    /// Its name.
+    pub subscription: String,
+    /// Topic patterns: `*` one segment, `**` the rest.
+    pub topics: Vec<String>,
+    /// Where it starts in partitions that existed; others start at 0.
+    #[serde(default)]
+    pub start: Vec<Place>,
+}
+
+/// A place in a log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Place {
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: u32,
+    /// Offset.
+    pub offset: u64,
+}
+
+/// An event received.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// Subscription.
+    pub subscription: String,
+    /// Consumer.
+    pub consumer: String,
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: u32,
+    /// Offset.
+    pub offset: u64,
+    /// Event id.
+    pub event: String,
+    /// Hash of the bytes received.
+    pub hash: String,
+    /// Partition key.
+    pub key: String,
+    /// Attempt, from 1.
+    pub attempt: u32,
+    /// Whether the service said that it may have been delivered before.
+    #[serde(default)]
+    pub redelivered: bool,
+}
+
+/// A run of offsets of one partition, for one subscription; both ends included.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Range {
+    /// Subscription.
+    pub subscription: String,
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: u32,
+    /// First offset.
+    pub first: u64,
+    /// Last offset.
+    pub last: u64,
+}
+
+/// A fault, a restart, or the end of a phase.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mark {
+    /// `crash`, `restart`, `reconnect`, `deadline`, `quiesced`, or a fault's own name.
+    pub what: String,
+    /// The subscription it concerns; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscription: Option<String>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,46 @@
+//! I-9: what a subscription got of a partition has no hole but announced gaps.
+
+use crate::model::{Model, Stream};
+use crate::verdict::Violation;
+
+pub(super) fn check(model: &Model<'_>) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for (name, subscribed, partition, stream) in model.streams() {
+        let mut got: Vec<(u64, usize)> =
+            stream.deliveries.iter().map(|&(at, d)| (d.offset, at)).collect();
+        got.sort_unstable();
+        // Without a definition nobody knows where it starts: at what it got first.
+        let known = subscribed.definition.is_some();
+        let first = got.first().map_or(0, |&(offset, _)| offset);
+        let mut next = if known { subscribed.start(partition) } else { first };
+        let mut before = None;
+        for (offset, at) in got {
+            if let Some(missing) = hole(stream, next, offset) {
+                let (topic, number) = partition;
+                violations.push(Violation {
+                    invariant: "I-9",
+                    name: "skip",
+                    detail: format!(
+                        "{name} got {topic}/{number}/{offset} but never {missing}, and no gap"
+                    ),
+                    slice: before.into_iter().chain([at]).collect(),
+                });
+            }
+            next = next.max(offset.saturating_add(1));
+            before = Some(at);
+        }
+    }
+    violations
+}
+
+/// The first offset of `from..to` that no gap covers.
+fn hole(stream: &Stream<'_>, mut from: u64, to: u64) -> Option<u64> {
+    while from < to {
+        let gap = stream.gaps.iter().find(|(_, g)| (g.first..=g.last).contains(&from));
+        match gap {
+            Some((_, gap)) => from = gap.last.saturating_add(1),
+            None => return Some(from),
+        }
+    }
+    None
+}

@@ -1,0 +1,170 @@
+//! The verdict: valid, violated or vacuous.
+
+use std::fmt;
+
+use crate::history::{History, Record};
+use crate::invariants;
+use crate::model::Model;
+
+/// One broken invariant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Violation {
+    /// `I-1` and so on.
+    pub invariant: &'static str,
+    /// The violation's name, e.g. `acked-loss`.
+    pub name: &'static str,
+    /// What is wrong, in one sentence.
+    pub detail: String,
+    /// Places in the history that show it, the fewest that do.
+    pub slice: Vec<usize>,
+}
+
+/// Below these a run proves nothing.
+#[derive(Clone, Debug)]
+pub struct Thresholds {
+    /// Fewest acknowledged events.
+    pub min_acked: usize,
+    /// Fewest deliveries.
+    pub min_deliveries: usize,
+    /// Marks that must have been set, e.g. `crash`.
+    pub expect_marks: Vec<String>,
+    /// Whether some delivery must have been flagged or repeated.
+    pub expect_redelivery: bool,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self { min_acked: 1, min_deliveries: 1, expect_marks: Vec::new(), expect_redelivery: false }
+    }
+}
+
+/// What a history proves.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// Enough happened, and nothing that must not.
+    Valid,
+    /// The promise was broken; the violation with the smallest slice first.
+    Violated(Vec<Violation>),
+    /// Too little happened, and why.
+    Vacuous(Vec<String>),
+}
+
+/// The verdict and what it rests on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Events sent.
+    pub invoked: usize,
+    /// Events acknowledged.
+    pub acked: usize,
+    /// Events delivered, repeats included.
+    pub deliveries: usize,
+    /// Deliveries that were flagged or repeats.
+    pub redeliveries: usize,
+    /// Announced gaps.
+    pub gaps: usize,
+}
+
+/// Judges a history.
+#[must_use]
+pub fn judge(history: &History, thresholds: &Thresholds) -> Report {
+    let model = Model::of(history);
+    let mut report = count(&model);
+    let mut violations: Vec<Violation> =
+        invariants::ALL.iter().flat_map(|check| check(&model)).collect();
+    violations.sort_by_key(|v| (v.slice.len(), v.slice.clone()));
+    let missing = vacuous(&model, &report, thresholds);
+    report.verdict = match (violations.is_empty(), missing.is_empty()) {
+        (false, _) => Verdict::Violated(violations),
+        (true, false) => Verdict::Vacuous(missing),
+        (true, true) => Verdict::Valid,
+    };
+    report
+}
+
+fn count(model: &Model<'_>) -> Report {
+    let acked =
+        |e: &&crate::model::Published<'_>| !e.placed.is_empty() || !e.acknowledged.is_empty();
+    let streams = || model.streams().map(|(_, _, _, stream)| stream);
+    let deliveries = || streams().flat_map(|s| &s.deliveries);
+    Report {
+        verdict: Verdict::Valid,
+        invoked: model.events.values().filter(|e| !e.invokes.is_empty()).count(),
+        acked: model.events.values().filter(acked).count(),
+        deliveries: deliveries().count(),
+        redeliveries: deliveries().filter(|(_, d)| d.redelivered || d.attempt > 1).count(),
+        gaps: streams().map(|s| s.gaps.len()).sum(),
+    }
+}
+
+fn vacuous(model: &Model<'_>, report: &Report, thresholds: &Thresholds) -> Vec<String> {
+    let mut missing = Vec::new();
+    let mut need = |got: usize, least: usize, what: &str| {
+        if got < least {
+            missing.push(format!("{got} {what}, at least {least} needed"));
+        }
+    };
+    need(report.acked, thresholds.min_acked, "acknowledged events");
+    need(report.deliveries, thresholds.min_deliveries, "deliveries");
+    need(report.redeliveries, usize::from(thresholds.expect_redelivery), "redeliveries");
+    for mark in &thresholds.expect_marks {
+        let set = model.marks.get(mark.as_str()).copied().unwrap_or(0);
+        need(set, 1, &format!("marks `{mark}`"));
+    }
+    missing
+}
+
+impl Report {
+    /// 0 valid, 1 violated, 2 vacuous.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self.verdict {
+            Verdict::Valid => 0,
+            Verdict::Violated(_) => 1,
+            Verdict::Vacuous(_) => 2,
+        }
+    }
+
+    /// The report as text, with the smallest offending slice quoted.
+    #[must_use]
+    pub fn show<'a>(&'a self, records: &'a [Record]) -> impl fmt::Display + 'a {
+        Shown { report: self, records }
+    }
+}
+
+struct Shown<'a> {
+    report: &'a Report,
+    records: &'a [Record],
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let r = self.report;
+        writeln!(
+            f,
+            "{} sent, {} acknowledged, {} delivered ({} redeliveries), {} gaps",
+            r.invoked, r.acked, r.deliveries, r.redeliveries, r.gaps
+        )?;
+        match &r.verdict {
+            Verdict::Valid => writeln!(f, "VALID"),
+            Verdict::Vacuous(missing) => writeln!(f, "VACUOUS: {}", missing.join("; ")),
+            Verdict::Violated(violations) => {
+                writeln!(f, "VIOLATED: {} violations", violations.len())?;
+                for violation in violations.iter().take(10) {
+                    let Violation { invariant, name, detail, .. } = violation;
+                    writeln!(f, "{invariant} {name}: {detail}")?;
+                }
+                let smallest = violations.iter().take(1).flat_map(|v| &v.slice);
+                for record in smallest.filter_map(|&at| self.records.get(at)) {
+                    let text = serde_json::to_string(record).map_err(|_| fmt::Error)?;
+                    writeln!(f, "  {text}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
