@@ -4,10 +4,21 @@
 //! `test-util`) is the same list of cases for all of them. The embedded engine stores groups of
 //! blocks in journals of segment files; `docs/spec/log-format.md` is its byte table.
 
+#[cfg(any(test, feature = "test-util"))]
+pub mod conformance;
 pub mod disk;
+mod embedded;
+#[cfg(any(test, feature = "test-util"))]
+pub mod fake_disk;
 mod memory;
 mod partition_log;
 
+pub use disk::SystemDisk;
+#[cfg(any(test, feature = "test-util"))]
+pub use embedded::Sabotage;
+pub use embedded::{
+    CheckError, CheckReport, DamagedRange, EmbeddedLog, EmbeddedOptions, OpenError, check,
+};
 pub use memory::MemoryLog;
 pub use partition_log::{
     AppendError, Bounds, Caps, CommitError, Journal, Lease, LeaseError, PartitionLog, Pending,

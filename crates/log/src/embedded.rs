@@ -1,0 +1,332 @@
+//! The embedded engine: journals of segment files in a data directory.
+//!
+//! `docs/spec/log-format.md` says what is on disk. In memory there is one [`journal`] for each
+//! retention class, written by one [`writer`] thread, read by anyone; the state journal's records
+//! become [`tables`].
+
+mod append;
+mod check;
+mod context;
+mod fields;
+mod group;
+mod journal;
+mod meta;
+mod open;
+mod options;
+mod partitions;
+mod reader;
+mod recovery;
+mod retention;
+mod scan;
+mod segment;
+mod snapshot;
+mod tables;
+mod topics;
+mod writer;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tidings_event::block::{BODY_BYTES_MAX, Block, HEADER_BYTES_MAX};
+use tidings_event::hop::Committed;
+use tidings_event::{Epoch, JournalSeq, Offset, Term, Timestamp, TopicId, TopicPartition};
+use tidings_telemetry::Counter;
+use tokio::sync::watch;
+
+use self::context::Context;
+use self::journal::{JournalStore, Stop};
+use self::open::replay;
+use self::retention::WallGuard;
+use self::tables::Tables;
+use crate::partition_log::{
+    AppendError, Bounds, Caps, CommitError, Journal, Lease, LeaseError, PartitionLog, Pending,
+    Pressure, ReadError, Table, TableChange, TopicError, TopicSpec,
+};
+
+pub use check::{CheckError, CheckReport, DamagedRange, check};
+#[cfg(any(test, feature = "test-util"))]
+pub use options::Sabotage;
+pub use options::{EmbeddedOptions, OpenError};
+
+/// The log in a data directory of this machine.
+pub struct EmbeddedLog {
+    context: Arc<Context>,
+    epoch: Epoch,
+    term: Term,
+    tables: Arc<Tables>,
+    /// In the order of [`Journal`].
+    journals: [Arc<JournalStore>; 4],
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    leases: Mutex<Leases>,
+    wall: Mutex<WallGuard>,
+    lock: Mutex<Option<Box<dyn Send + Sync>>>,
+}
+
+/// Leases of this process: the data directory's lock keeps every other out.
+#[derive(Default)]
+struct Leases {
+    held: HashMap<String, Term>,
+    granted: u64,
+}
+
+impl EmbeddedLog {
+    fn journal(&self, journal: Journal) -> &Arc<JournalStore> {
+        &self.journals[journal as usize]
+    }
+
+    /// The journal of a partition that exists.
+    fn journal_of(&self, partition: TopicPartition) -> Option<&Arc<JournalStore>> {
+        if partition == recovery::STATE {
+            return Some(self.journal(Journal::State));
+        }
+        let topic = self.tables.topic(partition.topic).filter(|topic| !topic.dropped)?;
+        let exists = partition.partition.0 < topic.spec.partitions;
+        exists.then(|| self.journal(topic.spec.retention.journal()))
+    }
+
+    fn readable(&self, partition: TopicPartition) -> Result<&Arc<JournalStore>, ReadError> {
+        self.journal_of(partition).ok_or(ReadError::UnknownPartition(partition))
+    }
+
+    fn leases(&self) -> std::sync::MutexGuard<'_, Leases> {
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Trims one journal: plan, make durable, apply, remove files.
+    async fn trim_journal(
+        &self,
+        journal: &Arc<JournalStore>,
+        now: Option<Timestamp>,
+    ) -> Vec<(TopicPartition, u64)> {
+        let trims = journal.plan_trim(&self.tables.topics(journal.kind), now);
+        let changes = trims.iter().map(|(id, trim)| tables::trim_change(*id, *trim));
+        for some in changes.collect::<Vec<_>>().chunks(4096) {
+            // Trim points are durable before anything of theirs is removed.
+            let Ok(pending) = self.commit_records(some) else { return vec![] };
+            if pending.await.is_err() {
+                return vec![];
+            }
+        }
+        let lost = journal.apply_trims(&trims);
+        let store = Arc::clone(journal);
+        let removed = blocking(move || store.remove_segments(|segment| segment.live == 0)).await;
+        if let Err(error) = removed {
+            tracing::warn!(journal = journal.kind.name(), %error, "cannot remove a segment");
+        }
+        lost
+    }
+}
+
+impl Drop for EmbeddedLog {
+    fn drop(&mut self) {
+        // Without close() this is as a crash: nothing more is written.
+        for journal in &self.journals {
+            journal.core().stop.get_or_insert(Stop::Abrupt);
+            journal.wake.notify_all();
+        }
+        let threads = self.threads.get_mut().unwrap_or_else(PoisonError::into_inner);
+        threads.drain(..).for_each(join);
+    }
+}
+
+fn join(thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        tracing::error!("a journal's thread panicked");
+    }
+}
+
+/// Waits for the writers, then spares the next start a replay.
+fn finish(threads: Vec<JoinHandle<()>>, state: &JournalStore) {
+    threads.into_iter().for_each(join);
+    let failed = state.core().failed.is_some();
+    if !failed && let Err(error) = state.snapshot() {
+        tracing::warn!(%error, "no snapshot at stop");
+    }
+}
+
+/// Runs disk work away from the runtime's threads.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        // The runtime is shutting down: nobody waits for this answer.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+#[async_trait]
+impl PartitionLog for EmbeddedLog {
+    fn caps(&self) -> Caps {
+        Caps {
+            engine: "embedded",
+            durable: true,
+            replicated: false,
+            block_bytes_max: BODY_BYTES_MAX + HEADER_BYTES_MAX,
+        }
+    }
+
+    fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    fn term(&self) -> Term {
+        self.term
+    }
+
+    async fn ensure_topic(&self, spec: &TopicSpec) -> Result<(), TopicError> {
+        self.ensure(spec).await
+    }
+
+    async fn drop_topic(&self, topic: TopicId) -> Result<(), TopicError> {
+        self.forget_topic(topic).await
+    }
+
+    fn append(&self, blocks: Vec<Block>) -> Result<Pending, AppendError> {
+        self.append_blocks(blocks)
+    }
+
+    fn bounds(&self, partition: TopicPartition) -> Result<Bounds, ReadError> {
+        let journal = self.readable(partition)?;
+        let core = journal.core();
+        Ok(core.partitions.get(&partition).map_or_else(
+            || partitions::Partition::default().bounds(),
+            partitions::Partition::bounds,
+        ))
+    }
+
+    async fn read(
+        &self,
+        partition: TopicPartition,
+        from: Offset,
+        max_bytes: usize,
+    ) -> Result<Vec<Committed>, ReadError> {
+        let journal = Arc::clone(self.readable(partition)?);
+        if let Some(found) = journal.read_fast(partition, from, max_bytes)? {
+            return Ok(found);
+        }
+        blocking(move || journal.read_disk(partition, from, max_bytes)).await
+    }
+
+    async fn read_journal(
+        &self,
+        journal: Journal,
+        after: JournalSeq,
+        max_bytes: usize,
+    ) -> Result<Vec<Committed>, ReadError> {
+        let journal = Arc::clone(self.journal(journal));
+        let fast = journal.core().groups_from_ring(after.0, max_bytes);
+        if let Some(found) = fast {
+            return Ok(found);
+        }
+        blocking(move || journal.groups_disk(after.0, max_bytes)).await
+    }
+
+    fn durable(&self, journal: Journal) -> watch::Receiver<JournalSeq> {
+        self.journal(journal).durable.subscribe()
+    }
+
+    fn pressure(&self, journal: Journal) -> Pressure {
+        self.journal(journal).pressure()
+    }
+
+    async fn resolve_time(
+        &self,
+        partition: TopicPartition,
+        at: Timestamp,
+    ) -> Result<Offset, ReadError> {
+        Ok(self.readable(partition)?.resolve_time(partition, at))
+    }
+
+    fn pin(&self, partition: TopicPartition, name: &str, from: Offset) {
+        let Some(journal) = self.journal_of(partition) else { return };
+        let mut core = journal.core();
+        let known = core.partitions.entry(partition).or_default();
+        known.pins.insert(name.to_owned(), from.0);
+    }
+
+    fn unpin(&self, partition: TopicPartition, name: &str) {
+        let Some(journal) = self.journal_of(partition) else { return };
+        if let Some(known) = journal.core().partitions.get_mut(&partition) {
+            known.pins.remove(name);
+        }
+    }
+
+    async fn trim(&self, now: Timestamp) -> Vec<(TopicPartition, u64)> {
+        let clock = &self.context.clock;
+        let believed = self
+            .wall
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .believes(clock.wall(), clock.monotonic());
+        if !believed {
+            tracing::warn!("wall clock jumped: retention by age waits until it is stable");
+        }
+        let mut lost = vec![];
+        for journal in Journal::TOPICS {
+            let journal = self.journal(journal);
+            lost.extend(self.trim_journal(journal, believed.then_some(now)).await);
+        }
+        let events = lost.iter().map(|(_, count)| count).sum();
+        self.context.recorder.count(Counter::LogTrimmed, events);
+        lost
+    }
+
+    fn commit(&self, token: Term, changes: Vec<TableChange>) -> Result<Pending, CommitError> {
+        self.commit_changes(token, &changes)
+    }
+
+    fn get(&self, table: Table, key: &[u8]) -> Option<Bytes> {
+        self.tables.read().maps.get(&table)?.get(key).cloned()
+    }
+
+    fn table(&self, table: Table) -> BTreeMap<Bytes, Bytes> {
+        self.tables.read().maps.get(&table).cloned().unwrap_or_default()
+    }
+
+    async fn lease(&self, name: &str) -> Result<Lease, LeaseError> {
+        let mut leases = self.leases();
+        if leases.held.contains_key(name) {
+            return Err(LeaseError::Held(name.to_owned()));
+        }
+        // The log's term is durable and grows at every open, so that tokens grow for ever.
+        leases.granted += 1;
+        let token = Term((self.term.0 << 32) + leases.granted);
+        leases.held.insert(name.to_owned(), token);
+        Ok(Lease { name: name.to_owned(), token })
+    }
+
+    fn release(&self, lease: &Lease) {
+        let mut leases = self.leases();
+        if leases.held.get(&lease.name) == Some(&lease.token) {
+            leases.held.remove(&lease.name);
+        }
+    }
+
+    fn health(&self) -> Result<(), String> {
+        for journal in &self.journals {
+            if let Some(reason) = &journal.core().failed {
+                return Err(format!("journal {} is read-only: {reason}", journal.kind.name()));
+            }
+        }
+        Ok(())
+    }
+
+    async fn close(&self) {
+        for journal in &self.journals {
+            journal.core().stop.get_or_insert(Stop::Clean);
+            journal.wake.notify_all();
+        }
+        let threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let state = Arc::clone(self.journal(Journal::State));
+        // Waits for the last syncs: not on one of the runtime's threads.
+        blocking(move || finish(threads, &state)).await;
+        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+//! What every part of the engine shares: the disk, the clock, the recorder, the settings.
+
+use std::io::{self, IoSlice};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tidings_event::Clock;
+use tidings_telemetry::Recorder;
+
+use super::options::{EmbeddedOptions, Sabotage};
+use crate::disk::{Disk, DiskFile, OpenMode};
+
+pub(crate) struct Context {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) dir: PathBuf,
+    pub(crate) options: EmbeddedOptions,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) recorder: Arc<Recorder>,
+}
+
+impl Context {
+    /// Makes a file's bytes durable.
+    pub(crate) fn sync(&self, file: &dyn DiskFile) -> io::Result<()> {
+        if self.options.sabotaged(Sabotage::NoFsync) { Ok(()) } else { file.sync_data() }
+    }
+
+    /// Makes a directory's names durable.
+    pub(crate) fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        if self.options.sabotaged(Sabotage::NoDirFsync) { Ok(()) } else { self.disk.sync_dir(path) }
+    }
+
+    /// Puts a whole file in place: after a crash it has all of these bytes or its former ones.
+    pub(crate) fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let temporary = path.with_extension("tmp");
+        self.remove(&temporary)?;
+        let file = self.disk.open(&temporary, OpenMode::CreateNew)?;
+        file.write_all_at(&[IoSlice::new(bytes)], 0)?;
+        self.sync(&*file)?;
+        self.disk.rename(&temporary, path)?;
+        path.parent().map_or(Ok(()), |dir| self.sync_dir(dir))
+    }
+
+    /// Removes a file that may not be there.
+    pub(crate) fn remove(&self, path: &Path) -> io::Result<()> {
+        match self.disk.remove(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether only the reserve is left for journals of topics.
+    pub(crate) fn is_full(&self) -> bool {
+        // A file system that cannot say how full it is refuses by itself when it is.
+        self.disk
+            .space(&self.dir)
+            .is_ok_and(|(free, total)| free < self.options.reserve_bytes.min(total / 100).max(1))
+    }
+}
+
+/// All bytes of a file; `None` when it does not exist.
+pub(crate) fn read_file(disk: &dyn Disk, path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let file = match disk.open(path, OpenMode::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other?,
+    };
+    let mut bytes = vec![0; usize::try_from(file.len()?).map_err(io::Error::other)?];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(Some(bytes))
+}
+
+/// Names in a directory; none when it does not exist.
+pub(crate) fn list(disk: &dyn Disk, path: &Path) -> io::Result<Vec<PathBuf>> {
+    match disk.list(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(vec![]),
+        other => other,
+    }
+}

@@ -1,0 +1,109 @@
+//! Opening a data directory: lock, new term, recovery, writers.
+
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use tidings_event::{Clock, Epoch, Term};
+use tidings_telemetry::Recorder;
+
+use super::context::Context;
+use super::group::{self, PAGE};
+use super::journal::JournalStore;
+use super::options::{EmbeddedOptions, OpenError};
+use super::recovery::{Recovered, Source, recover};
+use super::tables::Tables;
+use super::writer::Writer;
+use super::{EmbeddedLog, check, meta, snapshot};
+use crate::disk::Disk;
+use crate::partition_log::Journal;
+
+impl EmbeddedLog {
+    /// Opens a data directory, or starts a new log in an empty one.
+    ///
+    /// # Errors
+    /// When another process has it open, a newer version wrote it, or the system cannot read or
+    /// write it. Damage of stored blocks is no error: reads name it.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        options: EmbeddedOptions,
+        clock: Arc<dyn Clock>,
+        recorder: Arc<Recorder>,
+    ) -> Result<Arc<Self>, OpenError> {
+        disk.create_dir_all(dir).map_err(OpenError::io(dir))?;
+        let lock = check::lock(&*disk, dir)?;
+        let context = Arc::new(Context { disk, dir: dir.to_owned(), options, clock, recorder });
+        let identity = meta::advance(&context)?;
+        let tables = Arc::new(Tables::default());
+        let state = dir.join(Journal::State.name());
+        snapshot::load(&*context.disk, &state, &tables).map_err(OpenError::io(&state))?;
+        let mut threads = vec![];
+        let state = start(&context, Journal::State, identity, &tables, &mut threads)?;
+        let [short, medium, long] = Journal::TOPICS
+            .map(|journal| start(&context, journal, identity, &tables, &mut threads));
+        let log = Self {
+            epoch: identity.0,
+            term: identity.1,
+            journals: [short?, medium?, long?, state],
+            context,
+            tables,
+            threads: Mutex::new(threads),
+            leases: Mutex::default(),
+            wall: Mutex::default(),
+            lock: Mutex::new(Some(lock)),
+        };
+        Ok(Arc::new(log))
+    }
+}
+
+/// Recovers a journal and starts its writer.
+fn start(
+    context: &Arc<Context>,
+    kind: Journal,
+    identity: (Epoch, Term),
+    tables: &Arc<Tables>,
+    threads: &mut Vec<thread::JoinHandle<()>>,
+) -> Result<Arc<JournalStore>, OpenError> {
+    let source = Source {
+        disk: &*context.disk,
+        dir: &context.dir,
+        options: &context.options,
+        recorder: &context.recorder,
+        epoch: identity.0,
+        verify: false,
+    };
+    let recovered = recover(source, kind, tables)?;
+    let dir = context.dir.join(kind.name());
+    if kind == Journal::State {
+        replay(&recovered, tables).map_err(OpenError::io(&dir))?;
+    }
+    let (end, highest) = (recovered.end, recovered.highest);
+    let journal = Arc::new(JournalStore::new(kind, context, identity, tables, recovered));
+    let mut writer = Writer::new(Arc::clone(&journal), end, highest);
+    if highest > 0 {
+        writer.begin().map_err(OpenError::io(&dir))?;
+    }
+    let name = format!("log-{}", kind.name());
+    let thread = thread::Builder::new().name(name).spawn(move || writer.run());
+    threads.push(thread.map_err(OpenError::io(&dir))?);
+    Ok(journal)
+}
+
+/// Applies the state journal's records that no snapshot holds.
+pub(crate) fn replay(recovered: &Recovered, tables: &Tables) -> io::Result<()> {
+    let after = tables.read().seq;
+    for segment in recovered.segments.values() {
+        for (seq, page) in segment.groups.iter().filter(|(seq, _)| *seq > after) {
+            let at = u64::from(*page) * PAGE as u64;
+            let limit = segment.file.len()?;
+            let Some(group) = group::read(&*segment.file, at, limit)? else { continue };
+            for block in 0..group.headers.len() {
+                let block = group::read_body(&*segment.file, at, &group, block)?;
+                tables.apply(block.iter().map(|block| (*seq, block)));
+            }
+        }
+    }
+    Ok(())
+}

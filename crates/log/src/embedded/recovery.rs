@@ -1,0 +1,180 @@
+//! Finding out what a journal holds after any kind of stop.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use tidings_event::{Epoch, TopicPartition};
+use tidings_telemetry::{Counter, Recorder};
+
+use super::context::list;
+use super::group::PAGE;
+use super::options::{EmbeddedOptions, OpenError, Sabotage};
+use super::partitions::{BlockRef, Partitions};
+use super::scan::{Scan, Scanner};
+use super::segment::{End, Segment, SegmentHeader};
+use super::tables::Tables;
+use crate::disk::{Disk, OpenMode};
+use crate::partition_log::Journal;
+
+/// The partition that state records are in.
+pub(crate) const STATE: TopicPartition = TopicPartition::new(0, 0);
+
+/// Where to recover from, and how.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub(crate) disk: &'a dyn Disk,
+    pub(crate) dir: &'a Path,
+    pub(crate) options: &'a EmbeddedOptions,
+    pub(crate) recorder: &'a Recorder,
+    pub(crate) epoch: Epoch,
+    /// Whether every body is read, and nothing is written.
+    pub(crate) verify: bool,
+}
+
+/// What a journal holds.
+#[derive(Default)]
+pub(crate) struct Recovered {
+    pub(crate) partitions: Partitions,
+    pub(crate) segments: BTreeMap<u32, Segment>,
+    pub(crate) last_seq: u64,
+    /// Where the last readable segment ends.
+    pub(crate) end: End,
+    /// Highest segment number in use.
+    pub(crate) highest: u32,
+    /// Acknowledged groups that are lost.
+    pub(crate) missing: u64,
+    /// Groups and blocks found.
+    pub(crate) counted: (u64, u64),
+    /// Segment files whose header is unreadable.
+    pub(crate) unreadable: Vec<PathBuf>,
+}
+
+/// Segment files of a journal, with their headers; `None` where a header is unreadable.
+fn headers(
+    source: Source<'_>,
+    journal: Journal,
+) -> Result<Vec<(PathBuf, Option<SegmentHeader>)>, OpenError> {
+    let dir = source.dir.join(journal.name());
+    let mut found = vec![];
+    for path in list(source.disk, &dir).map_err(OpenError::io(&dir))? {
+        if path.extension().is_none_or(|e| e != "seg") {
+            continue;
+        }
+        let file = source.disk.open(&path, OpenMode::Read).map_err(OpenError::io(&path))?;
+        let mut page = vec![0; PAGE];
+        let read = file.read_exact_at(&mut page, 0);
+        let header = SegmentHeader::decode(&page).filter(|_| read.is_ok());
+        if let Some(header) = header.filter(|h| h.incompatible != 0) {
+            return Err(OpenError::Feature { file: path, bits: header.incompatible });
+        }
+        let header = header.filter(|h| h.epoch == source.epoch.0 && h.journal == journal as u32);
+        found.push((path, header));
+    }
+    Ok(found)
+}
+
+/// Recovers a journal. Everything it found is durable before this returns.
+pub(crate) fn recover(
+    source: Source<'_>,
+    journal: Journal,
+    tables: &Tables,
+) -> Result<Recovered, OpenError> {
+    let mut recovered = Recovered::default();
+    for (partition, trim) in tables.trims(journal) {
+        let known = recovered.partitions.entry(partition).or_default();
+        (known.trim, known.durable, known.tail) = (trim, trim, trim);
+    }
+    let files = headers(source, journal)?;
+    for (at, (path, header)) in files.iter().enumerate() {
+        recovered.highest = number_of(path).max(recovered.highest);
+        let Some(header) = header else {
+            tracing::warn!(file = %path.display(), "segment header is unreadable, skipped");
+            recovered.unreadable.push(path.clone());
+            continue;
+        };
+        let accepted = files[at + 1..]
+            .iter()
+            .find_map(|(_, next)| next.map(|n| n.previous))
+            .filter(|end| end.segment == header.number)
+            .filter(|_| !source.options.sabotaged(Sabotage::ResurrectTail));
+        let mode = if source.verify { OpenMode::Read } else { OpenMode::Write };
+        let file = source.disk.open(path, mode).map_err(OpenError::io(path))?;
+        let scanner = Scanner {
+            file: &*file,
+            header: *header,
+            accepted,
+            bodies: source.verify,
+            swallow_gaps: source.options.sabotaged(Sabotage::SwallowGap),
+        };
+        let scan = scanner.run().map_err(OpenError::io(path))?;
+        let synced = source.verify || source.options.sabotaged(Sabotage::NoFsync);
+        if accepted.is_none() && !synced {
+            // What is accepted now may be in the page cache only.
+            file.sync_data().map_err(OpenError::io(path))?;
+        }
+        let segment = Segment {
+            header: *header,
+            file,
+            path: path.clone(),
+            groups: vec![],
+            bytes: scan.end.position,
+            last_seq: scan.end.seq,
+            live: 0,
+        };
+        fold(source, &mut recovered, segment, &scan, tables);
+    }
+    Ok(recovered)
+}
+
+fn number_of(path: &Path) -> u32 {
+    path.file_stem().and_then(|n| n.to_str()?.parse().ok()).unwrap_or_default()
+}
+
+/// Takes a segment's groups into the partitions.
+fn fold(
+    source: Source<'_>,
+    recovered: &mut Recovered,
+    mut segment: Segment,
+    scan: &Scan,
+    tables: &Tables,
+) {
+    let swallow = source.options.sabotaged(Sabotage::SwallowGap);
+    for found in &scan.groups {
+        if found.after_hole && !swallow {
+            for (partition, end) in &found.group.echo {
+                recovered.partitions.entry(*partition).or_default().lose_up_to(end.0);
+            }
+        }
+        for (at, header) in found.group.headers.iter().enumerate() {
+            if !tables.is_kept(header.topic_partition.topic) {
+                continue;
+            }
+            let block = BlockRef::new(header, segment.header.number, found.page);
+            let partition = recovered.partitions.entry(header.topic_partition).or_default();
+            if header.topic_partition == STATE && partition.tail == 0 {
+                // What is older is in a snapshot.
+                (partition.durable, partition.tail) = (block.base, block.base);
+            }
+            if swallow {
+                partition.durable = partition.durable.max(header.base_offset.0);
+            }
+            let damaged = found.damaged.contains(&at);
+            source.recorder.count(Counter::LogDamaged, u64::from(damaged));
+            segment.live += usize::from(partition.restore(block, damaged));
+        }
+        let blocks = found.group.headers.len() as u64;
+        recovered.counted = (recovered.counted.0 + 1, recovered.counted.1 + blocks);
+        if !found.group.mark {
+            segment.groups.push((found.group.seq, found.page));
+        }
+    }
+    recovered.missing += scan.missing;
+    if scan.missing > 0 {
+        let file = segment.path.display().to_string();
+        tracing::error!(file, groups = scan.missing, "acknowledged groups are damaged");
+        source.recorder.count(Counter::LogDamaged, scan.missing);
+    }
+    recovered.last_seq = recovered.last_seq.max(segment.last_seq);
+    recovered.end = segment.end();
+    recovered.segments.insert(segment.header.number, segment);
+}

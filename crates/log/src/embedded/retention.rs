@@ -1,0 +1,203 @@
+//! Retention: what is too old or too much goes, block by block; files go when nothing in them is
+//! kept.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::time::Duration;
+
+use tidings_event::{PartitionId, Timestamp, TopicPartition};
+
+use super::journal::{Core, JournalStore};
+use super::segment::Segment;
+use crate::partition_log::TopicSpec;
+
+const HOUR: Duration = Duration::from_secs(3600);
+const STABLE: Duration = Duration::from_secs(600);
+
+/// Watches the wall clock against the monotonic one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct WallGuard {
+    /// Wall and monotonic time that are known to belong together.
+    trusted: Option<(Timestamp, Duration)>,
+    /// Another pair, since when it holds.
+    suspect: Option<(Timestamp, Duration)>,
+}
+
+impl WallGuard {
+    /// Whether wall time may be believed: it agrees with the monotonic clock within an hour, or has
+    /// done so for ten minutes since it jumped.
+    pub(crate) fn believes(&mut self, wall: Timestamp, monotonic: Duration) -> bool {
+        let agrees = |(then, since): (Timestamp, Duration)| {
+            let passed = monotonic.saturating_sub(since);
+            let expected =
+                then.0.saturating_add(u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX));
+            Duration::from_nanos(expected.abs_diff(wall.0)) <= HOUR
+        };
+        if agrees(*self.trusted.get_or_insert((wall, monotonic))) {
+            (self.trusted, self.suspect) = (Some((wall, monotonic)), None);
+            return true;
+        }
+        let suspect = self.suspect.filter(|s| agrees(*s)).unwrap_or((wall, monotonic));
+        self.suspect = Some(suspect);
+        let stable = monotonic.saturating_sub(suspect.1) >= STABLE;
+        if stable {
+            (self.trusted, self.suspect) = (Some((wall, monotonic)), None);
+        }
+        stable
+    }
+}
+
+/// New trim points.
+pub(crate) type Trims = BTreeMap<TopicPartition, u64>;
+
+impl JournalStore {
+    /// Where retention puts the trim points of a journal's topics. Without `now`, age is left out.
+    pub(crate) fn plan_trim(&self, topics: &[TopicSpec], now: Option<Timestamp>) -> Trims {
+        let core = self.core();
+        let mut trims = Trims::new();
+        for spec in topics {
+            if let Some(now) = now {
+                by_age(&core, spec, now, &mut trims);
+            }
+            if let Some(bytes) = spec.retention.bytes {
+                by_bytes(&core, spec, bytes, &mut trims);
+            }
+        }
+        self.by_cap(&core, &mut trims);
+        trims
+    }
+
+    /// The physical cap: the oldest segments go.
+    fn by_cap(&self, core: &Core, trims: &mut Trims) {
+        let mut bytes: u64 = core.segments.values().map(|segment| segment.bytes).sum();
+        let mut last_gone = None;
+        for segment in core.segments.values().take(core.segments.len().saturating_sub(1)) {
+            if bytes <= self.context.options.journal_bytes_max {
+                break;
+            }
+            bytes -= segment.bytes;
+            last_gone = Some(segment.header.number);
+        }
+        let Some(last_gone) = last_gone else { return };
+        for (id, partition) in &core.partitions {
+            let gone = partition.blocks.iter().take_while(|block| block.segment <= last_gone);
+            let floor = partition.floor();
+            if let Some(end) = gone.map(|b| b.end()).take_while(|end| *end <= floor).last() {
+                let trim = trims.entry(*id).or_default();
+                *trim = end.max(*trim);
+            }
+        }
+    }
+
+    /// Applies trim points that are durable; returns how many events each partition lost.
+    pub(crate) fn apply_trims(&self, trims: &Trims) -> Vec<(TopicPartition, u64)> {
+        let mut core = self.core();
+        let mut freed: HashMap<u32, usize> = HashMap::new();
+        let mut lost = vec![];
+        for (id, trim) in trims {
+            let Some(partition) = core.partitions.get_mut(id) else { continue };
+            if *trim <= partition.trim {
+                continue;
+            }
+            lost.push((*id, *trim - partition.trim));
+            partition.trim = *trim;
+            while let Some(block) = partition.blocks.pop_front_if(|b| b.end() <= *trim) {
+                partition.bytes -= u64::from(block.bytes);
+                *freed.entry(block.segment).or_default() += 1;
+            }
+            while partition.ring.front().is_some_and(|(base, _)| *base < *trim) {
+                partition.ring.pop_front();
+            }
+            partition.damaged.retain(|_, to| *to >= *trim);
+        }
+        core.free(&freed);
+        lost
+    }
+
+    /// Forgets a dropped topic's partitions.
+    pub(crate) fn forget(&self, spec: &TopicSpec) {
+        let mut core = self.core();
+        let mut freed: HashMap<u32, usize> = HashMap::new();
+        for partition in partitions_of(spec) {
+            let blocks = core.partitions.remove(&partition).map(|p| p.blocks).unwrap_or_default();
+            for block in blocks {
+                *freed.entry(block.segment).or_default() += 1;
+            }
+        }
+        core.free(&freed);
+    }
+
+    /// Removes the oldest sealed segments that nobody needs, in order, so that the chain of
+    /// accepted ends stays whole.
+    pub(crate) fn remove_segments(&self, unneeded: impl Fn(&Segment) -> bool) -> io::Result<()> {
+        let mut gone = vec![];
+        let mut core = self.core();
+        while core.segments.len() > 1 {
+            let Some(first) = core.segments.first_entry().filter(|e| unneeded(e.get())) else {
+                break;
+            };
+            gone.push(first.remove());
+        }
+        let left: Vec<u32> = core.segments.keys().copied().collect();
+        for partition in core.partitions.values_mut() {
+            while partition.blocks.front().is_some_and(|b| left.first() > Some(&b.segment)) {
+                partition.blocks.pop_front();
+            }
+        }
+        drop(core);
+        for segment in &gone {
+            self.context.remove(&segment.path)?;
+        }
+        if gone.is_empty() { Ok(()) } else { self.context.sync_dir(&self.dir) }
+    }
+}
+
+impl Core {
+    fn free(&mut self, freed: &HashMap<u32, usize>) {
+        for (number, blocks) in freed {
+            if let Some(segment) = self.segments.get_mut(number) {
+                segment.live = segment.live.saturating_sub(*blocks);
+            }
+        }
+    }
+}
+
+fn partitions_of(spec: &TopicSpec) -> impl Iterator<Item = TopicPartition> + use<> {
+    let topic = spec.id;
+    (0..spec.partitions).map(move |p| TopicPartition { topic, partition: PartitionId(p) })
+}
+
+fn by_age(core: &Core, spec: &TopicSpec, now: Timestamp, trims: &mut Trims) {
+    let oldest = now.minus(spec.retention.age);
+    for id in partitions_of(spec) {
+        let Some(partition) = core.partitions.get(&id) else { continue };
+        let floor = partition.floor();
+        let expired =
+            partition.blocks.iter().take_while(|b| b.ingested_at < oldest && b.end() <= floor);
+        if let Some(last) = expired.last() {
+            trims.insert(id, last.end());
+        }
+    }
+}
+
+fn by_bytes(core: &Core, spec: &TopicSpec, max: u64, trims: &mut Trims) {
+    let mut kept = vec![];
+    for id in partitions_of(spec) {
+        let Some(partition) = core.partitions.get(&id) else { continue };
+        let trim = trims.get(&id).copied().unwrap_or(partition.trim);
+        let floor = partition.floor();
+        let blocks = partition.blocks.iter().filter(|b| b.end() > trim);
+        kept.extend(blocks.map(|b| (b.ingested_at, id, b.end(), b.bytes, b.end() <= floor)));
+    }
+    kept.sort_unstable_by_key(|block| (block.0, block.1, block.2));
+    let mut bytes: u64 = kept.iter().map(|block| u64::from(block.3)).sum();
+    for (_, id, end, size, may_go) in kept {
+        if bytes <= max {
+            break;
+        }
+        if may_go {
+            bytes -= u64::from(size);
+            trims.insert(id, end);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Walking the groups of a segment, and judging where it ends.
+//!
+//! A bad group at or below any durable sequence that a later group carries is a hole: what it held
+//! was acknowledged and is lost. One above it is the torn end of an unacknowledged write: it and
+//! all after it is discarded.
+
+use std::io;
+
+use super::group::{self, Group, PAGE};
+use super::segment::{End, SegmentHeader};
+use crate::disk::DiskFile;
+
+/// A group that counts.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) page: u32,
+    pub(crate) group: Group,
+    /// Which of its blocks have damaged bodies.
+    pub(crate) damaged: Vec<usize>,
+    /// Whether acknowledged groups before it are lost.
+    pub(crate) after_hole: bool,
+}
+
+/// A segment's groups and where it ends.
+#[derive(Debug)]
+pub(crate) struct Scan {
+    pub(crate) groups: Vec<Found>,
+    pub(crate) end: End,
+    /// Groups that are lost, marks not counted.
+    pub(crate) missing: u64,
+}
+
+pub(crate) struct Scanner<'a> {
+    pub(crate) file: &'a dyn DiskFile,
+    pub(crate) header: SegmentHeader,
+    /// Where a later segment says it ends; `None` asks for a judgment.
+    pub(crate) accepted: Option<End>,
+    /// Whether bodies are read too. A judgment always reads them.
+    pub(crate) bodies: bool,
+    /// The seeded bug of the same name.
+    pub(crate) swallow_gaps: bool,
+}
+
+impl Scanner<'_> {
+    pub(crate) fn run(&self) -> io::Result<Scan> {
+        let length = self.file.len()? / PAGE as u64 * PAGE as u64;
+        let limit = self.accepted.map_or(length, |end| end.position.min(length));
+        let (mut at, mut crc) = (PAGE as u64, self.header.crc);
+        let mut last = self.header.first_seq - 1;
+        let (mut groups, mut missing, mut after_hole) = (vec![], 0, false);
+        while at < limit {
+            let next = self.group_at(at, limit)?.filter(|g| {
+                after_hole || (g.previous_crc == crc && g.seq == last + u64::from(!g.mark))
+            });
+            let damaged = next.as_ref().map_or(Ok(vec![]), |g| self.damaged(at, g))?;
+            let torn = next
+                .as_ref()
+                .is_none_or(|g| !damaged.is_empty() && self.accepted.is_none() && g.seq > last);
+            let bound = if torn { self.durable_after(at, limit)? } else { 0 };
+            match next {
+                Some(group)
+                    if damaged.is_empty() || self.accepted.is_some() || group.seq <= bound =>
+                {
+                    let page = u32::try_from(at / PAGE as u64).map_err(io::Error::other)?;
+                    (at, crc, last) = (at + group.total, group.crc, group.seq);
+                    groups.push(Found { page, group, damaged, after_hole });
+                    after_hole = false;
+                }
+                _ => {
+                    let Some((to, seq)) = self.next_group(at, last, limit)? else { break };
+                    // `seq` is the last one that is missing.
+                    if seq > last.max(bound) && self.accepted.is_none() && !self.swallow_gaps {
+                        let end =
+                            End { segment: self.header.number, position: at, seq: last.max(bound) };
+                        return Ok(Scan { groups, missing: missing + end.seq - last, end });
+                    }
+                    missing += seq - last;
+                    (at, after_hole) = (to, true);
+                }
+            }
+        }
+        let position = self.accepted.map_or(at, |end| end.position);
+        let seq = self.accepted.map_or(last, |end| end.seq.max(last));
+        let end = End { segment: self.header.number, position, seq };
+        Ok(Scan { groups, missing: missing + (seq - last), end })
+    }
+
+    fn group_at(&self, at: u64, limit: u64) -> io::Result<Option<Group>> {
+        let group = group::read(self.file, at, limit)?;
+        Ok(group.filter(|g| g.generation == self.header.generation))
+    }
+
+    fn damaged(&self, at: u64, group: &Group) -> io::Result<Vec<usize>> {
+        let mut damaged = vec![];
+        if self.bodies || self.accepted.is_none() {
+            for block in 0..group.headers.len() {
+                if group::read_body(self.file, at, group, block)?.is_none() {
+                    damaged.push(block);
+                }
+            }
+        }
+        Ok(damaged)
+    }
+
+    /// The highest durable sequence that any group after `at` carries.
+    fn durable_after(&self, at: u64, limit: u64) -> io::Result<u64> {
+        let mut durable = 0;
+        let mut at = at + PAGE as u64;
+        while at < limit {
+            match self.group_at(at, limit)? {
+                Some(group) => {
+                    durable = durable.max(group.durable);
+                    at += group.total;
+                }
+                None => at += PAGE as u64,
+            }
+        }
+        Ok(durable)
+    }
+
+    /// The next undamaged group after `at`, and the last sequence that is missing before it.
+    fn next_group(&self, at: u64, last: u64, limit: u64) -> io::Result<Option<(u64, u64)>> {
+        let mut at = at + PAGE as u64;
+        while at < limit {
+            if let Some(group) = self.group_at(at, limit)? {
+                let missing = if group.mark { group.seq } else { group.seq.saturating_sub(1) };
+                if missing >= last {
+                    return Ok(Some((at, missing)));
+                }
+            }
+            at += PAGE as u64;
+        }
+        Ok(None)
+    }
+}

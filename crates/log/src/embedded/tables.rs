@@ -1,0 +1,194 @@
+//! The tables of the state journal in memory: durable values only, changed as commits become
+//! durable, and again in the same order when they are replayed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tidings_event::block::{Block, BodyBuilder, events};
+use tidings_event::{Offset, TopicId, TopicPartition};
+
+use super::fields::{Fields, Put, short};
+use crate::partition_log::{Journal, Retention, Table, TableChange, TopicSpec};
+
+/// First table that is the engine's own.
+pub(crate) const INTERNAL: u32 = 1000;
+/// Topics: id -> what it is.
+const TOPICS: Table = Table(INTERNAL);
+/// Trim points: topic and partition -> offset.
+const TRIMS: Table = Table(INTERNAL + 1);
+
+/// A topic as the engine knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Topic {
+    pub(crate) spec: TopicSpec,
+    pub(crate) dropped: bool,
+}
+
+/// All tables.
+#[derive(Debug, Default)]
+pub(crate) struct Tables(RwLock<Inner>);
+
+/// What is durable as of one group.
+#[derive(Debug, Default)]
+pub(crate) struct Inner {
+    pub(crate) maps: BTreeMap<Table, BTreeMap<Bytes, Bytes>>,
+    topics: HashMap<TopicId, Topic>,
+    pub(crate) seq: u64,
+    pub(crate) tail: Offset,
+    /// Bytes applied since the last snapshot.
+    pub(crate) bytes: u64,
+}
+
+impl Tables {
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Inner> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Replaces everything, by a snapshot.
+    pub(crate) fn load(&self, seq: u64, tail: Offset, changes: Vec<TableChange>) {
+        let mut inner = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        *inner = Inner { seq, tail, ..Inner::default() };
+        changes.into_iter().for_each(|change| inner.change(change));
+    }
+
+    /// Applies blocks of commits in order; those that a snapshot holds already are skipped.
+    pub(crate) fn apply<'a>(&self, blocks: impl Iterator<Item = (u64, &'a Block)>) {
+        let mut inner = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        for (seq, block) in blocks {
+            if block.header.end_offset() <= inner.tail {
+                continue;
+            }
+            decode(&block.body).into_iter().for_each(|change| inner.change(change));
+            (inner.seq, inner.tail) = (seq, block.header.end_offset());
+            inner.bytes += block.body.len() as u64;
+        }
+    }
+
+    pub(crate) fn snapshot_taken(&self) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).bytes = 0;
+    }
+
+    pub(crate) fn topic(&self, id: TopicId) -> Option<Topic> {
+        self.read().topics.get(&id).copied()
+    }
+
+    /// Topics of a journal that are not dropped.
+    pub(crate) fn topics(&self, journal: Journal) -> Vec<TopicSpec> {
+        let inner = self.read();
+        let live = inner.topics.values().filter(|t| !t.dropped).map(|t| t.spec);
+        live.filter(|spec| spec.retention.journal() == journal).collect()
+    }
+
+    /// Whether blocks of a topic are kept: all but those of dropped ones.
+    pub(crate) fn is_kept(&self, id: TopicId) -> bool {
+        self.topic(id).is_none_or(|topic| !topic.dropped)
+    }
+
+    /// Durable trim points of a journal's partitions.
+    pub(crate) fn trims(&self, journal: Journal) -> Vec<(TopicPartition, u64)> {
+        let inner = self.read();
+        let Some(trims) = inner.maps.get(&TRIMS) else { return vec![] };
+        trims
+            .iter()
+            .filter_map(|(key, value)| {
+                let partition = partition_of(key)?;
+                let topic = inner.topics.get(&partition.topic)?;
+                let here = !topic.dropped && topic.spec.retention.journal() == journal;
+                here.then_some((partition, Fields(value).u64()?))
+            })
+            .collect()
+    }
+}
+
+impl Inner {
+    fn change(&mut self, change: TableChange) {
+        if change.table == TOPICS {
+            let decoded = change.value.as_ref().and_then(|v| topic_of(&change.key, v));
+            let Some(topic) = decoded.filter(|topic| self.may_become(topic)) else { return };
+            self.topics.insert(topic.spec.id, topic);
+        }
+        let map = self.maps.entry(change.table).or_default();
+        match change.value {
+            Some(value) => map.insert(change.key, value),
+            None => map.remove(&change.key),
+        };
+    }
+}
+
+impl Inner {
+    /// Of two records that crossed the first one counts: dropped is for ever, so are partitions and
+    /// class.
+    fn may_become(&self, topic: &Topic) -> bool {
+        self.topics.get(&topic.spec.id).is_none_or(|known| {
+            let class = |topic: &Topic| (topic.spec.partitions, topic.spec.retention.journal());
+            !known.dropped && class(known) == class(topic)
+        })
+    }
+}
+
+/// A record that creates, changes or drops a topic.
+pub(crate) fn topic_change(spec: &TopicSpec, dropped: bool) -> TableChange {
+    let mut value = vec![];
+    value.put_u32(spec.partitions);
+    value.put_u32(u32::from(dropped));
+    value.put_u64(spec.retention.age.as_secs());
+    value.put_u32(spec.retention.age.subsec_nanos());
+    value.put_u64(spec.retention.bytes.unwrap_or(u64::MAX));
+    let key = Bytes::copy_from_slice(&spec.id.0.to_be_bytes());
+    TableChange { table: TOPICS, key, value: Some(value.into()) }
+}
+
+/// A record of a trim point.
+pub(crate) fn trim_change(partition: TopicPartition, trim: u64) -> TableChange {
+    let mut key = partition.topic.0.to_be_bytes().to_vec();
+    key.extend_from_slice(&partition.partition.0.to_be_bytes());
+    let value = Bytes::copy_from_slice(&trim.to_le_bytes());
+    TableChange { table: TRIMS, key: key.into(), value: Some(value) }
+}
+
+fn topic_of(key: &[u8], value: &[u8]) -> Option<Topic> {
+    let id = TopicId(u64::from_be_bytes(*key.first_chunk()?));
+    let mut fields = Fields(value);
+    let (partitions, dropped) = (fields.u32()?, fields.u32()? != 0);
+    let age = Duration::new(fields.u64()?, fields.u32()?);
+    let bytes = Some(fields.u64()?).filter(|b| *b != u64::MAX);
+    Some(Topic { spec: TopicSpec { id, partitions, retention: Retention { age, bytes } }, dropped })
+}
+
+fn partition_of(key: &[u8]) -> Option<TopicPartition> {
+    let topic = u64::from_be_bytes(*key.first_chunk()?);
+    let partition = u32::from_be_bytes(*key.get(8..)?.first_chunk()?);
+    Some(TopicPartition::new(topic, partition))
+}
+
+/// One change as a record: table, whether it puts, key length, key, value.
+pub(crate) fn encode_change(change: &TableChange) -> Vec<u8> {
+    let mut out = vec![];
+    out.put_u32(change.table.0);
+    out.push(u8::from(change.value.is_some()));
+    out.put_u32(short(change.key.len()));
+    out.extend_from_slice(&change.key);
+    out.extend_from_slice(change.value.as_deref().unwrap_or_default());
+    out
+}
+
+/// Reads a record back.
+pub(crate) fn decode_change(record: &[u8]) -> Option<TableChange> {
+    let mut fields = Fields(record);
+    let (table, puts, length) = (Table(fields.u32()?), fields.u8()? != 0, fields.u32()?);
+    let key = Bytes::copy_from_slice(fields.bytes(length as usize)?);
+    let value = puts.then(|| Bytes::copy_from_slice(fields.0));
+    Some(TableChange { table, key, value })
+}
+
+/// The body of a commit's block, and how many records it has; `None` when they do not fit.
+pub(crate) fn encode(changes: &[TableChange]) -> Option<(Bytes, u32)> {
+    let mut body = BodyBuilder::default();
+    changes.iter().all(|change| body.push(&encode_change(change))).then(|| body.take())
+}
+
+fn decode(body: &[u8]) -> Vec<TableChange> {
+    events(body).map_while(Result::ok).filter_map(decode_change).collect()
+}

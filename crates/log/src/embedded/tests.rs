@@ -1,0 +1,344 @@
+//! The engine on a real disk: what was acknowledged is there after every kind of stop, what is
+//! damaged is named.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tidings_event::block::{Block, BlockHeader, Flags, crc32c};
+use tidings_event::{JournalSeq, ManualClock, Offset, Term, Timestamp, TopicId, TopicPartition};
+use tidings_telemetry::Recorder;
+
+use super::*;
+use crate::disk::SystemDisk;
+use crate::partition_log::Retention;
+
+const DAY: Duration = Duration::from_secs(86_400);
+const P0: TopicPartition = TopicPartition::new(7, 0);
+
+fn options() -> EmbeddedOptions {
+    EmbeddedOptions { mark_after: None, ..EmbeddedOptions::default() }
+}
+
+fn open_with(dir: &Path, options: EmbeddedOptions) -> Arc<EmbeddedLog> {
+    let clock = Arc::new(ManualClock::at(Timestamp(1_000_000)));
+    EmbeddedLog::open(Arc::new(SystemDisk), dir, options, clock, Recorder::new()).unwrap()
+}
+
+fn open(dir: &Path) -> Arc<EmbeddedLog> {
+    open_with(dir, options())
+}
+
+fn spec(id: u64) -> TopicSpec {
+    let retention = Retention { age: DAY, bytes: None };
+    TopicSpec { id: TopicId(id), partitions: 2, retention }
+}
+
+fn block(log: &EmbeddedLog, partition: TopicPartition, base: u64, body: &[u8]) -> Block {
+    let header = BlockHeader {
+        flags: Flags::default(),
+        topic_partition: partition,
+        epoch: log.epoch(),
+        term: log.term(),
+        base_offset: Offset(base),
+        count: 2,
+        codec: 0,
+        body_bytes: body.len() as u32,
+        body_crc: crc32c(body),
+        ingested_at: Timestamp(base),
+        producer: None,
+        extensions: Bytes::new(),
+    };
+    Block { header, body: Bytes::copy_from_slice(body) }
+}
+
+async fn put(log: &EmbeddedLog, base: u64, body: &[u8]) -> JournalSeq {
+    log.append(vec![block(log, P0, base, body)]).unwrap().await.unwrap()
+}
+
+/// All bodies of a partition, with damaged ranges in their places.
+async fn contents(log: &EmbeddedLog, partition: TopicPartition) -> Vec<(u64, Result<Bytes, u64>)> {
+    let bounds = log.bounds(partition).unwrap();
+    let (mut at, mut out) = (bounds.trim, vec![]);
+    while at < bounds.durable_tail {
+        match log.read(partition, at, 100).await {
+            Ok(blocks) => {
+                for found in blocks {
+                    at = found.end_offset();
+                    out.push((found.block.header.base_offset.0, Ok(found.block.body)));
+                }
+            }
+            Err(ReadError::DataLoss { from, to, .. }) => {
+                out.push((from.0, Err(to.0)));
+                at = to.plus(1);
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+    out
+}
+
+fn segments(dir: &Path, journal: &str) -> Vec<PathBuf> {
+    let mut names: Vec<_> = fs::read_dir(dir.join(journal))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "seg"))
+        .collect();
+    names.sort();
+    names
+}
+
+fn flip(path: &Path, needle: &[u8]) {
+    let mut bytes = fs::read(path).unwrap();
+    let at = bytes.windows(needle.len()).position(|w| w == needle).unwrap();
+    bytes[at] ^= 1;
+    fs::write(path, bytes).unwrap();
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_a_crash_and_after_a_close() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut base = 0;
+    for round in 0..6 {
+        let log = open(dir.path());
+        assert_eq!(log.term(), Term(round + 1));
+        log.ensure_topic(&spec(7)).await.unwrap();
+        let bounds = log.bounds(P0).unwrap();
+        assert_eq!((bounds.tail, bounds.durable_tail), (Offset(base), Offset(base)));
+        for _ in 0..3 {
+            put(&log, base, format!("body-{base}").as_bytes()).await;
+            base += 2;
+        }
+        let want: Vec<_> =
+            (0..base).step_by(2).map(|b| (b, Ok(Bytes::from(format!("body-{b}"))))).collect();
+        assert_eq!(contents(&log, P0).await, want);
+        let all = log.read_journal(Journal::Short, JournalSeq(0), usize::MAX).await.unwrap();
+        assert_eq!(all.len(), want.len());
+        assert_eq!(all.last().map(|c| c.seq), Some(*log.durable(Journal::Short).borrow()));
+        if round % 2 == 0 {
+            log.close().await;
+        }
+    }
+    assert!(check(&SystemDisk, dir.path()).unwrap().is_sound());
+}
+
+#[tokio::test]
+async fn many_segments_are_read_back_and_one_append_is_one_group() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = EmbeddedOptions {
+        segment_bytes_min: 16 << 10,
+        segment_bytes_max: 32 << 10,
+        ring_bytes: 0,
+        ..options()
+    };
+    let log = open_with(dir.path(), small.clone());
+    log.ensure_topic(&spec(7)).await.unwrap();
+    for base in (0..80).step_by(4) {
+        let body = vec![base as u8; 3000];
+        let blocks = vec![block(&log, P0, base, &body), block(&log, P0, base + 2, &body)];
+        log.append(blocks).unwrap().await.unwrap();
+    }
+    assert!(segments(dir.path(), "short").len() > 3);
+    assert_eq!(contents(&log, P0).await.len(), 40);
+    let all = log.read_journal(Journal::Short, JournalSeq(3), 1 << 20).await.unwrap();
+    assert_eq!((all.len(), all[0].seq, all[1].seq), (34, JournalSeq(4), JournalSeq(4)));
+    drop(log);
+    let log = open_with(dir.path(), small);
+    assert_eq!(contents(&log, P0).await.len(), 40);
+}
+
+#[tokio::test]
+async fn damage_is_named_never_served_and_the_rest_is_readable() {
+    for (needle, clean) in [(&b"body-4"[..], true), (b"body-4", false), (b"TGR1", true)] {
+        let dir = tempfile::tempdir().unwrap();
+        let log = open(dir.path());
+        log.ensure_topic(&spec(7)).await.unwrap();
+        for base in (0..10).step_by(2) {
+            put(&log, base, format!("body-{base}").as_bytes()).await;
+        }
+        if clean {
+            log.close().await;
+        }
+        drop(log);
+        flip(&segments(dir.path(), "short")[0], needle);
+        let lost = if needle == b"TGR1" { 0 } else { 4 };
+        let mut want: Vec<_> =
+            (0..10).step_by(2).map(|b| (b, Ok(Bytes::from(format!("body-{b}"))))).collect();
+        want[lost / 2] = (lost as u64, Err(lost as u64 + 1));
+        let report = check(&SystemDisk, dir.path()).unwrap();
+        assert_eq!(report.damaged.len(), 1, "{report:?}");
+        assert!(!report.is_sound());
+        for _ in 0..2 {
+            let log = open(dir.path());
+            assert_eq!(contents(&log, P0).await, want);
+            let all = log.read_journal(Journal::Short, JournalSeq(0), 1 << 20).await.unwrap();
+            assert_eq!(all.len(), 4);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_loss_of_the_very_last_acknowledged_group_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    log.ensure_topic(&spec(7)).await.unwrap();
+    put(&log, 0, b"first").await;
+    put(&log, 2, b"second").await;
+    log.close().await;
+    drop(log);
+    let path = &segments(dir.path(), "short")[0];
+    let mut bytes = fs::read(path).unwrap();
+    bytes[8192..12_288].fill(0);
+    fs::write(path, bytes).unwrap();
+    let log = open(dir.path());
+    assert_eq!(contents(&log, P0).await, [(0, Ok(Bytes::from("first"))), (2, Err(3))]);
+    assert_eq!(log.bounds(P0).unwrap().tail, Offset(4));
+}
+
+#[tokio::test]
+async fn a_torn_tail_is_discarded_once_and_does_not_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    log.ensure_topic(&spec(7)).await.unwrap();
+    put(&log, 0, b"kept").await;
+    put(&log, 2, b"torn").await;
+    drop(log);
+    let path = segments(dir.path(), "short")[0].clone();
+    let whole = fs::read(&path).unwrap();
+    flip(&path, b"torn");
+    let log = open(dir.path());
+    assert_eq!(contents(&log, P0).await, [(0, Ok(Bytes::from("kept")))]);
+    put(&log, 2, b"new").await;
+    drop(log);
+    fs::write(&path, whole).unwrap();
+    let log = open(dir.path());
+    let want = [(0, Ok(Bytes::from("kept"))), (2, Ok(Bytes::from("new")))];
+    assert_eq!(contents(&log, P0).await, want);
+}
+
+#[tokio::test]
+async fn refused_appends_leave_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    log.ensure_topic(&spec(7)).await.unwrap();
+    let good = block(&log, P0, 0, b"good");
+    let gap = block(&log, P0, 4, b"gap");
+    assert!(matches!(
+        log.append(vec![good.clone(), gap]).unwrap_err(),
+        AppendError::NotAtTail { tail: Offset(2), .. }
+    ));
+    let other = block(&log, TopicPartition::new(7, 2), 0, b"no such partition");
+    assert!(matches!(log.append(vec![other]), Err(AppendError::UnknownPartition(_))));
+    let mut old = good.clone();
+    old.header.term = Term(0);
+    assert!(matches!(log.append(vec![old]), Err(AppendError::Fenced { .. })));
+    let mut short = good.clone();
+    short.header.body_bytes = 1;
+    assert!(matches!(log.append(vec![short]), Err(AppendError::InvalidBlock { .. })));
+    assert_eq!(log.bounds(P0).unwrap().tail, Offset(0));
+    log.append(vec![good]).unwrap().await.unwrap();
+    log.close().await;
+    assert_eq!(log.append(vec![]).map(|_| ()), Ok(()));
+    let late = block(&log, P0, 2, b"late");
+    assert_eq!(log.append(vec![late]).unwrap_err(), AppendError::Closed);
+}
+
+#[tokio::test]
+async fn tables_topics_and_leases_survive() {
+    let dir = tempfile::tempdir().unwrap();
+    let often = EmbeddedOptions { snapshot_bytes: 200, ..options() };
+    let change = |key: u32, value: Option<u32>| TableChange {
+        table: Table::CURSORS,
+        key: key.to_string().into(),
+        value: value.map(|v| v.to_string().into()),
+    };
+    let mut tokens = vec![];
+    for round in 0..4u32 {
+        let log = open_with(dir.path(), often.clone());
+        let lease = log.lease("owner").await.unwrap();
+        assert!(matches!(log.lease("owner").await, Err(LeaseError::Held(_))));
+        tokens.push(lease.token);
+        for key in 0..20 {
+            let changes = vec![change(key, Some(round)), change(100 + round, None)];
+            log.commit(lease.token, changes).unwrap().await.unwrap();
+        }
+        log.commit(log.term(), vec![change(100 + round, Some(1))]).unwrap().await.unwrap();
+        let stale = log.commit(Term(0), vec![change(0, None)]);
+        assert!(matches!(stale, Err(CommitError::Fenced { .. })));
+        if round == 0 {
+            log.ensure_topic(&spec(7)).await.unwrap();
+            log.ensure_topic(&spec(8)).await.unwrap();
+            log.drop_topic(TopicId(8)).await.unwrap();
+        }
+        assert_eq!(log.ensure_topic(&spec(8)).await, Err(TopicError::Dropped(TopicId(8))));
+        let other = TopicSpec { partitions: 3, ..spec(7) };
+        assert!(matches!(log.ensure_topic(&other).await, Err(TopicError::Mismatch { .. })));
+        assert_eq!(log.table(Table::CURSORS).len() as u32, 21 + round);
+        assert_eq!(log.get(Table::CURSORS, b"3"), Some(round.to_string().into()));
+        if round % 2 == 1 {
+            log.close().await;
+        }
+    }
+    assert!(tokens.is_sorted_by(|a, b| a < b));
+}
+
+#[tokio::test]
+async fn retention_trims_exactly_and_respects_pins() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open_with(
+        dir.path(),
+        EmbeddedOptions { segment_bytes_min: 8 << 10, segment_bytes_max: 8 << 10, ..options() },
+    );
+    log.ensure_topic(&spec(7)).await.unwrap();
+    for base in (0..20).step_by(2) {
+        put(&log, base, &[1; 100]).await;
+    }
+    let files = segments(dir.path(), "short").len();
+    log.pin(P0, "snapshot", Offset(9));
+    let now = Timestamp(12 + DAY.as_nanos() as u64);
+    assert_eq!(log.trim(now).await, [(P0, 8)]);
+    log.unpin(P0, "snapshot");
+    assert_eq!(log.trim(now).await, [(P0, 4)]);
+    assert_eq!(log.trim(now).await, []);
+    assert!(matches!(log.read(P0, Offset(11), 1).await, Err(ReadError::Trimmed { .. })));
+    assert!(segments(dir.path(), "short").len() < files);
+    assert_eq!(log.resolve_time(P0, Timestamp(15)).await, Ok(Offset(16)));
+    drop(log);
+    let log = open(dir.path());
+    assert_eq!(log.bounds(P0).unwrap().trim, Offset(12));
+    let found: Vec<u64> = contents(&log, P0).await.into_iter().map(|(base, _)| base).collect();
+    assert_eq!(found, [12, 14, 16, 18]);
+}
+
+#[tokio::test]
+async fn a_directory_is_opened_once_and_only_by_who_understands_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let again = EmbeddedLog::open(
+        Arc::new(SystemDisk),
+        dir.path(),
+        options(),
+        Arc::new(ManualClock::default()),
+        Recorder::new(),
+    );
+    assert!(matches!(again, Err(OpenError::Locked(_))));
+    assert!(matches!(check(&SystemDisk, dir.path()), Err(CheckError::Open(OpenError::Locked(_)))));
+    log.close().await;
+    assert!(check(&SystemDisk, dir.path()).unwrap().is_sound());
+    let empty = tempfile::tempdir().unwrap();
+    assert!(matches!(check(&SystemDisk, empty.path()), Err(CheckError::NotALog(_))));
+}
+
+#[test]
+fn a_jumped_wall_clock_is_believed_when_it_is_stable() {
+    let mut guard = WallGuard::default();
+    let hour = 3_600_000_000_000;
+    let seconds = Duration::from_secs;
+    assert!(guard.believes(Timestamp(hour), seconds(0)));
+    assert!(guard.believes(Timestamp(hour + 10), seconds(0)));
+    assert!(!guard.believes(Timestamp(9 * hour), seconds(1)));
+    assert!(!guard.believes(Timestamp(9 * hour), seconds(300)));
+    assert!(guard.believes(Timestamp(9 * hour), seconds(601)));
+}

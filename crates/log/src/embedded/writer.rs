@@ -1,0 +1,284 @@
+//! The one thread that writes a journal: take what is queued, write, sync, publish.
+
+use std::io::{self, IoSlice};
+use std::sync::{Arc, PoisonError};
+
+use tidings_event::TopicPartition;
+use tidings_event::block::Block;
+use tidings_telemetry::{Counter, Latency};
+
+use super::group::{self, Ends, GROUP_BYTES_MAX, PAGE, Stamp};
+use super::journal::{JournalStore, Queued, Stop, Written};
+use super::options::Sabotage;
+use super::segment::{self, End, SegmentHeader};
+use crate::disk::DiskFile;
+use crate::partition_log::Journal;
+
+/// Most bytes one write and its sync carry.
+const WRITE_BYTES_MAX: u64 = 2 << 20;
+const ZEROS: [u8; PAGE] = [0; PAGE];
+
+pub(crate) struct Writer {
+    journal: Arc<JournalStore>,
+    active: Option<Active>,
+    /// Where the last segment ends.
+    previous: End,
+    /// Highest segment number in use.
+    highest: u32,
+    marked: bool,
+    segment_bytes: u64,
+}
+
+struct Active {
+    number: u32,
+    file: Arc<dyn DiskFile>,
+    generation: u64,
+    crc: u32,
+    at: u64,
+}
+
+enum Next {
+    Write(Vec<Queued>),
+    Mark,
+    Stop(Stop),
+}
+
+impl Writer {
+    pub(crate) fn new(journal: Arc<JournalStore>, previous: End, highest: u32) -> Self {
+        let segment_bytes = journal.context.options.segment_bytes_min;
+        Self { journal, active: None, previous, highest, marked: true, segment_bytes }
+    }
+
+    /// Works until the journal stops or fails.
+    pub(crate) fn run(mut self) {
+        loop {
+            let done = match self.next() {
+                Next::Write(batch) => self.write(batch).map(|()| false),
+                Next::Mark => self.mark().map(|()| false),
+                Next::Stop(Stop::Clean) => self.mark().map(|()| true),
+                Next::Stop(Stop::Abrupt) => Ok(true),
+            };
+            match done {
+                Ok(false) => {}
+                Ok(true) => return,
+                Err(error) => return self.journal.fail(error.to_string()),
+            }
+        }
+    }
+
+    /// Begins a segment, so that the end of the one before is on record before anything is served.
+    pub(crate) fn begin(&mut self) -> io::Result<()> {
+        self.roll()
+    }
+
+    fn next(&mut self) -> Next {
+        let mut core = self.journal.core();
+        loop {
+            if core.stop == Some(Stop::Abrupt) {
+                core.queue.clear();
+                return Next::Stop(Stop::Abrupt);
+            }
+            let (mut batch, mut bytes) = (vec![], 0);
+            while let Some(queued) =
+                core.queue.pop_front_if(|q| bytes == 0 || bytes + q.bytes <= WRITE_BYTES_MAX)
+            {
+                bytes += queued.bytes;
+                batch.push(queued);
+            }
+            if !batch.is_empty() {
+                return Next::Write(batch);
+            }
+            if let Some(stop) = core.stop {
+                return Next::Stop(stop);
+            }
+            let wake = &self.journal.wake;
+            core = match self.journal.context.options.mark_after.filter(|_| !self.marked) {
+                Some(rest) => {
+                    let (guard, waited) =
+                        wake.wait_timeout(core, rest).unwrap_or_else(PoisonError::into_inner);
+                    if waited.timed_out() && guard.queue.is_empty() && guard.stop.is_none() {
+                        return Next::Mark;
+                    }
+                    guard
+                }
+                None => wake.wait(core).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    fn write(&mut self, mut batch: Vec<Queued>) -> io::Result<()> {
+        let queued_bytes: u64 = batch.iter().map(|q| q.bytes).sum();
+        let started = self.journal.context.clock.monotonic();
+        if self.active.as_ref().is_none_or(|a| a.at + queued_bytes > self.segment_bytes) {
+            self.roll()?;
+        }
+        let groups = split(&mut batch);
+        let early = self.journal.context.options.sabotaged(Sabotage::AckBeforeFsync);
+        let mut written = self.write_groups(groups)?;
+        if early {
+            let copies = written.iter().map(Written::share).collect();
+            self.journal.publish(copies, std::mem::take(&mut batch));
+            written.clear();
+        }
+        self.sync()?;
+        self.marked = false;
+        let took = self.journal.context.clock.monotonic().saturating_sub(started).as_secs_f64();
+        if took > 0.0 {
+            let mut core = self.journal.core();
+            let rate = queued_bytes as f64 / took;
+            core.bytes_per_second = (core.bytes_per_second * 0.9 + rate * 0.1).max(1e6);
+        }
+        self.journal.publish(written, batch);
+        if self.journal.kind == Journal::State {
+            self.journal.snapshot_when_due()?;
+        }
+        Ok(())
+    }
+
+    /// Encodes groups and writes all of them at once, without a copy of any body.
+    fn write_groups(&mut self, groups: Vec<Vec<Block>>) -> io::Result<Vec<Written>> {
+        let Some(active) = &mut self.active else { return Err(io::Error::other("no segment")) };
+        let mut core = self.journal.core();
+        let durable = core.last_seq;
+        let mut ends = std::mem::take(&mut core.last_ends);
+        drop(core);
+        let (start, mut at, mut fronts, mut written) = (active.at, active.at, vec![], vec![]);
+        for (seq, blocks) in (durable + 1..).zip(groups) {
+            let stamp =
+                Stamp { generation: active.generation, seq, durable, previous_crc: active.crc };
+            let front = group::encode(&stamp, blocks.iter(), &ends);
+            ends = ends_of(&blocks);
+            active.crc = front.crc;
+            let page = u32::try_from(at / PAGE as u64).map_err(io::Error::other)?;
+            at += front.total as u64;
+            fronts.push(front);
+            written.push(Written { seq, segment: active.number, page, blocks });
+        }
+        let slices: Vec<IoSlice<'_>> = fronts
+            .iter()
+            .zip(&written)
+            .flat_map(|(front, group)| {
+                let bodies = group.blocks.iter().map(|b| IoSlice::new(&b.body));
+                let padding = IoSlice::new(&ZEROS[..front.padding]);
+                std::iter::once(IoSlice::new(&front.bytes)).chain(bodies).chain([padding])
+            })
+            .collect();
+        active.file.write_all_at(&slices, start)?;
+        active.at = at;
+        let mut core = self.journal.core();
+        core.last_ends = ends;
+        if let Some(segment) = core.segments.get_mut(&active.number) {
+            segment.bytes = at;
+        }
+        drop(core);
+        let recorder = &self.journal.context.recorder;
+        recorder.count(Counter::LogGroups, written.len() as u64);
+        recorder.count(Counter::LogBytes, at - start);
+        Ok(written)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let Some(active) = &self.active else { return Ok(()) };
+        let context = &self.journal.context;
+        let started = context.clock.monotonic();
+        context.sync(&*active.file)?;
+        context.recorder.count(Counter::LogSyncs, 1);
+        context.recorder.time(Latency::LogSync, context.clock.monotonic().saturating_sub(started));
+        Ok(())
+    }
+
+    /// Puts on record that everything written so far is durable.
+    fn mark(&mut self) -> io::Result<()> {
+        if self.marked {
+            return Ok(());
+        }
+        self.marked = true;
+        let Some(active) = &mut self.active else { return Ok(()) };
+        let mut core = self.journal.core();
+        let seq = core.last_seq;
+        let stamp =
+            Stamp { generation: active.generation, seq, durable: seq, previous_crc: active.crc };
+        let front = group::encode(&stamp, [].iter(), &core.last_ends);
+        active.at += front.total as u64;
+        active.crc = front.crc;
+        if let Some(segment) = core.segments.get_mut(&active.number) {
+            segment.bytes = active.at;
+        }
+        drop(core);
+        let slices = [IoSlice::new(&front.bytes), IoSlice::new(&ZEROS[..front.padding])];
+        active.file.write_all_at(&slices, active.at - front.total as u64)?;
+        self.sync()
+    }
+
+    fn roll(&mut self) -> io::Result<()> {
+        let journal = &self.journal;
+        let options = &journal.context.options;
+        if let Some(active) = &self.active {
+            let core = journal.core();
+            let seq = core.last_seq;
+            self.previous = End { segment: active.number, position: active.at, seq };
+            self.segment_bytes = (self.segment_bytes * 2).min(options.segment_bytes_max);
+        } else {
+            journal.context.disk.create_dir_all(&journal.dir)?;
+        }
+        let header = SegmentHeader {
+            incompatible: 0,
+            journal: journal.kind as u32,
+            number: self.highest + 1,
+            epoch: journal.epoch.0,
+            term: journal.term,
+            generation: 0,
+            first_seq: self.previous.seq + 1,
+            previous: self.previous,
+            crc: 0,
+        };
+        let segment = segment::create(&journal.context, &journal.dir, header)?;
+        self.highest = segment.header.number;
+        self.active = Some(Active {
+            number: segment.header.number,
+            file: Arc::clone(&segment.file),
+            generation: segment.header.generation,
+            crc: segment.header.crc,
+            at: segment.bytes,
+        });
+        journal.core().segments.insert(segment.header.number, segment);
+        Ok(())
+    }
+}
+
+impl Written {
+    fn share(&self) -> Self {
+        Self { seq: self.seq, segment: self.segment, page: self.page, blocks: self.blocks.clone() }
+    }
+}
+
+/// Cuts a batch into groups: an append that fits into one group stays in one.
+fn split(batch: &mut [Queued]) -> Vec<Vec<Block>> {
+    let mut groups: Vec<Vec<Block>> = vec![];
+    let mut room = 0;
+    for queued in batch {
+        let whole = usize::try_from(queued.bytes).unwrap_or(usize::MAX);
+        let blocks = std::mem::take(&mut queued.blocks);
+        if whole > room {
+            room = 0;
+        }
+        for block in blocks {
+            let bytes = block.header.encoded_bytes() + block.body.len();
+            match groups.last_mut() {
+                Some(group) if bytes <= room => group.push(block),
+                _ => {
+                    room = GROUP_BYTES_MAX;
+                    groups.push(vec![block]);
+                }
+            }
+            room = room.saturating_sub(bytes);
+        }
+    }
+    groups
+}
+
+fn ends_of(blocks: &[Block]) -> Ends {
+    let ends: std::collections::BTreeMap<TopicPartition, _> =
+        blocks.iter().map(|b| (b.header.topic_partition, b.header.end_offset())).collect();
+    ends.into_iter().collect()
+}
