@@ -217,7 +217,7 @@ impl PartitionLog for EmbeddedLog {
         max_bytes: usize,
     ) -> Result<Vec<Committed>, ReadError> {
         let journal = Arc::clone(self.journal(journal));
-        let fast = journal.core().groups_from_ring(after.0, max_bytes);
+        let fast = journal.core().ring_groups(after.0, max_bytes);
         if let Some(found) = fast {
             return Ok(found);
         }

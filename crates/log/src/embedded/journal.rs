@@ -261,7 +261,7 @@ impl Core {
     }
 
     /// Blocks of one partition from the ring; `None` when it does not reach back so far.
-    pub(crate) fn from_ring(
+    pub(crate) fn ring_blocks(
         &self,
         partition: TopicPartition,
         from: u64,
@@ -282,7 +282,7 @@ impl Core {
     }
 
     /// Groups after `after` from the ring; `None` when it does not reach back so far.
-    pub(crate) fn groups_from_ring(&self, after: u64, max: usize) -> Option<Vec<Committed>> {
+    pub(crate) fn ring_groups(&self, after: u64, max: usize) -> Option<Vec<Committed>> {
         if after >= self.last_seq {
             return Some(vec![]);
         }

@@ -42,7 +42,7 @@ impl JournalStore {
         if let Some((from, to)) = known.damage_at(from.0) {
             return Err(loss(partition, from, to));
         }
-        Ok(core.from_ring(partition, from.0, max))
+        Ok(core.ring_blocks(partition, from.0, max))
     }
 
     /// The same from disk. Blocks.
