@@ -26,7 +26,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         config.extern_path(format!(".tidings.v1.{name}"), format!("::tidings_event::v1::{name}"));
     }
     events_as_bytes(&mut files);
-    tonic_prost_build::configure().compile_fds_with_config(files, config)?;
+    tonic_prost_build::configure()
+        .codec_path("crate::codec::TunedCodec")
+        .compile_fds_with_config(files, config)?;
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 //! read strictly ([`input`]), refusals become problems of each protocol ([`problem`]), times and
 //! durations are spelled ([`spelling`]).
 
+pub mod codec;
 pub mod input;
 pub mod problem;
 pub mod rest;

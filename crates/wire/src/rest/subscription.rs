@@ -128,17 +128,19 @@ pub struct SubscriptionListDocument {
 }
 
 /// `GET /api/v1/subscriptions/{name}/status`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusDocument {
     /// The subscription.
     pub name: String,
-    /// The consumer attached, or the last one that pulled.
+    /// `active`, `idle` or `stalled`.
+    pub state: String,
+    /// The consumer attached.
     pub consumer: Option<String>,
-    /// Events not settled below the durable tails.
+    /// Durable events that are not settled.
     pub lag_events: u64,
     /// Events sent and not settled.
     pub in_flight: u64,
-    /// Partitions that have something to say, by topic and number.
+    /// Where it is in each partition.
     pub partitions: Vec<PartitionStatusDocument>,
 }
 
@@ -149,10 +151,6 @@ pub struct PartitionStatusDocument {
     pub topic: String,
     /// Partition.
     pub partition: u32,
-    /// Everything below is settled.
-    pub cursor: u64,
-    /// First offset that is not durable yet.
-    pub durable_tail: u64,
-    /// Sent and not settled.
-    pub in_flight: u64,
+    /// Every event below this offset is settled.
+    pub settled_below: u64,
 }
