@@ -1,1 +1,27 @@
-//! Placeholder crate root, filled in by its first commit.
+//! Desired state: topics, the templates that make them, and subscriptions.
+//!
+//! One [`Catalog`] owns the state. Changes are taken one at a time, written to the log's catalog
+//! table, and shown to readers as an immutable [`Snapshot`] once they are durable; reading one
+//! takes no lock. Every key is scoped to a tenant, every record carries its version.
+
+mod boundary;
+mod catalog;
+mod error;
+mod ledger;
+mod records;
+mod settings;
+mod snapshot;
+mod subscription;
+mod subscriptions;
+mod template;
+mod topic;
+mod topics;
+
+pub use catalog::{Applied, Catalog};
+pub use error::CatalogError;
+pub use settings::CatalogSettings;
+pub use snapshot::Snapshot;
+pub use subscription::{DeliveryKind, Mode, Start, Subscription, SubscriptionId, SubscriptionSpec};
+pub use template::{Placeholder, Segment, Template};
+pub use tidings_match::TopicPattern;
+pub use topic::{Durability, Topic, TopicRequest};

@@ -1,0 +1,130 @@
+//! Admission: what it owns, how it opens and closes.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tidings_catalog::Catalog;
+use tidings_event::{Clock, Code, Refusal, Timestamp, TopicPartition};
+use tidings_log::PartitionLog;
+use tidings_telemetry::Recorder;
+
+use crate::batch::{AdmitError, AdmitSettings};
+use crate::cells::Seeds;
+use crate::checkpoint::Progress;
+use crate::connections::Connections;
+use crate::ingest_time::IngestTime;
+use crate::place::Routes;
+use crate::producers::ProducerLimits;
+use crate::rebuild;
+use crate::settle::Watch;
+use crate::window::Window;
+
+/// The way in.
+pub struct Admission {
+    pub(crate) log: Arc<dyn PartitionLog>,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) settings: AdmitSettings,
+    pub(crate) routes: Routes,
+    pub(crate) seeds: Seeds,
+    // Locked after cells, never before.
+    pub(crate) window: Mutex<Window>,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) granting: tokio::sync::Mutex<()>,
+    pub(crate) progress: tokio::sync::Mutex<Progress>,
+    pub(crate) appended_bytes: std::sync::atomic::AtomicU64,
+    ingest: Mutex<IngestTime>,
+    closed: AtomicBool,
+}
+
+impl Admission {
+    /// Opens admission over a log: rebuilds what it remembers of producers and ids from the last
+    /// checkpoint and the blocks stored since.
+    ///
+    /// # Errors
+    /// When a record or the log cannot be read.
+    pub async fn open(
+        log: Arc<dyn PartitionLog>,
+        catalog: Arc<Catalog>,
+        clock: Arc<dyn Clock>,
+        recorder: Arc<Recorder>,
+        settings: AdmitSettings,
+    ) -> Result<Arc<Self>, AdmitError> {
+        let rebuilt = rebuild::rebuild(&*log, &catalog, &*clock, &settings).await?;
+        Ok(Arc::new(Self {
+            routes: Routes::new(Arc::clone(&catalog)),
+            log,
+            catalog,
+            clock,
+            recorder,
+            settings,
+            seeds: Mutex::new(rebuilt.producers),
+            window: Mutex::new(rebuilt.window),
+            connections: Arc::default(),
+            granting: tokio::sync::Mutex::new(()),
+            progress: tokio::sync::Mutex::new(rebuilt.progress),
+            appended_bytes: std::sync::atomic::AtomicU64::new(0),
+            ingest: Mutex::new(IngestTime::after(rebuilt.newest)),
+            closed: AtomicBool::new(false),
+        }))
+    }
+
+    /// Takes nothing more in, and saves what is remembered.
+    pub async fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        if let Err(error) = self.checkpoint().await {
+            tracing::warn!(%error, "producers were not saved; the next start reads more of the log");
+        }
+    }
+
+    pub(crate) fn check_open(&self) -> Result<(), Refusal> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(Refusal::new(Code::ShuttingDown, "no more events are taken in"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn watch(&self) -> Watch {
+        let started = self.clock.monotonic();
+        Watch { clock: Arc::clone(&self.clock), recorder: Arc::clone(&self.recorder), started }
+    }
+
+    /// The ingest time of something taken in now.
+    pub(crate) fn ingest_time(&self) -> Timestamp {
+        let mut ingest = self.ingest.lock().unwrap_or_else(PoisonError::into_inner);
+        ingest.next(self.clock.wall(), self.clock.monotonic())
+    }
+
+    pub(crate) fn newest_ingest(&self) -> Timestamp {
+        self.ingest.lock().unwrap_or_else(PoisonError::into_inner).last()
+    }
+
+    pub(crate) fn producer_limits(&self) -> ProducerLimits {
+        let (producers, idle) = (self.settings.producers_max, self.settings.producer_idle);
+        ProducerLimits { producers, idle }
+    }
+
+    /// Opens the cells of every partition whose producers are remembered.
+    pub(crate) fn use_seeds(&self) {
+        let seeds = self.seeds.lock().unwrap_or_else(PoisonError::into_inner);
+        let places: Vec<TopicPartition> = seeds.keys().copied().collect();
+        drop(seeds);
+        for place in places {
+            if let Some(route) = self.routes.by_id(place.topic) {
+                // A partition that is gone has nothing to remember.
+                let _cell =
+                    route.cells.lock(&route.topic, place.partition, &*self.log, &self.seeds);
+            }
+        }
+    }
+}
+
+/// Seconds of a monotonic time, for the window; enough for 136 years.
+pub(crate) fn seconds(monotonic: Duration) -> u32 {
+    u32::try_from(monotonic.as_secs()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests;

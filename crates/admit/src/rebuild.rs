@@ -1,0 +1,102 @@
+//! After a start: producers from the last checkpoint, then every block stored since.
+
+use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tidings_catalog::{Catalog, Snapshot};
+use tidings_event::block::events;
+use tidings_event::hop::Committed;
+use tidings_event::{Clock, JournalSeq, Timestamp, TopicPartition};
+use tidings_log::{Journal, PartitionLog, Table};
+
+use crate::admit::seconds;
+use crate::batch::{AdmitError, AdmitSettings};
+use crate::checkpoint::{Mark, Progress};
+use crate::producers::ProducerTable;
+use crate::records::{self, Reach};
+use crate::window::{Window, identity, tenant_seed};
+
+/// Bytes of one read.
+const READ_BYTES: usize = 4 << 20;
+
+pub(crate) struct Rebuilt {
+    pub(crate) producers: HashMap<TopicPartition, ProducerTable>,
+    pub(crate) window: Window,
+    pub(crate) progress: Progress,
+    /// The newest ingest time of what is stored.
+    pub(crate) newest: Timestamp,
+}
+
+pub(crate) async fn rebuild(
+    log: &dyn PartitionLog,
+    catalog: &Catalog,
+    clock: &dyn Clock,
+    settings: &AdmitSettings,
+) -> Result<Rebuilt, AdmitError> {
+    let now = clock.monotonic();
+    let age_max = seconds(settings.window_age);
+    let mut rebuilt = Rebuilt {
+        producers: HashMap::new(),
+        window: Window::new(settings.window_ids, age_max),
+        progress: Progress { last: now, marks: VecDeque::new() },
+        newest: Timestamp::default(),
+    };
+    let snapshot = catalog.snapshot();
+    let mut reach = Reach::default();
+    for (key, value) in log.table(Table::PRODUCERS) {
+        if key == records::REACH_KEY {
+            reach = records::decode(&value)?;
+        } else if let Some((place, id)) = records::read_state_key(&key)
+            && snapshot.topic_by_id(place.topic).is_some()
+        {
+            let state = records::state(&value, now)?;
+            rebuilt.producers.entry(place).or_default().states.insert(id, state);
+        }
+    }
+    rebuilt.newest = Timestamp(reach.newest);
+    let starts: Vec<u64> =
+        (0..Journal::TOPICS.len()).map(|at| reach.window.get(at).copied().unwrap_or(0)).collect();
+    rebuilt.progress.marks.push_back(Mark { at: now, seqs: starts.clone(), inserted: 0 });
+    for (journal, start) in Journal::TOPICS.into_iter().zip(starts) {
+        let mut after = JournalSeq(start);
+        loop {
+            let blocks = log.read_journal(journal, after, READ_BYTES).await?;
+            let Some(last) = blocks.last() else { break };
+            after = last.seq;
+            for block in &blocks {
+                rebuilt.take(block, &snapshot, now);
+            }
+        }
+    }
+    Ok(rebuilt)
+}
+
+impl Rebuilt {
+    fn take(&mut self, block: &Committed, snapshot: &Snapshot, now: Duration) {
+        let header = &block.block.header;
+        let place = header.topic_partition;
+        let Some(topic) = snapshot.topic_by_id(place.topic) else { return };
+        self.newest = self.newest.max(header.ingested_at);
+        if let Some(stamp) = &header.producer {
+            let table = self.producers.entry(place).or_default();
+            table.store(stamp, u64::from(header.count), header.base_offset, now);
+            return;
+        }
+        // Ages start anew: how long the service was down is the wall clock's word, and an id that
+        // is remembered for too long harms nobody.
+        let seed = tenant_seed(topic.name.tenant());
+        let location = self.window.locate(place);
+        for (at, event) in (0u64..).zip(events(&block.block.body)) {
+            let Ok(envelope) =
+                event.map_err(drop).and_then(|e| tidings_event::scan(e).map_err(drop))
+            else {
+                continue;
+            };
+            let hash = identity(seed, envelope.source, &envelope.id);
+            if self.window.get(hash).is_none() {
+                self.window.insert(hash, location, header.base_offset.plus(at), seconds(now));
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The boundary vector: where a new subscription starts in every partition that exists.
+
+use std::collections::BTreeMap;
+
+use tidings_event::{Code, Offset, PartitionId, Position, Refusal, Timestamp, TopicPartition};
+use tidings_log::ReadError;
+
+use crate::ledger::Ledger;
+use crate::snapshot::Snapshot;
+use crate::subscription::{Start, SubscriptionSpec};
+
+impl Ledger {
+    /// Where a subscription starts in the partitions of the topics it covers now.
+    pub(crate) async fn boundary(
+        &self,
+        snapshot: &Snapshot,
+        tenant: &str,
+        spec: &SubscriptionSpec,
+    ) -> Result<BTreeMap<TopicPartition, Offset>, Refusal> {
+        let mut boundary = BTreeMap::new();
+        for topic in snapshot.topics(tenant).filter(|topic| spec.covers(topic.name.path())) {
+            for partition in (0..topic.partitions).map(PartitionId) {
+                let place = TopicPartition { topic: topic.id, partition };
+                boundary.insert(place, self.starts_at(place, &spec.start).await?);
+            }
+        }
+        if let Start::Positions(positions) = &spec.start {
+            for (index, position) in positions.iter().enumerate() {
+                let field = format!("start.positions[{index}]");
+                let place = position.topic_partition();
+                let Some(starts_at) = boundary.get_mut(&place) else {
+                    let detail = "it is in no topic that the patterns select";
+                    return Err(Refusal::new(Code::PositionInvalid, detail).at_field(field));
+                };
+                self.check_position(position).map_err(|refusal| refusal.at_field(field))?;
+                *starts_at = position.offset;
+            }
+        }
+        Ok(boundary)
+    }
+
+    async fn starts_at(&self, place: TopicPartition, start: &Start) -> Result<Offset, Refusal> {
+        let bounds = self.log.bounds(place).map_err(|e| unreadable(&e))?;
+        match start {
+            Start::Latest => Ok(bounds.durable_tail),
+            Start::Earliest | Start::Positions(_) => Ok(bounds.trim),
+            Start::Time(at) => self.resolve(place, *at).await,
+        }
+    }
+
+    async fn resolve(&self, place: TopicPartition, at: Timestamp) -> Result<Offset, Refusal> {
+        self.log.resolve_time(place, at).await.map_err(|e| unreadable(&e))
+    }
+
+    fn check_position(&self, position: &Position) -> Result<(), Refusal> {
+        if position.epoch != self.log.epoch() {
+            let detail = format!("its epoch is {}, the log's {}", position.epoch, self.log.epoch());
+            return Err(Refusal::new(Code::PositionInvalid, detail)
+                .with_hint("the log was restored since; start by time"));
+        }
+        let bounds = self.log.bounds(position.topic_partition()).map_err(|e| unreadable(&e))?;
+        let offset = position.offset;
+        if offset < bounds.trim {
+            let detail = format!("offset {offset} is below the trim point {}", bounds.trim);
+            return Err(Refusal::new(Code::OffsetTrimmed, detail));
+        }
+        if offset > bounds.durable_tail {
+            let detail =
+                format!("offset {offset} is above the durable tail {}", bounds.durable_tail);
+            return Err(Refusal::new(Code::OffsetOutOfRange, detail));
+        }
+        Ok(())
+    }
+}
+
+fn unreadable(error: &ReadError) -> Refusal {
+    let code = match error {
+        ReadError::DataLoss { .. } => Code::DataLoss,
+        _ => Code::Internal,
+    };
+    Refusal::new(code, error.to_string())
+}

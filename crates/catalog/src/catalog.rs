@@ -1,0 +1,152 @@
+//! The catalog: opening it, reading it, and the calls that change it.
+
+use std::sync::Arc;
+
+use tidings_event::{Clock, Code, Refusal, TopicName};
+use tidings_log::PartitionLog;
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+
+use crate::error::CatalogError;
+use crate::ledger::Ledger;
+use crate::settings::CatalogSettings;
+use crate::snapshot::Snapshot;
+use crate::subscription::{Subscription, SubscriptionSpec};
+use crate::topic::{Topic, TopicRequest};
+
+/// What became of a request for something to be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Applied<T> {
+    /// It was not there.
+    Created(T),
+    /// It was there, just so.
+    Same(T),
+    /// It was there and has changed.
+    Updated(T),
+}
+
+impl<T> Applied<T> {
+    /// The thing itself.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Created(thing) | Self::Same(thing) | Self::Updated(thing) => thing,
+        }
+    }
+}
+
+/// Desired state: topics, templates, subscriptions.
+pub struct Catalog {
+    ledger: Arc<Ledger>,
+    // A change runs to its end even when its caller goes away: half of one would let a number be
+    // given twice.
+    changes: TaskTracker,
+}
+
+impl Catalog {
+    /// Restores what the log holds, makes every topic exist in it, and finishes deletions that a
+    /// crash cut short. A log without a catalog gets the default templates.
+    ///
+    /// # Errors
+    /// When a setting is impossible, a record cannot be read, or the log refuses.
+    pub async fn open(
+        log: Arc<dyn PartitionLog>,
+        settings: CatalogSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, CatalogError> {
+        let ledger = Arc::new(Ledger::restore(log, settings, clock).await?);
+        Ok(Arc::new(Self { ledger, changes: TaskTracker::new() }))
+    }
+
+    /// The catalog now. Takes no lock.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.ledger.snapshot()
+    }
+
+    /// The version, whenever it changes.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.ledger.versions()
+    }
+
+    /// Whether a topic is there, or a template would make it, or why neither.
+    ///
+    /// # Errors
+    /// `TOPIC_UNKNOWN`, naming the value that is not configured where that is the reason.
+    pub fn find(&self, name: &TopicName) -> Result<Option<Arc<Topic>>, Refusal> {
+        self.ledger.find(name)
+    }
+
+    /// An existing topic, or one made from a template for configured values.
+    ///
+    /// # Errors
+    /// `TOPIC_UNKNOWN`; `TOPIC_LIMIT`; what the log refuses.
+    pub async fn topic_or_template(&self, name: &TopicName) -> Result<Arc<Topic>, Refusal> {
+        if let Some(topic) = self.ledger.find(name)? {
+            return Ok(topic);
+        }
+        let (ledger, name) = (Arc::clone(&self.ledger), name.clone());
+        self.run(async move { ledger.put_topic(name, TopicRequest::default()).await })
+            .await
+            .map(Applied::into_inner)
+    }
+
+    /// Makes a topic be as asked.
+    ///
+    /// # Errors
+    /// `TOPIC_EXISTS` with the difference, when it cannot become so; `TOPIC_LIMIT`;
+    /// `FIELD_INVALID`; what the log refuses.
+    pub async fn put_topic(
+        &self,
+        name: TopicName,
+        request: TopicRequest,
+    ) -> Result<Applied<Arc<Topic>>, Refusal> {
+        let ledger = Arc::clone(&self.ledger);
+        self.run(async move { ledger.put_topic(name, request).await }).await
+    }
+
+    /// Deletes a topic and its events.
+    ///
+    /// # Errors
+    /// `TOPIC_UNKNOWN`; what the log refuses.
+    pub async fn delete_topic(&self, name: &TopicName) -> Result<(), Refusal> {
+        let (ledger, name) = (Arc::clone(&self.ledger), name.clone());
+        self.run(async move { ledger.delete_topic(&name).await }).await
+    }
+
+    /// Makes a subscription, or finds that it is there.
+    ///
+    /// # Errors
+    /// `SUBSCRIPTION_EXISTS` with the difference; what is wrong with the spec; what the log
+    /// refuses.
+    pub async fn create_subscription(
+        &self,
+        tenant: &str,
+        spec: SubscriptionSpec,
+    ) -> Result<Applied<Arc<Subscription>>, Refusal> {
+        let (ledger, tenant) = (Arc::clone(&self.ledger), tenant.to_owned());
+        self.run(async move { ledger.create_subscription(tenant, spec).await }).await
+    }
+
+    /// Deletes a subscription.
+    ///
+    /// # Errors
+    /// `SUBSCRIPTION_UNKNOWN`; what the log refuses.
+    pub async fn delete_subscription(&self, tenant: &str, name: &str) -> Result<(), Refusal> {
+        let (ledger, tenant, name) = (Arc::clone(&self.ledger), tenant.to_owned(), name.to_owned());
+        self.run(async move { ledger.delete_subscription(&tenant, &name).await }).await
+    }
+
+    /// Runs a change as a task of its own.
+    async fn run<T: Send + 'static>(
+        &self,
+        change: impl Future<Output = Result<T, Refusal>> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        self.changes.spawn(change).await.unwrap_or_else(|error| {
+            Err(Refusal::new(Code::Internal, format!("the change ended early: {error}")))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

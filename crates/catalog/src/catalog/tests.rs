@@ -1,0 +1,169 @@
+//! The catalog over a log in memory: topics, templates, subscriptions, restarts.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use prost::bytes::Bytes;
+use tidings_event::{ManualClock, Timestamp, TopicId};
+use tidings_log::{MemoryLog, Retention, Table, TableChange};
+use tidings_match::TopicPattern;
+
+use super::*;
+use crate::{DeliveryKind, Mode, Start};
+
+fn log() -> Arc<MemoryLog> {
+    MemoryLog::new(Arc::new(ManualClock::at(Timestamp(1_000))))
+}
+
+async fn open(log: &Arc<MemoryLog>) -> Result<Arc<Catalog>, CatalogError> {
+    let clock = Arc::clone(log.clock());
+    Catalog::open(Arc::clone(log) as _, CatalogSettings::default(), clock).await
+}
+
+fn name(path: &str) -> TopicName {
+    TopicName::default_tenant(path).unwrap()
+}
+
+fn spec(max_in_flight: u32) -> SubscriptionSpec {
+    SubscriptionSpec {
+        name: "risk".into(),
+        topics: vec![TopicPattern::parse("analysis/**").unwrap()],
+        start: Start::Latest,
+        max_in_flight,
+        mode: Mode::Ordered,
+        delivery: DeliveryKind::Pull,
+        labels: BTreeMap::from([("team".into(), "risk".into())]),
+        owner: "risk".into(),
+        ack_deadline: Duration::from_secs(30),
+    }
+}
+
+#[tokio::test]
+async fn templates_make_topics_for_configured_values_only() {
+    let catalog = open(&log()).await.unwrap();
+    let topic = catalog.topic_or_template(&name("analysis/patterns/high/1mo")).await.unwrap();
+    assert_eq!((topic.partitions, topic.retention.age), (16, Duration::from_secs(90 * 86_400)));
+    assert_eq!(topic.template.as_deref(), Some("analysis/patterns/{confidence_tier}/{timeframe}"));
+    for path in ["analysis/patterns/high/7m", "analysis/anomalies/huge", "custom/x"] {
+        let refusal = catalog.topic_or_template(&name(path)).await.unwrap_err();
+        assert_eq!(refusal.code, Code::TopicUnknown, "{path}");
+    }
+    assert_eq!(catalog.snapshot().templates().len(), 6);
+}
+
+#[tokio::test]
+async fn topics_survive_a_restart_and_their_numbers_are_not_used_again() {
+    let log = log();
+    let catalog = open(&log).await.unwrap();
+    let first = catalog.put_topic(name("a"), TopicRequest::default()).await.unwrap().into_inner();
+    catalog.put_topic(name("b"), TopicRequest::default()).await.unwrap();
+    catalog.delete_topic(&name("b")).await.unwrap();
+    let log = log.reopen();
+    let catalog = open(&log).await.unwrap();
+    assert_eq!(catalog.snapshot().topic(&name("a")), Some(&first));
+    assert!(catalog.snapshot().topic(&name("b")).is_none());
+    let again = catalog.put_topic(name("b"), TopicRequest::default()).await.unwrap().into_inner();
+    assert_eq!((first.id, again.id), (TopicId(1), TopicId(3)));
+}
+
+#[tokio::test]
+async fn a_topic_that_only_the_log_knows_takes_nothing_away() {
+    let log = log();
+    let catalog = open(&log).await.unwrap();
+    // A crash came between the log's topic and the catalog's record.
+    let orphan = tidings_log::TopicSpec {
+        id: TopicId(1),
+        partitions: 3,
+        retention: CatalogSettings::default().retention,
+    };
+    tidings_log::PartitionLog::ensure_topic(&*log, &orphan).await.unwrap();
+    let made = catalog.put_topic(name("a"), TopicRequest::default()).await.unwrap().into_inner();
+    assert_eq!((made.id, made.partitions), (TopicId(2), 16));
+}
+
+#[tokio::test]
+async fn a_topic_changes_within_its_class_only() {
+    let catalog = open(&log()).await.unwrap();
+    let days = |d: u64| {
+        let retention = Retention { age: Duration::from_secs(d * 86_400), bytes: None };
+        TopicRequest { retention: Some(retention), ..TopicRequest::default() }
+    };
+    let put = |request| catalog.put_topic(name("a"), request);
+    assert!(matches!(put(days(3)).await, Ok(Applied::Created(_))));
+    assert!(matches!(put(days(3)).await, Ok(Applied::Same(_))));
+    assert!(matches!(put(days(4)).await, Ok(Applied::Updated(_))));
+    let refusal = put(days(30)).await.unwrap_err();
+    assert_eq!(refusal.code, Code::TopicExists);
+    let more = TopicRequest { partitions: Some(8), ..TopicRequest::default() };
+    let refusal = put(more).await.unwrap_err();
+    assert_eq!((refusal.code, refusal.detail.as_str()), (Code::TopicExists, "partitions: 16 -> 8"));
+    let none = TopicRequest { partitions: Some(0), ..TopicRequest::default() };
+    assert_eq!(put(none).await.unwrap_err().code, Code::FieldInvalid);
+}
+
+#[tokio::test]
+async fn the_same_subscription_again_is_the_same_and_another_names_the_difference() {
+    let log = log();
+    let catalog = open(&log).await.unwrap();
+    catalog.topic_or_template(&name("analysis/summaries")).await.unwrap();
+    let made = catalog.create_subscription("default", spec(10)).await.unwrap();
+    let Applied::Created(made) = made else { panic!("it was not there") };
+    assert_eq!(made.boundary.len(), 16);
+    let again = catalog.create_subscription("default", spec(10)).await.unwrap();
+    assert_eq!(again, Applied::Same(Arc::clone(&made)));
+    let refusal = catalog.create_subscription("default", spec(11)).await.unwrap_err();
+    assert_eq!(
+        (refusal.code, refusal.detail.as_str()),
+        (Code::SubscriptionExists, "max_in_flight: 10 -> 11")
+    );
+    let catalog = open(&log.reopen()).await.unwrap();
+    assert_eq!(catalog.snapshot().subscription("default", "risk"), Some(&made));
+    assert!(catalog.snapshot().subscription("other", "risk").is_none());
+    catalog.delete_subscription("default", "risk").await.unwrap();
+    let refusal = catalog.delete_subscription("default", "risk").await.unwrap_err();
+    assert_eq!(refusal.code, Code::SubscriptionUnknown);
+}
+
+#[tokio::test]
+async fn a_bad_subscription_names_its_field() {
+    let catalog = open(&log()).await.unwrap();
+    let check = async |code: Code, change: fn(&mut SubscriptionSpec)| {
+        let mut bad = spec(10);
+        change(&mut bad);
+        assert_eq!(catalog.create_subscription("default", bad).await.unwrap_err().code, code);
+    };
+    check(Code::SubscriptionNameInvalid, |s| s.name = "A b".into()).await;
+    check(Code::FieldMissing, |s| s.topics.clear()).await;
+    check(Code::FieldInvalid, |s| s.max_in_flight = 0).await;
+    check(Code::FieldInvalid, |s| s.ack_deadline = Duration::ZERO).await;
+    let nowhere = "p1-63-1-0-0".parse().unwrap();
+    let mut bad = spec(10);
+    bad.start = Start::Positions(vec![nowhere]);
+    let refusal = catalog.create_subscription("default", bad).await.unwrap_err();
+    assert_eq!(
+        (refusal.code, refusal.field.as_str()),
+        (Code::PositionInvalid, "start.positions[0]")
+    );
+}
+
+#[tokio::test]
+async fn a_record_of_a_later_version_is_refused_by_name() {
+    let log = log();
+    open(&log).await.unwrap();
+    let (key, value) = (Bytes::from_static(b"t/default/a"), Some(Bytes::from_static(&[9, 1])));
+    let change = TableChange { table: Table::CATALOG, key, value };
+    let dynamic: Arc<dyn PartitionLog> = Arc::clone(&log) as _;
+    dynamic.commit(dynamic.term(), vec![change]).unwrap().await.unwrap();
+    let error = open(&log).await.err().unwrap();
+    assert!(error.to_string().contains("`t/default/a` has version 9"), "{error}");
+}
+
+#[tokio::test]
+async fn a_change_that_the_log_refuses_changes_nothing() {
+    let log = log();
+    let catalog = open(&log).await.unwrap();
+    log.fail();
+    let refusal = catalog.put_topic(name("a"), TopicRequest::default()).await.unwrap_err();
+    assert_eq!(refusal.code, Code::LogReadOnly);
+    assert_eq!(catalog.snapshot().all_topics().count(), 0);
+}

@@ -1,0 +1,177 @@
+//! A subscription: what it asks for, and how two requests differ.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Debug};
+use std::time::Duration;
+
+use tidings_event::{Code, Offset, Position, Refusal, Timestamp, TopicPartition};
+use tidings_match::TopicPattern;
+
+/// A subscription's number; never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubscriptionId(pub u64);
+
+/// Where a subscription starts in the topics that exist when it is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// After everything that is durable.
+    Latest,
+    /// At the oldest event kept.
+    Earliest,
+    /// At the first block ingested at or after a time.
+    Time(Timestamp),
+    /// At these positions; a partition without one starts at the oldest event kept.
+    Positions(Vec<Position>),
+}
+
+/// In what order a consumer gets events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// In order per key.
+    Ordered,
+}
+
+/// How events reach a consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryKind {
+    /// It asks for them.
+    Pull,
+    /// They are sent as they come.
+    Stream,
+}
+
+/// What a subscription asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubscriptionSpec {
+    /// Grammar of a topic segment; unique in its tenant.
+    pub name: String,
+    /// Which topics, now and later.
+    pub topics: Vec<TopicPattern>,
+    /// Where it starts.
+    pub start: Start,
+    /// Most events sent and not settled.
+    pub max_in_flight: u32,
+    /// Order.
+    pub mode: Mode,
+    /// How it is served.
+    pub delivery: DeliveryKind,
+    /// For people: at most 16 of at most 200 bytes.
+    pub labels: BTreeMap<String, String>,
+    /// For people: who answers for it; at most 200 bytes.
+    pub owner: String,
+    /// When an unsettled event is sent again.
+    pub ack_deadline: Duration,
+}
+
+/// A subscription as it was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// Its number.
+    pub id: SubscriptionId,
+    /// Whose it is.
+    pub tenant: String,
+    /// What it asks for.
+    pub spec: SubscriptionSpec,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Where each partition that existed starts; a partition not listed starts at 0.
+    pub boundary: BTreeMap<TopicPartition, Offset>,
+}
+
+impl Subscription {
+    /// Whether a topic of this tenant is one of its topics.
+    #[must_use]
+    pub fn covers(&self, tenant: &str, path: &str) -> bool {
+        self.tenant == tenant && self.spec.covers(path)
+    }
+}
+
+const PATTERNS_MAX: usize = 64;
+const LABELS_MAX: usize = 16;
+const TEXT_BYTES_MAX: usize = 200;
+const IN_FLIGHT_MAX: u32 = 65_536;
+
+impl SubscriptionSpec {
+    /// Whether one of the patterns covers a topic's path.
+    #[must_use]
+    pub fn covers(&self, path: &str) -> bool {
+        self.topics.iter().any(|pattern| pattern.matches(path))
+    }
+
+    /// Refuses what no subscription may ask for.
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
+        tidings_event::topic_name::check_segment(0, &self.name).map_err(|error| {
+            Refusal::new(Code::SubscriptionNameInvalid, error.to_string()).at_field("name")
+        })?;
+        let invalid = |field: &str, detail: String| {
+            Err(Refusal::new(Code::FieldInvalid, detail).at_field(field))
+        };
+        if self.topics.is_empty() {
+            let refusal = Refusal::new(Code::FieldMissing, "a subscription needs a topic pattern");
+            return Err(refusal.at_field("topics").with_hint("`**` selects every topic"));
+        }
+        if self.topics.len() > PATTERNS_MAX {
+            return invalid(
+                "topics",
+                format!("{} patterns, at most {PATTERNS_MAX}", self.topics.len()),
+            );
+        }
+        if !(1..=IN_FLIGHT_MAX).contains(&self.max_in_flight) {
+            return invalid(
+                "max_in_flight",
+                format!("{} is not in 1..={IN_FLIGHT_MAX}", self.max_in_flight),
+            );
+        }
+        if self.ack_deadline < Duration::from_secs(1)
+            || self.ack_deadline > Duration::from_secs(86_400)
+        {
+            return invalid("ack_deadline", format!("{:?} is not in 1s..=24h", self.ack_deadline));
+        }
+        if self.owner.len() > TEXT_BYTES_MAX {
+            return invalid(
+                "owner",
+                format!("{} bytes, at most {TEXT_BYTES_MAX}", self.owner.len()),
+            );
+        }
+        let long = |text: &String| text.len() > TEXT_BYTES_MAX;
+        if self.labels.len() > LABELS_MAX || self.labels.iter().any(|(k, v)| long(k) || long(v)) {
+            return invalid(
+                "labels",
+                format!("at most {LABELS_MAX} labels of at most {TEXT_BYTES_MAX} bytes"),
+            );
+        }
+        Ok(())
+    }
+
+    /// What changes from this body to another, `field: old -> new`; empty when they are the same.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> String {
+        let mut text = Difference(String::new());
+        text.field("topics", &self.topics, &other.topics);
+        text.field("start", &self.start, &other.start);
+        text.field("max_in_flight", &self.max_in_flight, &other.max_in_flight);
+        text.field("mode", &self.mode, &other.mode);
+        text.field("delivery", &self.delivery, &other.delivery);
+        text.field("labels", &self.labels, &other.labels);
+        text.field("owner", &self.owner, &other.owner);
+        text.field("ack_deadline", &self.ack_deadline, &other.ack_deadline);
+        text.0
+    }
+}
+
+/// Collects `field: old -> new`, separated by `; `.
+pub(crate) struct Difference(pub(crate) String);
+
+impl Difference {
+    pub(crate) fn field<T: PartialEq + Debug>(&mut self, field: &str, old: &T, new: &T) {
+        if old == new {
+            return;
+        }
+        if !self.0.is_empty() {
+            self.0.push_str("; ");
+        }
+        // Writing to a String cannot fail.
+        let _infallible =
+            fmt::Write::write_fmt(&mut self.0, format_args!("{field}: {old:?} -> {new:?}"));
+    }
+}

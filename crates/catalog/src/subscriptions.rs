@@ -1,0 +1,58 @@
+//! Changes of subscriptions.
+
+use std::sync::Arc;
+
+use tidings_event::{Code, Refusal};
+
+use crate::catalog::Applied;
+use crate::ledger::Ledger;
+use crate::records;
+use crate::subscription::{Subscription, SubscriptionId, SubscriptionSpec};
+
+impl Ledger {
+    pub(crate) async fn create_subscription(
+        &self,
+        tenant: String,
+        spec: SubscriptionSpec,
+    ) -> Result<Applied<Arc<Subscription>>, Refusal> {
+        spec.check()?;
+        let mut counters = self.counters.lock().await;
+        let snapshot = self.snapshot();
+        if let Some(existing) = snapshot.subscription(&tenant, &spec.name) {
+            let difference = existing.spec.difference(&spec);
+            if difference.is_empty() {
+                return Ok(Applied::Same(Arc::clone(existing)));
+            }
+            let refusal = Refusal::new(Code::SubscriptionExists, difference);
+            return Err(refusal.with_hint("delete the subscription first, or use another name"));
+        }
+        let count = snapshot.subscriptions.get(&tenant).map_or(0, |all| all.len());
+        if count >= self.settings.subscriptions_max {
+            let detail =
+                format!("{count} subscriptions, at most {}", self.settings.subscriptions_max);
+            return Err(Refusal::new(Code::ResourceExhausted, detail).with_hint("delete one first"));
+        }
+        let boundary = self.boundary(&snapshot, &tenant, &spec).await?;
+        let id = SubscriptionId(counters.next_subscription);
+        counters.next_subscription += 1;
+        let created_at = self.clock.wall();
+        let made = Arc::new(Subscription { id, tenant, spec, created_at, boundary });
+        let changes = vec![records::put_subscription(&made), records::put_counters(&counters)];
+        self.commit(changes, |next| next.insert_subscription(Arc::clone(&made))).await?;
+        Ok(Applied::Created(made))
+    }
+
+    pub(crate) async fn delete_subscription(
+        &self,
+        tenant: &str,
+        name: &str,
+    ) -> Result<(), Refusal> {
+        let _turn = self.counters.lock().await;
+        if self.snapshot().subscription(tenant, name).is_none() {
+            let detail = format!("subscription `{name}` does not exist");
+            return Err(Refusal::new(Code::SubscriptionUnknown, detail));
+        }
+        let changes = vec![records::delete(records::subscription_key(tenant, name))];
+        self.commit(changes, |next| next.remove_subscription(tenant, name)).await
+    }
+}
