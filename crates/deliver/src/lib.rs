@@ -1,1 +1,38 @@
-//! Placeholder crate root, filled in by its first commit.
+//! The way out: durable subscriptions, their consumers, and the last value of everything.
+//!
+//! One live reader follows each journal and hands its blocks to the subscriptions that take their
+//! topics. A subscription keeps a bounded queue of them; one that fell behind reads the log, with
+//! the same code. What may be sent, what is in flight and what is settled is decided by pure state
+//! machines (`window`, `feed`, `slot`, `state`); a thin shell around them waits, reads the log and
+//! keeps time. Acks are confirmed once the cursor that covers them is durable, never before.
+//! `docs/spec/delivery.md` is the promise.
+
+mod ack_id;
+mod cursor;
+mod deliver;
+mod feed;
+mod last_value;
+mod live;
+mod outgoing;
+mod pull;
+mod reader;
+mod registry;
+mod runs;
+mod saver;
+mod session;
+mod settings;
+mod slot;
+mod stage;
+mod state;
+mod window;
+
+pub use ack_id::{AckId, AckState};
+pub use deliver::Deliver;
+pub use last_value::{LastValue, LastValueQuery, LastValues};
+pub use outgoing::{
+    Delivery, GapNotice, GapReason, Outgoing, Pulled, PulledEvent, Run, SubscriptionState,
+    SubscriptionStatus,
+};
+pub use pull::{AckRequest, PullRequest};
+pub use session::Session;
+pub use settings::{DeliverError, DeliverSettings};

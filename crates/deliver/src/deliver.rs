@@ -1,0 +1,262 @@
+//! The stage as a whole: opening it, attaching consumers, asking how they are.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tidings_catalog::Catalog;
+use tidings_event::{Clock, Code, Offset, Position, Refusal};
+use tidings_log::{Journal, PartitionLog};
+use tidings_telemetry::Recorder;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::ack_id::{AckId, AckState};
+use crate::last_value::LastValues;
+use crate::live::Live;
+use crate::outgoing::{Pulled, SubscriptionState, SubscriptionStatus};
+use crate::pull::{AckRequest, PullRequest};
+use crate::reader::Reader;
+use crate::registry::Registry;
+use crate::saver::Saver;
+use crate::session::Session;
+use crate::settings::{DeliverError, DeliverSettings};
+use crate::stage::Stage;
+use crate::state::Owner;
+
+/// The way out: durable subscriptions and their consumers, and last values.
+pub struct Deliver {
+    stage: Arc<Stage>,
+    registry: Arc<Registry>,
+    values: Arc<LastValues>,
+    sessions: AtomicU64,
+    readers: TaskTracker,
+    stop_readers: CancellationToken,
+    writers: TaskTracker,
+    stop_writers: CancellationToken,
+}
+
+impl Deliver {
+    /// Takes up every subscription at its durable cursor, and starts following the log.
+    ///
+    /// # Errors
+    /// When a stored cursor cannot be read.
+    pub async fn open(
+        log: Arc<dyn PartitionLog>,
+        catalog: Arc<Catalog>,
+        clock: Arc<dyn Clock>,
+        recorder: Arc<Recorder>,
+        settings: DeliverSettings,
+    ) -> Result<Arc<Self>, DeliverError> {
+        let saver = Arc::new(Saver::new(
+            Arc::clone(&log),
+            Arc::clone(&clock),
+            Arc::clone(&recorder),
+            settings.cursor_interval,
+        ));
+        let registry = Arc::new(Registry::open(
+            Arc::clone(&log),
+            Arc::clone(&catalog),
+            Arc::clone(&clock),
+            Arc::clone(&saver),
+            settings.clone(),
+        )?);
+        let values = Arc::new(LastValues::restore(
+            Arc::clone(&log),
+            Arc::clone(&catalog),
+            settings.last_values_max,
+        ));
+        // The number of the term above the count: no two sessions ever share a number.
+        let sessions = AtomicU64::new(log.term().0 << 32);
+        let stage = Arc::new(Stage { log, clock, recorder, saver, settings });
+        let deliver = Arc::new(Self {
+            stage,
+            registry,
+            values,
+            sessions,
+            readers: TaskTracker::new(),
+            stop_readers: CancellationToken::new(),
+            writers: TaskTracker::new(),
+            stop_writers: CancellationToken::new(),
+        });
+        deliver.start(&catalog);
+        Ok(deliver)
+    }
+
+    fn start(&self, catalog: &Catalog) {
+        for journal in Journal::TOPICS {
+            let reader = Reader {
+                log: Arc::clone(&self.stage.log),
+                registry: Arc::clone(&self.registry),
+                values: Arc::clone(&self.values),
+                recorder: Arc::clone(&self.stage.recorder),
+                journal,
+            };
+            let here = *self.stage.log.durable(journal).borrow();
+            let stop = self.stop_readers.clone();
+            self.readers.spawn(async move { reader.run(here, stop).await });
+            let (values, stop) = (Arc::clone(&self.values), self.stop_readers.clone());
+            self.readers.spawn(async move { values.rebuild(journal, here, stop).await });
+        }
+        let (registry, stop) = (Arc::clone(&self.registry), self.stop_readers.clone());
+        let mut changes = catalog.changes();
+        self.readers.spawn(async move {
+            loop {
+                registry.refresh();
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    changed = changes.changed() => if changed.is_err() { return },
+                }
+            }
+        });
+        let (saver, stop) = (Arc::clone(&self.stage.saver), self.stop_writers.clone());
+        self.writers.spawn(async move { saver.run(stop).await });
+        let (values, stop) = (Arc::clone(&self.values), self.stop_writers.clone());
+        let interval = self.stage.settings.snapshot_interval;
+        self.writers.spawn(async move { values.keep(interval, stop).await });
+    }
+
+    /// Attaches a stream consumer.
+    ///
+    /// # Errors
+    /// `SUBSCRIPTION_UNKNOWN`; `SUBSCRIPTION_BUSY` while another consumer is attached;
+    /// `SHUTTING_DOWN`.
+    pub async fn attach(
+        self: &Arc<Self>,
+        tenant: &str,
+        subscription: &str,
+        consumer: &str,
+    ) -> Result<Session, Refusal> {
+        let live = self.live(tenant, subscription)?;
+        let owner =
+            Owner { name: consumer.to_owned(), session: self.session_number(), is_stream: true };
+        let session = live.claim(owner, self.stage.log.as_ref(), self.stage.clock.as_ref())?;
+        Ok(Session::new(Arc::clone(&self.stage), live, session))
+    }
+
+    /// Gives a pull consumer events, waiting for the first as long as it says.
+    ///
+    /// # Errors
+    /// `SUBSCRIPTION_UNKNOWN`, `SUBSCRIPTION_BUSY`, `SUBSCRIPTION_GONE`, `FIELD_MISSING` without a
+    /// consumer's name.
+    pub async fn pull(
+        &self,
+        tenant: &str,
+        subscription: &str,
+        request: PullRequest,
+    ) -> Result<Vec<Pulled>, Refusal> {
+        if request.consumer.is_empty() {
+            let refusal = Refusal::new(Code::FieldMissing, "a pull names its consumer");
+            return Err(refusal.at_field("consumer"));
+        }
+        let live = self.live(tenant, subscription)?;
+        self.stage.pull(&live, self.session_number(), request).await
+    }
+
+    /// Settles pulled events; resolves when the cursors are durable. Answers in the order given,
+    /// `up_to` first.
+    ///
+    /// # Errors
+    /// `SUBSCRIPTION_UNKNOWN`; `LOG_READ_ONLY` or `UNKNOWN_OUTCOME` when the cursors could not be
+    /// saved.
+    pub async fn ack(
+        &self,
+        tenant: &str,
+        subscription: &str,
+        request: AckRequest,
+    ) -> Result<Vec<(AckId, AckState)>, Refusal> {
+        self.stage.ack(&self.live(tenant, subscription)?, request).await
+    }
+
+    /// Gives pulled events back; they come again after the delay.
+    ///
+    /// # Errors
+    /// `SUBSCRIPTION_UNKNOWN`.
+    pub async fn nack(
+        &self,
+        tenant: &str,
+        subscription: &str,
+        ids: Vec<AckId>,
+        delay: Duration,
+    ) -> Result<Vec<(AckId, AckState)>, Refusal> {
+        let live = self.live(tenant, subscription)?;
+        Ok(self.stage.nack(&live, ids, delay))
+    }
+
+    /// How a subscription is doing.
+    ///
+    /// # Errors
+    /// `SUBSCRIPTION_UNKNOWN`.
+    pub fn status(&self, tenant: &str, subscription: &str) -> Result<SubscriptionStatus, Refusal> {
+        let live = self.live(tenant, subscription)?;
+        let mut state = live.lock();
+        state.expire(self.stage.clock.monotonic());
+        let tails: BTreeMap<_, _> = state
+            .slots
+            .iter()
+            .map(|(&at, slot)| {
+                (at, self.stage.log.bounds(at).map_or(slot.tail, |b| b.durable_tail.0))
+            })
+            .collect();
+        let epoch = state.epoch;
+        let is_stalled = state.slots.values().any(crate::slot::Slot::is_stalled);
+        let low_water = state.slots.iter().map(|(at, slot)| Position {
+            topic: at.topic,
+            epoch,
+            partition: at.partition,
+            offset: Offset(slot.window.low()),
+        });
+        Ok(SubscriptionStatus {
+            lag_events: state.slots.iter().map(|(at, slot)| slot.window.unsettled(tails[at])).sum(),
+            in_flight: state.in_flight.events,
+            consumer: state.owner.as_ref().map(|owner| owner.name.clone()),
+            low_water: low_water.collect(),
+            state: match (is_stalled, state.owner.is_some()) {
+                (true, _) => SubscriptionState::Stalled,
+                (false, true) => SubscriptionState::Active,
+                (false, false) => SubscriptionState::Idle,
+            },
+        })
+    }
+
+    /// The last value of everything.
+    #[must_use]
+    pub fn last_values(&self) -> &LastValues {
+        &self.values
+    }
+
+    /// Ends every consumer with `SHUTTING_DOWN`, then saves what was acknowledged.
+    pub async fn close(&self) {
+        self.stop_readers.cancel();
+        self.readers.close();
+        self.readers.wait().await;
+        self.stop_writers.cancel();
+        self.writers.close();
+        self.writers.wait().await;
+        for live in self.registry.all() {
+            live.close(Refusal::new(Code::ShuttingDown, "the service is stopping"));
+        }
+    }
+
+    fn live(&self, tenant: &str, subscription: &str) -> Result<Arc<Live>, Refusal> {
+        if self.stop_readers.is_cancelled() {
+            return Err(Refusal::new(Code::ShuttingDown, "the service is stopping"));
+        }
+        self.registry.find(tenant, subscription)
+    }
+
+    fn session_number(&self) -> u64 {
+        self.sessions.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for Deliver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deliver").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,6 @@
+//! The whole stage over the log in memory: publish, consume, ack, crash, again.
+
+mod pulling;
+mod rig;
+mod streaming;
+mod values;

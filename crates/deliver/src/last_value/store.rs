@@ -1,0 +1,211 @@
+//! The values in memory: who wins, what is found, what is given up when there are too many.
+
+use std::collections::HashMap;
+
+use tidings_event::v1::Kind;
+use tidings_event::{Envelope, Position};
+
+use super::LastValueQuery;
+
+const SEPARATOR: u8 = 0x1F;
+
+/// Of the entries, how many are given up at once when there are too many: one in this many.
+const EVICTED_PART: usize = 64;
+
+/// What decides: the highest wins.
+type Rank = (u64, u16, u64);
+
+/// One kept event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) rank: Rank,
+    pub(crate) position: Position,
+    pub(crate) event: Vec<u8>,
+}
+
+/// An event that may win.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival<'a> {
+    pub(crate) position: Position,
+    pub(crate) event: &'a [u8],
+}
+
+/// The values of one thing at one venue in one timeframe.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Values {
+    venue: Box<str>,
+    timeframe: Box<str>,
+    finished: Option<Entry>,
+    /// Only while it is above the finished one.
+    unfinished: Option<Entry>,
+}
+
+/// What a query finds.
+#[derive(Debug)]
+pub(crate) enum Found {
+    One(Entry),
+    None,
+    Venues(Vec<String>),
+    Timeframes(Vec<String>),
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Store {
+    /// By tenant, kind and instrument.
+    things: HashMap<Box<[u8]>, Vec<Values>>,
+    count: usize,
+    max: usize,
+    key: Vec<u8>,
+}
+
+impl Store {
+    pub(crate) fn new(max: usize) -> Self {
+        Self { max: max.max(1), ..Self::default() }
+    }
+
+    /// Takes an event if it wins.
+    pub(crate) fn put(&mut self, tenant: &str, envelope: &Envelope<'_>, arrival: Arrival<'_>) {
+        let instrument = if envelope.kind == Kind::Correlation {
+            envelope.matrix_id
+        } else {
+            envelope.instrument
+        };
+        write_key(&mut self.key, tenant, envelope.kind, instrument);
+        if !self.things.contains_key(&self.key[..]) {
+            self.things.insert(self.key.clone().into_boxed_slice(), Vec::new());
+        }
+        let Some(all) = self.things.get_mut(&self.key[..]) else { return };
+        let venue = if envelope.venue.is_empty() { "XXXX" } else { envelope.venue };
+        let same =
+            |values: &Values| &*values.venue == venue && &*values.timeframe == envelope.timeframe;
+        let at = all.iter().position(same).unwrap_or_else(|| {
+            let (venue, timeframe) = (venue.into(), envelope.timeframe.into());
+            all.push(Values { venue, timeframe, ..Values::default() });
+            self.count += 1;
+            all.len() - 1
+        });
+        let rank = (envelope.interval_start.0, envelope.revision, arrival.position.offset.0);
+        all[at].put(envelope.is_final, rank, arrival);
+        if self.count > self.max {
+            self.evict();
+        }
+    }
+
+    /// The value asked for.
+    pub(crate) fn find(&mut self, tenant: &str, query: &LastValueQuery<'_>) -> Found {
+        write_key(&mut self.key, tenant, query.kind, query.instrument);
+        let all = self.things.get(&self.key[..]).map_or(&[][..], Vec::as_slice);
+        let fits = |values: &&Values| {
+            query.venue.is_none_or(|venue| &*values.venue == venue)
+                && query.timeframe.is_none_or(|timeframe| &*values.timeframe == timeframe)
+                && values.winner(query.final_only).is_some()
+        };
+        let fitting: Vec<&Values> = all.iter().filter(fits).collect();
+        let distinct = |of: fn(&Values) -> &str| {
+            let mut names: Vec<String> = fitting.iter().map(|v| of(v).to_owned()).collect();
+            names.sort_unstable();
+            names.dedup();
+            names
+        };
+        let venues = distinct(|v| &v.venue);
+        if venues.len() > 1 {
+            return Found::Venues(venues);
+        }
+        let timeframes = distinct(|v| &v.timeframe);
+        if timeframes.len() > 1
+            && matches!(query.kind, Kind::Indicators | Kind::Patterns | Kind::IntervalComplete)
+        {
+            return Found::Timeframes(timeframes);
+        }
+        let winners = fitting.iter().filter_map(|values| values.winner(query.final_only));
+        winners
+            .max_by_key(|entry| entry.rank)
+            .map_or(Found::None, |entry| Found::One(entry.clone()))
+    }
+
+    /// Every kept event with its tenant, in parts: of things whose number mod `parts` is `part`.
+    pub(crate) fn part(&self, part: u64, parts: u64) -> impl Iterator<Item = (&str, &Entry)> {
+        let mine = move |key: &[u8]| xor_fold(key) % parts == part;
+        self.things.iter().filter(move |(key, _)| mine(key)).flat_map(|(key, all)| {
+            let tenant = key.split(|&b| b == SEPARATOR).next().unwrap_or_default();
+            let tenant = std::str::from_utf8(tenant).unwrap_or_default();
+            all.iter()
+                .flat_map(|v| [&v.finished, &v.unfinished])
+                .flatten()
+                .map(move |e| (tenant, e))
+        })
+    }
+
+    /// Gives up the oldest intervals.
+    fn evict(&mut self) {
+        let mut starts: Vec<u64> = self.things.values().flatten().map(Values::start).collect();
+        let excess = (self.max / EVICTED_PART).max(1);
+        let (_, &mut bound, _) = starts.select_nth_unstable((excess - 1).min(self.count - 1));
+        let mut left = excess;
+        self.things.retain(|_, all| {
+            all.retain(|values| {
+                let goes = left > 0 && values.start() <= bound;
+                left -= usize::from(goes);
+                !goes
+            });
+            !all.is_empty()
+        });
+        self.count -= excess - left;
+    }
+}
+
+impl Values {
+    fn put(&mut self, is_final: bool, rank: Rank, arrival: Arrival<'_>) {
+        if is_final {
+            keep(&mut self.finished, rank, arrival);
+        } else if self.finished.as_ref().is_none_or(|finished| finished.rank < rank) {
+            keep(&mut self.unfinished, rank, arrival);
+        }
+        let best = self.finished.as_ref().map(|entry| entry.rank);
+        self.unfinished.take_if(|entry| best.is_some_and(|best| entry.rank < best));
+    }
+
+    fn winner(&self, final_only: bool) -> Option<&Entry> {
+        let unfinished = self.unfinished.as_ref().filter(|_| !final_only);
+        unfinished.or(self.finished.as_ref())
+    }
+
+    fn start(&self) -> u64 {
+        self.winner(false).map_or(0, |entry| entry.rank.0)
+    }
+}
+
+/// Puts an event in a place if it ranks higher, into the bytes that are there.
+fn keep(place: &mut Option<Entry>, rank: Rank, arrival: Arrival<'_>) {
+    match place {
+        Some(entry) if entry.rank >= rank => {}
+        Some(entry) => {
+            entry.rank = rank;
+            entry.position = arrival.position;
+            entry.event.clear();
+            entry.event.extend_from_slice(arrival.event);
+        }
+        None => {
+            *place = Some(Entry { rank, position: arrival.position, event: arrival.event.to_vec() })
+        }
+    }
+}
+
+fn write_key(key: &mut Vec<u8>, tenant: &str, kind: Kind, instrument: &str) {
+    key.clear();
+    key.extend_from_slice(tenant.as_bytes());
+    // A kind's number is below 128.
+    key.extend_from_slice(&[SEPARATOR, kind as u8]);
+    key.extend_from_slice(instrument.as_bytes());
+}
+
+/// A cheap, stable number of a key.
+fn xor_fold(key: &[u8]) -> u64 {
+    key.iter().fold(0xCBF2_9CE4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! A live subscription: its state behind a lock, and the ways to be told that it changed.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tidings_event::hop::Committed;
+use tidings_event::{Clock, Code, Refusal};
+use tidings_log::PartitionLog;
+use tokio::sync::{Notify, watch};
+
+use crate::state::{Owner, State};
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Live {
+    state: Mutex<State>,
+    /// Whether the reader has to take the lock at all.
+    active: AtomicBool,
+    pub(crate) changed: Notify,
+    /// Highest generation of settlements that is durable, or why none will be any more.
+    pub(crate) saved: watch::Sender<Result<u64, Refusal>>,
+}
+
+impl Live {
+    pub(crate) fn new(state: State) -> Self {
+        Self {
+            state: Mutex::new(state),
+            active: AtomicBool::new(false),
+            changed: Notify::new(),
+            saved: watch::Sender::new(Ok(0)),
+        }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A live block of one of its partitions. Says whether it took any notice.
+    pub(crate) fn push(&self, block: &Committed, clock: &dyn Clock) -> bool {
+        if !self.active.load(Ordering::SeqCst) {
+            return false;
+        }
+        let changed = self.lock().push(block, clock.monotonic());
+        if changed {
+            self.changed.notify_waiters();
+        }
+        changed
+    }
+
+    /// Makes a session the owner, a stream's or a pull's. A stream's is refused while anyone else
+    /// consumes; a pull's while another consumer does.
+    pub(crate) fn claim(
+        &self,
+        owner: Owner,
+        log: &dyn PartitionLog,
+        clock: &dyn Clock,
+    ) -> Result<u64, Refusal> {
+        let mut state = self.lock();
+        let now = clock.monotonic();
+        if let Some(refusal) = &state.closed {
+            return Err(refusal.clone());
+        }
+        state.expire(now);
+        let session = match &state.owner {
+            Some(held) if !owner.is_stream && !held.is_stream && held.name == owner.name => {
+                held.session
+            }
+            Some(held) if held.is_stream || state.pulls > 0 || state.in_flight.events > 0 => {
+                return Err(busy(&state, held));
+            }
+            _ => {
+                if let Some(held) = state.owner.clone() {
+                    state.detach(held.session);
+                }
+                let session = owner.session;
+                state.owner = Some(owner.clone());
+                session
+            }
+        };
+        if !owner.is_stream {
+            state.pulls += 1;
+        }
+        // First wanting live blocks, then asking for the tails: what becomes durable in between is
+        // pushed, so that nothing falls between the two.
+        self.active.store(true, Ordering::SeqCst);
+        drop(state);
+        self.catch_tails(log, clock);
+        Ok(session)
+    }
+
+    /// Asks the log how far each partition is durable, when someone consumes.
+    pub(crate) fn catch_tails(&self, log: &dyn PartitionLog, clock: &dyn Clock) {
+        if !self.active.load(Ordering::SeqCst) {
+            return;
+        }
+        let mut state = self.lock();
+        let partitions: Vec<_> = state.slots.keys().copied().collect();
+        for partition in partitions {
+            if let Ok(bounds) = log.bounds(partition) {
+                state.reached(partition, bounds.durable_tail.0, clock.monotonic());
+            }
+        }
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    /// Ends a stream's session.
+    pub(crate) fn detach(&self, session: u64) {
+        let mut state = self.lock();
+        state.detach(session);
+        self.active.store(state.is_active(), Ordering::SeqCst);
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    /// Ends one pull; its session stays, with what it has in flight.
+    pub(crate) fn end_pull(&self) {
+        let mut state = self.lock();
+        state.pulls = state.pulls.saturating_sub(1);
+        if !state.is_active() {
+            state.forget_live();
+            self.active.store(false, Ordering::SeqCst);
+        }
+    }
+
+    /// Ends every use of it.
+    pub(crate) fn close(&self, refusal: Refusal) {
+        self.lock().closed = Some(refusal);
+        self.changed.notify_waiters();
+    }
+}
+
+fn busy(state: &State, held: &Owner) -> Refusal {
+    let name = &state.subscription.spec.name;
+    let detail = format!("consumer `{}` is attached to subscription `{name}`", held.name);
+    Refusal::new(Code::SubscriptionBusy, detail)
+        .with_hint("wait for it to end, or make another subscription")
+}

@@ -1,0 +1,208 @@
+//! What leaves the stage: deliveries, confirmations, gap notices, and the end of a consumer.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tidings_catalog::Topic;
+use tidings_event::{
+    Epoch, Offset, PartitionId, Position, Refusal, Timestamp, TopicId, TopicPartition,
+};
+
+use crate::ack_id::AckId;
+
+/// Offsets of one partition, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Run {
+    /// The topic.
+    pub topic: TopicId,
+    /// The log's epoch.
+    pub epoch: Epoch,
+    /// The partition.
+    pub partition: PartitionId,
+    /// First offset.
+    pub first: Offset,
+    /// Last offset.
+    pub last: Offset,
+}
+
+impl Run {
+    /// Topic and partition.
+    #[must_use]
+    pub const fn topic_partition(&self) -> TopicPartition {
+        TopicPartition { topic: self.topic, partition: self.partition }
+    }
+
+    /// How many offsets it holds.
+    #[must_use]
+    pub const fn count(&self) -> u64 {
+        (self.last.0 + 1).saturating_sub(self.first.0)
+    }
+
+    /// A run of one position.
+    #[must_use]
+    pub const fn of(position: Position) -> Self {
+        Self {
+            topic: position.topic,
+            epoch: position.epoch,
+            partition: position.partition,
+            first: position.offset,
+            last: position.offset,
+        }
+    }
+}
+
+/// What a stream consumer is sent.
+#[derive(Clone, Debug)]
+pub enum Outgoing {
+    /// Events.
+    Delivery(Delivery),
+    /// The cursor that covers these acks is durable.
+    Confirmed {
+        /// What was settled.
+        runs: Vec<Run>,
+        /// What was not in flight on this stream.
+        stale: Vec<Run>,
+    },
+    /// Offsets that will never come.
+    Gap(GapNotice),
+    /// The stream ends, and why.
+    Closed(Refusal),
+}
+
+/// Events of one partition in offset order.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// The topic.
+    pub topic: Arc<Topic>,
+    /// Its partition.
+    pub partition: PartitionId,
+    /// The log's epoch.
+    pub epoch: Epoch,
+    /// Offsets of the events in the body, as runs of first and count.
+    pub offsets: Vec<(Offset, u32)>,
+    /// Attempts above 1, as runs of first, count and attempt; all others are first attempts.
+    pub attempts: Vec<(Offset, u32, u32)>,
+    /// Offsets that may have been delivered before, as runs of first and count.
+    pub redelivered: Vec<(Offset, u32)>,
+    /// When the service took the block in.
+    pub ingested_at: Timestamp,
+    /// A serialised `EventBatch`, one event per offset; shares the log's bytes.
+    pub body: Bytes,
+    /// Events in the body.
+    pub count: u32,
+}
+
+/// Why offsets will never be delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GapReason {
+    /// Retention removed them before they were delivered.
+    Retention,
+    /// The disk gave back damaged bytes.
+    DataLoss,
+    /// Their topic was deleted.
+    TopicDeleted,
+}
+
+impl GapReason {
+    /// Its name on every wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Retention => "RETENTION",
+            Self::DataLoss => "DATA_LOSS",
+            Self::TopicDeleted => "TOPIC_DELETED",
+        }
+    }
+}
+
+impl fmt::Display for GapReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Offsets this subscription will never be given, and why.
+#[derive(Clone, Debug)]
+pub struct GapNotice {
+    /// The topic.
+    pub topic: Arc<Topic>,
+    /// The log's epoch.
+    pub epoch: Epoch,
+    /// The partition.
+    pub partition: PartitionId,
+    /// First offset of the gap.
+    pub from: Offset,
+    /// Last offset of the gap.
+    pub to: Offset,
+    /// How many of them had not been settled.
+    pub count: u64,
+    /// Why.
+    pub reason: GapReason,
+}
+
+/// What a pull answers with.
+#[derive(Clone, Debug)]
+pub enum Pulled {
+    /// One event.
+    Event(PulledEvent),
+    /// Offsets that will never come.
+    Gap(GapNotice),
+}
+
+/// One event given to a pull consumer.
+#[derive(Clone, Debug)]
+pub struct PulledEvent {
+    /// Settles it.
+    pub ack_id: AckId,
+    /// Where it is.
+    pub position: Position,
+    /// The topic.
+    pub topic: Arc<Topic>,
+    /// From 1.
+    pub attempt: u32,
+    /// Whether it may have been delivered before.
+    pub redelivered: bool,
+    /// When the service took it in.
+    pub ingested_at: Timestamp,
+    /// Its canonical bytes; shares the log's.
+    pub event: Bytes,
+}
+
+/// Where a subscription is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubscriptionStatus {
+    /// Durable events that are not settled.
+    pub lag_events: u64,
+    /// Events sent and not settled.
+    pub in_flight: u64,
+    /// Name of the attached consumer.
+    pub consumer: Option<String>,
+    /// What it is doing.
+    pub state: SubscriptionState,
+    /// Every position up to which all is settled: the first offset of each partition that is not.
+    pub low_water: Vec<Position>,
+}
+
+/// What a subscription is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubscriptionState {
+    /// A consumer is attached.
+    Active,
+    /// No consumer is attached.
+    Idle,
+    /// A partition has too many settled runs above an unsettled offset and sends nothing new.
+    Stalled,
+}
+
+impl SubscriptionState {
+    /// Its name on every wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Idle => "idle",
+            Self::Stalled => "stalled",
+        }
+    }
+}

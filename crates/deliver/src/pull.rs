@@ -1,0 +1,249 @@
+//! Pull consumers: they ask for events, and settle them by ack ids.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings_event::block::events;
+use tidings_event::{Offset, Position, Refusal};
+use tidings_telemetry::{Counter, Gauge};
+
+use crate::ack_id::{AckId, AckState};
+use crate::live::Live;
+use crate::outgoing::{Outgoing, Pulled, PulledEvent, Run};
+use crate::slot::Budget;
+use crate::stage::{Ready, Stage};
+use crate::state::{Owner, Sent, State};
+
+/// Most events of one pull.
+const EVENTS_MAX: u32 = 10_000;
+/// Most bytes of one pull.
+const BYTES_MAX: u64 = 4 << 20;
+/// Longest wait of one pull.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+/// Longest delay of a nack.
+const DELAY_MAX: Duration = Duration::from_secs(3600);
+
+/// What a pull asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PullRequest {
+    /// Most events; at most 10,000 are given.
+    pub max: u32,
+    /// How long to wait for the first event; at most 60 s.
+    pub wait: Duration,
+    /// Who asks.
+    pub consumer: String,
+}
+
+/// What an ack settles.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AckRequest {
+    /// Each settles what its consumer has in flight at or below it in its own partition.
+    pub up_to: Vec<AckId>,
+    /// Exactly these.
+    pub ack_ids: Vec<AckId>,
+}
+
+/// Ends a pull however it ends; what was taken and not given is due again.
+struct Guard<'a> {
+    stage: &'a Stage,
+    live: &'a Arc<Live>,
+    session: u64,
+    taken: Vec<Pulled>,
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        let now = self.stage.clock.monotonic();
+        let mut state = self.live.lock();
+        for pulled in self.taken.drain(..) {
+            if let Pulled::Event(event) = pulled {
+                let given = state.nack(self.session, Run::of(event.position), now, Duration::ZERO);
+                let back = i64::try_from(given.len()).unwrap_or(i64::MAX);
+                self.stage.recorder.shift(Gauge::DeliverInFlight, -back);
+            }
+        }
+        drop(state);
+        self.live.end_pull();
+        self.live.changed.notify_waiters();
+    }
+}
+
+impl Stage {
+    /// Gives a pull consumer what there is, or waits for the first.
+    pub(crate) async fn pull(
+        &self,
+        live: &Arc<Live>,
+        session: u64,
+        request: PullRequest,
+    ) -> Result<Vec<Pulled>, Refusal> {
+        let owner = Owner { name: request.consumer, session, is_stream: false };
+        let session = live.claim(owner, self.log.as_ref(), self.clock.as_ref())?;
+        let mut guard = Guard { stage: self, live, session, taken: Vec::new() };
+        let until = self.clock.monotonic().saturating_add(request.wait.min(WAIT_MAX));
+        let ack_deadline = live.lock().subscription.spec.ack_deadline;
+        let max = u64::from(request.max.clamp(1, EVENTS_MAX));
+        let mut bytes = 0;
+        loop {
+            let mut notified = std::pin::pin!(live.changed.notified());
+            notified.as_mut().enable();
+            let left = max.saturating_sub(guard.taken.len() as u64);
+            let budget = || Budget { events: left, bytes: BYTES_MAX.saturating_sub(bytes) };
+            match self.ready(live, session, budget, Some(ack_deadline)).await {
+                Ready::Out(Outgoing::Gap(notice)) => guard.taken.push(Pulled::Gap(notice)),
+                Ready::Out(Outgoing::Closed(refusal)) => return Err(refusal),
+                Ready::Out(_) => {}
+                Ready::Sent(sent) => {
+                    bytes += sent.piece.body.len() as u64;
+                    split(sent, session, &mut guard.taken);
+                }
+                Ready::Nothing(timer) => {
+                    if !guard.taken.is_empty() || self.clock.monotonic() >= until {
+                        return Ok(std::mem::take(&mut guard.taken));
+                    }
+                    let timer = timer.map_or(until, |timer| timer.min(until));
+                    self.wait(notified, Some(timer)).await;
+                }
+            }
+        }
+    }
+
+    /// Settles ack ids; resolves when the cursors are durable.
+    pub(crate) async fn ack(
+        &self,
+        live: &Arc<Live>,
+        request: AckRequest,
+    ) -> Result<Vec<(AckId, AckState)>, Refusal> {
+        let mut saved = live.saved.subscribe();
+        let (answers, counted, generation) = {
+            let mut state = live.lock();
+            let now = self.clock.monotonic();
+            state.expire(now);
+            let mut acks = Acks { stage: self, state: &mut state, now, counted: 0 };
+            let mut answers: Vec<_> =
+                request.up_to.into_iter().map(|id| (id, acks.up_to(id))).collect();
+            answers.extend(request.ack_ids.into_iter().map(|id| (id, acks.one(id))));
+            let counted = acks.counted;
+            (answers, counted, state.generation)
+        };
+        if counted == 0 {
+            return Ok(answers);
+        }
+        live.changed.notify_waiters();
+        // A verdict of an earlier save says nothing of this one.
+        saved.mark_unchanged();
+        self.saver.mark(live);
+        loop {
+            if saved.changed().await.is_err() {
+                return Err(Refusal::new(
+                    tidings_event::Code::ShuttingDown,
+                    "the service is stopping",
+                ));
+            }
+            if saved.borrow_and_update().clone()? >= generation {
+                return Ok(answers);
+            }
+        }
+    }
+
+    /// Gives events back.
+    pub(crate) fn nack(
+        &self,
+        live: &Live,
+        ids: Vec<AckId>,
+        delay: Duration,
+    ) -> Vec<(AckId, AckState)> {
+        let now = self.clock.monotonic();
+        let mut state = live.lock();
+        state.expire(now);
+        let mut answers = Vec::with_capacity(ids.len());
+        for id in ids {
+            let position = id.position();
+            let held = is_held(&state, id);
+            if held {
+                let given = state.nack(id.session(), Run::of(position), now, delay.min(DELAY_MAX));
+                self.landed(Counter::SettleNacked, given.len() as u64);
+            } else {
+                self.recorder.count(Counter::SettleStale, 1);
+            }
+            answers.push((id, if held { AckState::Confirmed } else { AckState::Stale }));
+        }
+        drop(state);
+        live.changed.notify_waiters();
+        answers
+    }
+}
+
+/// Acks under one lock.
+struct Acks<'a> {
+    stage: &'a Stage,
+    state: &'a mut State,
+    now: Duration,
+    counted: u64,
+}
+
+impl Acks<'_> {
+    fn up_to(&mut self, id: AckId) -> AckState {
+        let runs = self.state.ack(id.session(), Run::of(id.position()), true, self.now);
+        self.count(runs.iter().map(Run::count).sum())
+    }
+
+    fn one(&mut self, id: AckId) -> AckState {
+        let position = id.position();
+        let held = is_held(self.state, id);
+        let runs = self.state.ack(id.session(), Run::of(position), false, self.now);
+        if held && !runs.is_empty() {
+            return self.count(1);
+        }
+        // Too late for this attempt; it counts all the same while nobody else has the event.
+        if !runs.is_empty() {
+            self.count(1);
+        } else if self.state.ack_late(id.session(), position, self.now) {
+            self.counted += 1;
+            self.stage.recorder.count(Counter::SettleAcked, 1);
+        }
+        self.stage.recorder.count(Counter::SettleStale, 1);
+        AckState::Stale
+    }
+
+    fn count(&mut self, events: u64) -> AckState {
+        self.counted += events;
+        self.stage.landed(Counter::SettleAcked, events);
+        if events > 0 {
+            return AckState::Confirmed;
+        }
+        self.stage.recorder.count(Counter::SettleStale, 1);
+        AckState::Stale
+    }
+}
+
+fn is_held(state: &State, id: AckId) -> bool {
+    let position = id.position();
+    position.epoch == state.epoch
+        && state.slots.get(&position.topic_partition()).is_some_and(|slot| {
+            slot.window.is_in_flight(position.offset.0, id.attempt(), id.session())
+        })
+}
+
+/// One answer per event, sharing the block's bytes.
+fn split(sent: Sent, session: u64, into: &mut Vec<Pulled>) {
+    let Sent { topic, partition, run, piece } = sent;
+    let mut offset = piece.first;
+    for event in events(&piece.body).map_while(Result::ok) {
+        let position = Position {
+            topic: partition.topic,
+            epoch: piece.epoch,
+            partition: partition.partition,
+            offset: Offset(offset),
+        };
+        into.push(Pulled::Event(PulledEvent {
+            ack_id: AckId::new(position, run.attempt, session),
+            position,
+            topic: Arc::clone(&topic),
+            attempt: run.attempt,
+            redelivered: run.redelivered,
+            ingested_at: piece.ingested_at,
+            event: piece.body.slice_ref(event),
+        }));
+        offset += 1;
+    }
+}

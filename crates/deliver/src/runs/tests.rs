@@ -1,0 +1,34 @@
+//! A run set is a set of numbers.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::RunSet;
+
+proptest! {
+    #[test]
+    fn is_a_set_of_offsets(
+        inserts in proptest::collection::vec((0u64..40, 0u64..8), 0..20),
+        asked in 0u64..50,
+        length in 0u64..20,
+    ) {
+        let mut runs = RunSet::default();
+        let mut naive = BTreeSet::new();
+        for (first, length) in inserts {
+            runs.insert(first, first + length);
+            naive.extend(first..first + length);
+        }
+        let held: Vec<u64> = runs.iter().flat_map(|(first, end)| first..end).collect();
+        prop_assert_eq!(&held, &naive.iter().copied().collect::<Vec<_>>());
+        let list: Vec<_> = runs.iter().collect();
+        prop_assert!(list.windows(2).all(|w| w[0].1 < w[1].0));
+        prop_assert_eq!(runs.overlap(asked, asked + length), naive.range(asked..asked + length).count() as u64);
+        let end = (asked..).find(|o| !naive.contains(o)).filter(|&e| e > asked);
+        prop_assert_eq!(runs.end_of(asked), end);
+        let mut absorbed = runs.clone();
+        let want = (asked..).find(|o| !naive.contains(o)).unwrap();
+        prop_assert_eq!(absorbed.absorb(asked), want);
+        prop_assert!(absorbed.iter().all(|(first, _)| first > want));
+    }
+}

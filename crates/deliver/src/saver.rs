@@ -1,0 +1,168 @@
+//! The saver: writes changed cursors of all subscriptions together, and confirms acks once they are
+//! durable, never before.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tidings_event::{Clock, Code, Refusal};
+use tidings_log::{AppendError, CommitError, PartitionLog, Pending, Table, TableChange};
+use tidings_telemetry::{Counter, Latency, Recorder, Timer};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::live::Live;
+use crate::state::Ticket;
+
+/// Most bytes of one commit.
+const COMMIT_BYTES: usize = 512 << 10;
+
+/// How long a full log is left alone before the next try.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// Subscriptions whose cursors changed, and cursors to be deleted.
+#[derive(Debug, Default)]
+struct Dirty {
+    lives: Vec<Arc<Live>>,
+    changes: Vec<TableChange>,
+}
+
+/// See the module.
+pub(crate) struct Saver {
+    log: Arc<dyn PartitionLog>,
+    clock: Arc<dyn Clock>,
+    recorder: Arc<Recorder>,
+    interval: Duration,
+    dirty: Mutex<Dirty>,
+    wake: Notify,
+}
+
+impl Saver {
+    pub(crate) fn new(
+        log: Arc<dyn PartitionLog>,
+        clock: Arc<dyn Clock>,
+        recorder: Arc<Recorder>,
+        interval: Duration,
+    ) -> Self {
+        Self { log, clock, recorder, interval, dirty: Mutex::default(), wake: Notify::new() }
+    }
+
+    /// Takes note that cursors of a subscription changed.
+    pub(crate) fn mark(&self, live: &Arc<Live>) {
+        if std::mem::replace(&mut live.lock().is_saving, true) {
+            return;
+        }
+        self.dirty.lock().unwrap_or_else(PoisonError::into_inner).lives.push(Arc::clone(live));
+        self.wake.notify_one();
+    }
+
+    /// Deletes cursors that nobody will need again.
+    pub(crate) fn forget(&self, keys: impl IntoIterator<Item = bytes::Bytes>) {
+        let deleted =
+            keys.into_iter().map(|key| TableChange { table: Table::CURSORS, key, value: None });
+        self.dirty.lock().unwrap_or_else(PoisonError::into_inner).changes.extend(deleted);
+        self.wake.notify_one();
+    }
+
+    /// Saves until stopped, and once more then.
+    pub(crate) async fn run(&self, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = self.wake.notified() => {}
+            }
+            self.save().await;
+            // Acks that keep coming share saves; the first after a pause is saved at once.
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = Timer.after(self.interval) => {}
+            }
+        }
+        self.save().await;
+    }
+
+    async fn save(&self) {
+        let Dirty { lives, mut changes } =
+            std::mem::take(&mut *self.dirty.lock().unwrap_or_else(PoisonError::into_inner));
+        if lives.is_empty() && changes.is_empty() {
+            return;
+        }
+        let mut tickets = Vec::with_capacity(lives.len());
+        for live in lives {
+            let mut state = live.lock();
+            state.is_saving = false;
+            let (cursors, ticket) = state.collect();
+            drop(state);
+            let change =
+                |(key, value)| TableChange { table: Table::CURSORS, key, value: Some(value) };
+            changes.extend(cursors.into_iter().map(change));
+            tickets.push((live, ticket));
+        }
+        let outcome = self.commit(changes).await;
+        for (live, ticket) in tickets {
+            self.settle(&live, ticket, &outcome);
+        }
+    }
+
+    fn settle(&self, live: &Live, ticket: Ticket, outcome: &Result<(), Refusal>) {
+        let mut state = live.lock();
+        match outcome {
+            Ok(()) => {
+                if ticket.count > 0 {
+                    let took = self.clock.monotonic().saturating_sub(ticket.since);
+                    self.recorder.time(Latency::SettleCursor, took);
+                }
+                let generation = ticket.generation;
+                live.saved.send_modify(|saved| *saved = Ok(generation));
+                state.saved(ticket);
+            }
+            Err(refusal) => {
+                self.recorder.count(Counter::SettleErrors, 1);
+                live.saved.send_modify(|saved| *saved = Err(refusal.clone()));
+                state.save_failed(&ticket, refusal.clone());
+            }
+        }
+        drop(state);
+        live.changed.notify_waiters();
+    }
+
+    /// Commits changes, in parts that fit; resolves when all are durable.
+    async fn commit(&self, changes: Vec<TableChange>) -> Result<(), Refusal> {
+        let size = |c: &TableChange| c.key.len() + c.value.as_ref().map_or(0, bytes::Bytes::len);
+        let mut pending = Vec::new();
+        let (mut part, mut bytes) = (Vec::new(), 0);
+        for change in changes {
+            if bytes + size(&change) > COMMIT_BYTES && !part.is_empty() {
+                pending.push(self.commit_part(std::mem::take(&mut part)).await?);
+                bytes = 0;
+            }
+            bytes += size(&change);
+            part.push(change);
+        }
+        if !part.is_empty() {
+            pending.push(self.commit_part(part).await?);
+        }
+        for part in pending {
+            part.await.map_err(|_| {
+                Refusal::new(Code::UnknownOutcome, "whether the acks were stored is not known")
+            })?;
+        }
+        Ok(())
+    }
+
+    async fn commit_part(&self, part: Vec<TableChange>) -> Result<Pending, Refusal> {
+        loop {
+            match self.log.commit(self.log.term(), part.clone()) {
+                Ok(pending) => return Ok(pending),
+                Err(CommitError::Append(AppendError::Full { retry_after })) => {
+                    Timer.after(retry_after.max(Duration::from_millis(1))).await;
+                }
+                Err(CommitError::Append(AppendError::StorageFull)) => Timer.after(RETRY).await,
+                Err(error) => {
+                    let detail = format!("cursors cannot be saved: {error}");
+                    tracing::error!(%error, "cursors cannot be saved");
+                    return Err(Refusal::new(Code::LogReadOnly, detail));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! A stream consumer's session: credit and acks in, what it is sent out.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tidings_event::{Epoch, Offset, Position};
+use tidings_telemetry::{Counter, Gauge};
+
+use crate::live::Live;
+use crate::outgoing::{Delivery, Outgoing, Run};
+use crate::slot::Budget;
+use crate::stage::{Ready, Stage};
+use crate::state::Sent;
+
+/// Longest delay of a nack.
+const DELAY_MAX: Duration = Duration::from_secs(3600);
+
+/// One attached stream. Dropping it gives everything in flight back.
+pub struct Session {
+    stage: Arc<Stage>,
+    live: Arc<Live>,
+    number: u64,
+    id: String,
+    /// What is left of the credit.
+    events: AtomicU64,
+    bytes: AtomicU64,
+    is_over: bool,
+}
+
+impl Session {
+    pub(crate) fn new(stage: Arc<Stage>, live: Arc<Live>, number: u64) -> Self {
+        stage.recorder.shift(Gauge::DeliverConsumers, 1);
+        let (events, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { stage, live, number, id: format!("{number:x}"), events, bytes, is_over: false }
+    }
+
+    /// Names this session in acks and logs.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Most events and bytes in flight.
+    #[must_use]
+    pub fn max_in_flight(&self) -> (u32, u64) {
+        let limits = self.live.lock().limits;
+        (u32::try_from(limits.events).unwrap_or(u32::MAX), limits.bytes)
+    }
+
+    /// Adds credit. Nothing is sent unless both are positive.
+    pub fn grant(&self, events: u64, bytes: u64) {
+        let add = |credit: &AtomicU64, more| {
+            // The closure never declines.
+            let _before = credit
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |c| Some(c.saturating_add(more)));
+        };
+        add(&self.events, events);
+        add(&self.bytes, bytes);
+        self.live.changed.notify_waiters();
+    }
+
+    /// What to send next; `None` after [`Outgoing::Closed`]. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<Outgoing> {
+        if self.is_over {
+            return None;
+        }
+        let outgoing = loop {
+            let notified = self.live.changed.notified();
+            let mut notified = std::pin::pin!(notified);
+            // From here on a change is not missed, even one that comes before the wait.
+            notified.as_mut().enable();
+            let budget = || Budget {
+                events: self.events.load(Ordering::SeqCst),
+                bytes: self.bytes.load(Ordering::SeqCst),
+            };
+            match self.stage.ready(&self.live, self.number, budget, None).await {
+                Ready::Out(outgoing) => break outgoing,
+                Ready::Sent(sent) => break Outgoing::Delivery(self.spend(sent)),
+                Ready::Nothing(until) => self.stage.wait(notified, until).await,
+            }
+        };
+        if matches!(outgoing, Outgoing::Closed(_)) {
+            self.stage.recorder.count(Counter::DeliverErrors, 1);
+            self.is_over = true;
+        }
+        Some(outgoing)
+    }
+
+    /// Settles, per position of `up_to`, everything sent to this session, still in flight, at or
+    /// below it in its own partition; and exactly `runs`. [`Outgoing::Confirmed`] follows when the
+    /// cursor is durable.
+    pub fn ack(&self, up_to: Vec<Position>, runs: Vec<Run>) {
+        let now = self.stage.clock.monotonic();
+        let mut state = self.live.lock();
+        let (mut done, mut stale) = (Vec::new(), Vec::new());
+        for position in up_to {
+            let acked = state.ack(self.number, Run::of(position), true, now);
+            if acked.is_empty() {
+                stale.push(Run::of(position));
+            }
+            done.extend(acked);
+        }
+        for run in runs {
+            let acked = state.ack(self.number, run, false, now);
+            stale.extend(missing(run, &acked));
+            done.extend(acked);
+        }
+        let settled = done.iter().map(Run::count).sum::<u64>();
+        self.stage.landed(Counter::SettleAcked, settled);
+        self.stage.recorder.count(Counter::SettleStale, stale.len() as u64);
+        if done.is_empty() {
+            if !stale.is_empty() {
+                state.outbox.push_back(Outgoing::Confirmed { runs: done, stale });
+            }
+            drop(state);
+        } else {
+            state.ticket.session = self.number;
+            state.ticket.runs.append(&mut done);
+            state.ticket.stale.append(&mut stale);
+            drop(state);
+            self.stage.saver.mark(&self.live);
+        }
+        self.live.changed.notify_waiters();
+    }
+
+    /// Gives runs back; they are sent again after the delay, ahead of what was not sent yet.
+    pub fn nack(&self, runs: Vec<Run>, delay: Duration) {
+        let now = self.stage.clock.monotonic();
+        let mut state = self.live.lock();
+        for run in runs {
+            let given = state.nack(self.number, run, now, delay.min(DELAY_MAX));
+            self.stage.landed(Counter::SettleNacked, given.iter().map(Run::count).sum());
+        }
+        drop(state);
+        self.live.changed.notify_waiters();
+    }
+
+    /// Durable events of this subscription that are not settled.
+    #[must_use]
+    pub fn lag(&self) -> u64 {
+        let state = self.live.lock();
+        state.slots.values().map(|slot| slot.window.unsettled(slot.tail)).sum()
+    }
+
+    fn spend(&self, sent: Sent) -> Delivery {
+        let Sent { topic, partition, run, piece } = sent;
+        let take = |credit: &AtomicU64, used: u64| {
+            // The closure never declines.
+            let _before = credit
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |c| Some(c.saturating_sub(used)));
+        };
+        take(&self.events, u64::from(piece.count));
+        take(&self.bytes, piece.body.len() as u64);
+        delivery(topic, partition.partition, piece.epoch, run, piece)
+    }
+}
+
+fn delivery(
+    topic: Arc<tidings_catalog::Topic>,
+    partition: tidings_event::PartitionId,
+    epoch: Epoch,
+    run: crate::window::Sendable,
+    piece: crate::feed::Piece,
+) -> Delivery {
+    let first = Offset(piece.first);
+    Delivery {
+        topic,
+        partition,
+        epoch,
+        offsets: vec![(first, piece.count)],
+        attempts: if run.attempt > 1 {
+            vec![(first, piece.count, run.attempt)]
+        } else {
+            Vec::new()
+        },
+        redelivered: if run.redelivered { vec![(first, piece.count)] } else { Vec::new() },
+        ingested_at: piece.ingested_at,
+        body: piece.body,
+        count: piece.count,
+    }
+}
+
+/// The parts of a run that are not in `found`, which lie in it in order.
+fn missing(run: Run, found: &[Run]) -> Vec<Run> {
+    let mut left = Vec::new();
+    let mut at = run.first.0;
+    for part in found {
+        if at < part.first.0 {
+            left.push(Run { first: Offset(at), last: Offset(part.first.0 - 1), ..run });
+        }
+        at = part.last.0.saturating_add(1);
+    }
+    if at <= run.last.0 {
+        left.push(Run { first: Offset(at), ..run });
+    }
+    left
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let in_flight = self.live.lock().in_flight.events;
+        self.live.detach(self.number);
+        let back = in_flight.saturating_sub(self.live.lock().in_flight.events);
+        self.stage.recorder.shift(Gauge::DeliverInFlight, -i64::try_from(back).unwrap_or(i64::MAX));
+        self.stage.recorder.shift(Gauge::DeliverConsumers, -1);
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("id", &self.id).finish_non_exhaustive()
+    }
+}

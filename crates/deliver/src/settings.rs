@@ -1,0 +1,46 @@
+//! What the stage is configured with, and why it may not open.
+
+use std::time::Duration;
+
+/// Settings of the stage.
+#[derive(Clone, Debug)]
+pub struct DeliverSettings {
+    /// Live bytes kept for one subscription before it has to read the log.
+    pub live_bytes: usize,
+    /// Most bytes of one read.
+    pub read_bytes: usize,
+    /// Most bytes in flight of one subscription.
+    pub in_flight_bytes: u64,
+    /// Least time between two saves of cursors while acks keep coming.
+    pub cursor_interval: Duration,
+    /// Most last values kept.
+    pub last_values_max: usize,
+    /// Time between two snapshots of last values.
+    pub snapshot_interval: Duration,
+}
+
+impl Default for DeliverSettings {
+    fn default() -> Self {
+        Self {
+            live_bytes: 8 << 20,
+            read_bytes: 256 << 10,
+            in_flight_bytes: 16 << 20,
+            cursor_interval: Duration::from_millis(25),
+            last_values_max: 1_000_000,
+            snapshot_interval: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Why the stage could not open.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeliverError {
+    /// A stored cursor cannot be read: written by a later version, or damaged.
+    #[error("cursor of subscription {subscription} in {partition} cannot be read")]
+    Cursor {
+        /// The subscription's number.
+        subscription: u64,
+        /// The partition.
+        partition: tidings_event::TopicPartition,
+    },
+}

@@ -1,0 +1,104 @@
+//! What every consumer of this stage shares.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings_event::Clock;
+use tidings_log::PartitionLog;
+use tidings_telemetry::{Counter, Gauge, Latency, Recorder, Timer};
+
+use crate::live::Live;
+use crate::outgoing::Outgoing;
+use crate::saver::Saver;
+use crate::settings::DeliverSettings;
+use crate::slot::Budget;
+use crate::state::{Sent, Step};
+
+/// See the module.
+pub(crate) struct Stage {
+    pub(crate) log: Arc<dyn PartitionLog>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) saver: Arc<Saver>,
+    pub(crate) settings: DeliverSettings,
+}
+
+/// What a consumer gets at once.
+#[derive(Debug)]
+pub(crate) enum Ready {
+    /// Something else than events.
+    Out(Outgoing),
+    /// Events.
+    Sent(Sent),
+    /// Nothing before this time or the next change.
+    Nothing(Option<Duration>),
+}
+
+impl Stage {
+    /// The next thing for a session, reading the log as needed; never waits for anything else.
+    pub(crate) async fn ready(
+        &self,
+        live: &Arc<Live>,
+        session: u64,
+        budget: impl Fn() -> Budget,
+        deadline: Option<Duration>,
+    ) -> Ready {
+        loop {
+            let now = self.clock.monotonic();
+            let step = live.lock().step(
+                budget(),
+                session,
+                now,
+                deadline.map(|after| now.saturating_add(after)),
+            );
+            match step {
+                Step::Out(out) => {
+                    if matches!(out, Outgoing::Gap(_)) {
+                        self.recorder.count(Counter::DeliverGaps, 1);
+                        self.saver.mark(live);
+                    }
+                    return Ready::Out(out);
+                }
+                Step::Send(sent) => {
+                    self.record(&sent);
+                    return Ready::Sent(sent);
+                }
+                Step::Read(partition, from, again) => {
+                    self.recorder.count(Counter::DeliverCatchUpReads, 1);
+                    let offset = tidings_event::Offset(from);
+                    let answer = self.log.read(partition, offset, self.settings.read_bytes).await;
+                    live.lock().filled((partition, from, again), answer);
+                }
+                Step::Wait(until) => return Ready::Nothing(until),
+            }
+        }
+    }
+
+    /// Waits for a change, or until a time.
+    pub(crate) async fn wait(&self, changed: impl Future<Output = ()>, until: Option<Duration>) {
+        let Some(until) = until else { return changed.await };
+        let left = until.saturating_sub(self.clock.monotonic());
+        tokio::select! {
+            () = changed => {}
+            () = Timer.after(left.max(Duration::from_millis(1))) => {}
+        }
+    }
+
+    fn record(&self, sent: &Sent) {
+        let events = u64::from(sent.piece.count);
+        self.recorder.count(Counter::DeliverEvents, events);
+        self.recorder.shift(Gauge::DeliverInFlight, i64::from(sent.piece.count));
+        if sent.run.redelivered {
+            self.recorder.count(Counter::DeliverRedelivered, events);
+        } else {
+            let took = self.clock.wall().0.saturating_sub(sent.piece.ingested_at.0);
+            self.recorder.time(Latency::DeliverEvent, Duration::from_nanos(took));
+        }
+    }
+
+    /// Takes note that events left flight.
+    pub(crate) fn landed(&self, counter: Counter, events: u64) {
+        self.recorder.count(counter, events);
+        self.recorder.shift(Gauge::DeliverInFlight, -i64::try_from(events).unwrap_or(i64::MAX));
+    }
+}
