@@ -19,6 +19,8 @@ pub mod ids;
 pub mod json;
 pub mod key;
 pub mod position;
+#[cfg(test)]
+mod sample;
 pub mod scan;
 mod schema;
 pub mod time;

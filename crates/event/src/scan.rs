@@ -187,4 +187,4 @@ fn read_payload<'a>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -5,8 +5,6 @@
 
 mod tables;
 
-#[cfg(test)]
-pub(crate) use tables::ALL;
 pub(crate) use tables::EVENT;
 
 /// What a field's value is.
@@ -139,4 +137,4 @@ impl Message {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

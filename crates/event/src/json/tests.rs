@@ -1,5 +1,8 @@
 //! JSON reads into canonical bytes and back, and what it does not say is refused with its place.
 
+mod golden;
+mod property;
+
 use serde_json::{Value, json};
 
 use super::*;

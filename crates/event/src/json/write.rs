@@ -194,6 +194,9 @@ fn quote(text: &str, out: &mut String) {
     for c in text.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
             '\0'..' ' => show(format_args!("\\u{:04x}", u32::from(c)), out),
             _ => out.push(c),
         }

@@ -100,9 +100,10 @@ fn check_rule(rule: Rule, seen: &Seen<'_>) -> Result<(), Fault> {
         Rule::Named if seen.fields & 4 == 0 => Err(no_reason()),
         Rule::Named => validate::indicator_name(seen.first),
         Rule::Reasoned => {
-            let status = ValueStatus::try_from(seen.choice).unwrap_or_default();
-            let silent = matches!(status, ValueStatus::Unspecified | ValueStatus::Ok);
-            if seen.fields & 2 == 0 && silent { Err(no_reason()) } else { Ok(()) }
+            // A status of a later version is a reason too.
+            let silent = [ValueStatus::Unspecified as i32, ValueStatus::Ok as i32];
+            let absent = seen.fields & 2 == 0;
+            if absent && silent.contains(&seen.choice) { Err(no_reason()) } else { Ok(()) }
         }
         Rule::Elements if seen.fields & 2 == 0 => Err(missing("", "at least one is required")),
         Rule::Typed if seen.first.is_empty() => Err(missing("type", "each pattern has a type")),

@@ -1,5 +1,8 @@
 //! What the scanner accepts, what it refuses, and with which code and path.
 
+mod payloads;
+pub(crate) mod reference;
+
 use super::*;
 use crate::encode;
 use crate::v1;

@@ -288,20 +288,3 @@ static INTERVAL_COMPLETE: Message = Message {
     rule: Rule::Free,
     fields: &[field(1, "expected", Plain, Uint32), field(2, "published", Plain, Uint32)],
 };
-
-/// Every message, for the test that compares them with the descriptors.
-#[cfg(test)]
-pub(crate) static ALL: &[&Message] = &[
-    &EVENT,
-    &VALUE,
-    &INDICATORS,
-    &KEY_POINT,
-    &PATTERN,
-    &PATTERNS,
-    &ANOMALY,
-    &CORRELATION_PAIR,
-    &CORRELATION_SUMMARY,
-    &CORRELATION,
-    &SUMMARY,
-    &INTERVAL_COMPLETE,
-];
