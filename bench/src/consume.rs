@@ -1,0 +1,52 @@
+//! A consumer that takes everything and checks it: dense offsets, nothing twice.
+
+use std::collections::BTreeMap;
+
+use tidings_client::{Client, ConsumerEvent, ConsumerOptions, Delivered};
+use tidings_wire::rest::SubscriptionRequest;
+
+use crate::BenchError;
+
+/// Creates a subscription to everything, from the beginning.
+pub(crate) async fn subscribe(client: &Client, name: &str) -> Result<(), BenchError> {
+    let request = serde_json::json!({
+        "name": name, "topics": ["analysis/**"], "start": "earliest", "delivery": {"stream": {}},
+    });
+    let request: SubscriptionRequest =
+        serde_json::from_value(request).map_err(|e| BenchError::Check(e.to_string()))?;
+    client.rest().create_subscription(&request).await?;
+    Ok(())
+}
+
+/// Takes `events` events, calls `seen` on each delivery, acknowledges as it goes.
+pub(crate) async fn take(
+    client: Client,
+    subscription: String,
+    events: u64,
+    mut seen: impl FnMut(&Delivered) -> Result<(), BenchError> + Send,
+) -> Result<(), BenchError> {
+    let mut consumer = client.consumer(ConsumerOptions::new(subscription, "bench")).await?;
+    let mut next: BTreeMap<(u64, u32), u64> = BTreeMap::new();
+    let mut taken = 0;
+    while taken < events {
+        let Some(event) = consumer.next().await else {
+            return Err(BenchError::Check(format!("the stream ended after {taken} events")));
+        };
+        let ConsumerEvent::Events(delivered) = event? else { continue };
+        let place = next.entry((delivered.topic_id.0, delivered.partition.0)).or_default();
+        for run in delivered.runs() {
+            if run.first.0 != *place {
+                let detail = format!("expected offset {place} of {run:?}");
+                return Err(BenchError::Check(detail));
+            }
+            *place = run.last.0 + 1;
+        }
+        taken += u64::from(delivered.count);
+        seen(&delivered)?;
+        consumer.ack_up_to(delivered.last_position()).await?;
+    }
+    if taken > events {
+        return Err(BenchError::Check(format!("{taken} events came of {events}")));
+    }
+    Ok(())
+}

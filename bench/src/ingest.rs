@@ -1,0 +1,102 @@
+//! Rates: blocks in, acknowledged when durable; alone, or with one consumer taking everything.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tidings_client::{BlockPlaced, Client, PublisherOptions};
+use tidings_event::{Clock, SystemClock};
+use tidings_market::load::LoadOptions;
+use tokio::task::JoinSet;
+
+use crate::blocks::{Blocks, PARTITIONS};
+use crate::process::{Server, own_cpu};
+use crate::report::{Report, Round};
+use crate::{Args, BenchError, consume};
+
+/// Blocks sent and not yet answered.
+const WINDOW: usize = 64;
+
+/// Runs the dense and the spread case in turns.
+pub(crate) async fn run(
+    args: &Args,
+    report: &mut Report,
+    consumed: bool,
+) -> Result<(), BenchError> {
+    let what = if consumed { "1 -> 1" } else { "ingest" };
+    for round in 0..args.rounds {
+        for (case, options) in [("dense", LoadOptions::DENSE), ("spread", LoadOptions::SPREAD)] {
+            let measured = one(args, options, consumed).await?;
+            println!("{what} {case} round {round}: {:.0} ev/s", measured.rate());
+            report.add(&format!("{what}, {case}, durable"), measured);
+        }
+    }
+    Ok(())
+}
+
+async fn one(args: &Args, options: LoadOptions, consumed: bool) -> Result<Round, BenchError> {
+    let server = Server::start(&args.server).await?;
+    let client = Client::connect(&server.url).await?;
+    let mut consumers = JoinSet::new();
+    let mut blocks = Blocks::new(options);
+    let clock = SystemClock::new();
+    // Blocks are whole, so the round ends with the block that reaches the number of events.
+    let mut made = vec![];
+    let mut total = 0;
+    while total < args.events {
+        let block = blocks.next_full(clock.wall());
+        total += u64::from(block.count);
+        made.push(block);
+    }
+    if consumed {
+        consume::subscribe(&client, "bench").await?;
+        let reader = Client::connect(&server.url).await?;
+        consumers.spawn(consume::take(reader, "bench".into(), total, |_| Ok(())));
+    }
+    let options = PublisherOptions::sequenced("bench");
+    let publisher = client.publisher(options).await?;
+    let (cpu, own, written) = (server.cpu()?, own_cpu()?, server.written_bytes()?);
+    let start = clock.monotonic();
+    let mut receipts = FuturesUnordered::new();
+    let mut stored = 0;
+    for block in made {
+        let place = (block.partition, PARTITIONS);
+        receipts.push(publisher.send_body_to(&block.topic, place, block.body, block.count).await?);
+        while receipts.len() >= WINDOW {
+            stored += count(receipts.next().await)?;
+        }
+    }
+    while !receipts.is_empty() {
+        stored += count(receipts.next().await)?;
+    }
+    while let Some(ended) = consumers.join_next().await {
+        ended.map_err(|e| BenchError::Check(e.to_string()))??;
+    }
+    let took = clock.monotonic().saturating_sub(start);
+    if stored != total {
+        return Err(BenchError::Check(format!("{stored} events were stored of {total}")));
+    }
+    let round = Round {
+        events: total,
+        took,
+        server_cpu: server.cpu()?.saturating_sub(cpu),
+        client_cpu: own_cpu()?.saturating_sub(own),
+        written_bytes: server.written_bytes()? - written,
+        resident_kib: server.resident_kib()?,
+        latencies: vec![],
+        ready_after: Duration::ZERO,
+    };
+    server.stop().await?;
+    Ok(round)
+}
+
+fn count(
+    answer: Option<Result<BlockPlaced, tidings_client::ClientError>>,
+) -> Result<u64, BenchError> {
+    match answer {
+        Some(Ok(BlockPlaced::Run { first, count })) if !first.duplicate => Ok(u64::from(count)),
+        Some(Ok(other)) => Err(BenchError::Check(format!("unexpected answer {other:?}"))),
+        Some(Err(error)) => Err(error.into()),
+        None => Ok(0),
+    }
+}

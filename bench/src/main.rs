@@ -1,0 +1,97 @@
+//! Load on the real binary: `cargo run --release -p tidings-bench -- ingest e2e latency start`.
+//!
+//! Server and clients share the machine. Every scenario checks its own output, so that it can fail:
+//! counts, order per partition, and that nothing came twice. Rates are medians over rounds; the
+//! cost of each side is its processor time per event.
+
+mod blocks;
+mod consume;
+mod ingest;
+mod latency;
+mod process;
+mod report;
+mod start;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+
+#[derive(Parser)]
+#[command(name = "tidings-bench", about = "Measure the tidings binary on this machine")]
+struct Args {
+    /// What to measure; everything when nothing is named
+    scenarios: Vec<Scenario>,
+    /// The binary
+    #[arg(long, default_value = "target/release/tidings")]
+    server: PathBuf,
+    /// Events of each round
+    #[arg(long, default_value_t = 4_000_000)]
+    events: u64,
+    /// Rounds of each scenario
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
+    /// Events a second of the open loop
+    #[arg(long, default_value_t = 50_000)]
+    rate: u64,
+    /// Where the results go
+    #[arg(long, default_value = "bench/results")]
+    out: PathBuf,
+    /// What this run is about, for the file's name
+    #[arg(long, default_value = "spine")]
+    name: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Scenario {
+    /// Blocks in over gRPC, acknowledged when durable
+    Ingest,
+    /// The same with one consumer taking everything
+    E2e,
+    /// A fixed rate, from the intended send time to receipt
+    Latency,
+    /// Start on an empty directory, memory when idle
+    Start,
+}
+
+/// Why a bench has no result.
+#[derive(Debug, thiserror::Error)]
+enum BenchError {
+    /// The system refused something.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// The service refused something.
+    #[error("{0}")]
+    Client(#[from] tidings_client::ClientError),
+    /// The output is not what was put in.
+    #[error("output check failed: {0}")]
+    Check(String),
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> ExitCode {
+    let mut args = Args::parse();
+    if args.scenarios.is_empty() {
+        args.scenarios = Scenario::value_variants().to_vec();
+    }
+    match run(&args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tidings-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: &Args) -> Result<(), BenchError> {
+    let mut report = report::Report::new(&args.name);
+    for scenario in &args.scenarios {
+        match scenario {
+            Scenario::Ingest => ingest::run(args, &mut report, false).await?,
+            Scenario::E2e => ingest::run(args, &mut report, true).await?,
+            Scenario::Latency => latency::run(args, &mut report).await?,
+            Scenario::Start => start::run(args, &mut report).await?,
+        }
+    }
+    report.write(&args.out)
+}

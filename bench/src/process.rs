@@ -1,0 +1,91 @@
+//! The server under test, as a process: started, watched, stopped.
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tidings_event::{Clock, SystemClock};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::BenchError;
+
+/// Kernel clock ticks a second: fixed at 100 for user space on Linux.
+const TICKS_PER_SECOND: u64 = 100;
+
+/// A running server on a directory of its own.
+pub(crate) struct Server {
+    child: Child,
+    pid: u32,
+    /// Where it listens.
+    pub(crate) url: String,
+    /// From start to ready.
+    pub(crate) ready_after: Duration,
+    _dir: tempfile::TempDir,
+}
+
+impl Server {
+    /// Starts the binary on an empty directory and waits until it is ready.
+    pub(crate) async fn start(binary: &Path) -> Result<Self, BenchError> {
+        let clock = SystemClock::new();
+        let dir = tempfile::tempdir_in(".")?;
+        let mut child = Command::new(binary)
+            .args(["serve", "--json", "--addr", "127.0.0.1:0", "--data-dir"])
+            .arg(dir.path())
+            .env("TIDINGS_LOGGING__LEVEL", "warn")
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let gone = || BenchError::Check("the server ended before it was ready".into());
+        let mut lines = BufReader::new(child.stdout.take().ok_or_else(gone)?).lines();
+        let line = lines.next_line().await?.ok_or_else(gone)?;
+        let ready: serde_json::Value = serde_json::from_str(&line).map_err(|_| gone())?;
+        let addr = ready["addr"].as_str().ok_or_else(gone)?;
+        let pid = child.id().ok_or_else(gone)?;
+        let url = format!("http://{addr}");
+        Ok(Self { child, pid, url, ready_after: clock.monotonic(), _dir: dir })
+    }
+
+    /// Processor time so far.
+    pub(crate) fn cpu(&self) -> Result<Duration, BenchError> {
+        cpu_of(self.pid)
+    }
+
+    /// Bytes it caused to be written to disk so far.
+    pub(crate) fn written_bytes(&self) -> Result<u64, BenchError> {
+        field(&fs::read_to_string(format!("/proc/{}/io", self.pid))?, "write_bytes:")
+    }
+
+    /// Resident memory in KiB.
+    pub(crate) fn resident_kib(&self) -> Result<u64, BenchError> {
+        field(&fs::read_to_string(format!("/proc/{}/status", self.pid))?, "VmRSS:")
+    }
+
+    /// Ends it.
+    pub(crate) async fn stop(mut self) -> Result<(), BenchError> {
+        self.child.kill().await?;
+        Ok(())
+    }
+}
+
+/// Processor time of this process.
+pub(crate) fn own_cpu() -> Result<Duration, BenchError> {
+    cpu_of(std::process::id())
+}
+
+fn cpu_of(pid: u32) -> Result<Duration, BenchError> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let broken = || BenchError::Check("/proc/PID/stat is not as expected".into());
+    // The name may hold spaces; the fields after it do not. utime and stime are fields 14 and 15.
+    let fields: Vec<&str> =
+        stat.rsplit(')').next().ok_or_else(broken)?.split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|f| f.parse::<u64>().ok()).ok_or_else(broken);
+    Ok(Duration::from_millis((ticks(11)? + ticks(12)?) * 1_000 / TICKS_PER_SECOND))
+}
+
+fn field(text: &str, name: &str) -> Result<u64, BenchError> {
+    let line = text.lines().find_map(|l| l.strip_prefix(name));
+    let number = line.and_then(|l| l.split_whitespace().next()?.parse().ok());
+    number.ok_or_else(|| BenchError::Check(format!("no {name} in /proc")))
+}
