@@ -28,6 +28,8 @@ pub(crate) struct Mark {
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     pub(crate) last: Duration,
+    /// A checkpoint was begun and did not end: what it took to be saved may not be.
+    pub(crate) broken: bool,
     /// From the one that a rebuild of the window starts at.
     pub(crate) marks: VecDeque<Mark>,
 }
@@ -56,7 +58,8 @@ impl Admission {
             let window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
             Mark { at: now, seqs: seqs.clone(), inserted: window.inserted() }
         };
-        let (changes, waits) = self.changed(now);
+        let everything = std::mem::replace(&mut progress.broken, true);
+        let (changes, waits) = self.changed(now, everything);
         for durable in waits {
             // What is not durable must not be remembered by something that is.
             durable.await?;
@@ -67,7 +70,7 @@ impl Admission {
         let window = progress.marks.front().map_or_else(|| seqs.clone(), |m| m.seqs.clone());
         let reach = Reach { producers: seqs, window, newest: self.newest_ingest().0 };
         self.save(changes, &reach).await?;
-        progress.last = now;
+        (progress.last, progress.broken) = (now, false);
         Ok(())
     }
 
@@ -89,8 +92,12 @@ impl Admission {
         Journal::TOPICS.iter().map(|&journal| self.log.durable(journal).borrow().0).collect()
     }
 
-    /// The producers' states that changed, and what they wait for.
-    fn changed(&self, now: Duration) -> (Vec<TableChange>, Vec<crate::cells::Durable>) {
+    /// The producers' states that changed, or all of them, and what they wait for.
+    fn changed(
+        &self,
+        now: Duration,
+        everything: bool,
+    ) -> (Vec<TableChange>, Vec<crate::cells::Durable>) {
         self.use_seeds();
         let (mut changes, mut waits) = (Vec::new(), Vec::new());
         let change = |key: Bytes, value| TableChange { table: Table::PRODUCERS, key, value };
@@ -103,7 +110,8 @@ impl Admission {
                     changes.push(change(records::state_key(place, &id), None));
                 }
                 let before = changes.len();
-                for (id, state) in cell.producers.states.iter_mut().filter(|(_, s)| s.dirty) {
+                let states = cell.producers.states.iter_mut();
+                for (id, state) in states.filter(|(_, s)| s.dirty || everything) {
                     state.dirty = false;
                     let value = Some(records::put_state(state));
                     changes.push(change(records::state_key(place, id), value));

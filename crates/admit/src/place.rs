@@ -59,11 +59,14 @@ struct Known {
     by_name: HashMap<TopicName, Arc<Route>>,
 }
 
+/// The catalog's version, and by tenant what templates look at: where it leads.
+type Placements = (u64, HashMap<String, HashMap<u128, Arc<Route>>>);
+
 /// Topics by event and by name; follows the catalog.
 pub(crate) struct Routes {
     catalog: Arc<Catalog>,
     known: ArcSwap<Known>,
-    placed: ArcSwap<(u64, HashMap<String, HashMap<u128, Arc<Route>>>)>,
+    placed: ArcSwap<Placements>,
     changing: Mutex<()>,
 }
 

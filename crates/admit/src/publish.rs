@@ -376,16 +376,14 @@ impl Admission {
     /// Refuses a whole atomic batch for the sake of some of its events.
     fn aborted(&self, survey: Survey) -> Submitted {
         self.recorder.count(Counter::AdmitRefused, survey.seen.len() as u64);
-        let outcomes = survey.seen.into_iter().map(|seen| {
-            Err(match seen {
-                Seen::Refused(id, refusal) => Rejected { id, refusal },
-                Seen::Fit(item) => Rejected {
-                    id: Some(item.id),
-                    refusal: Refusal::new(Code::BatchAborted, "another event was refused"),
-                },
-            })
+        let rejected = survey.seen.into_iter().map(|seen| match seen {
+            Seen::Refused(id, refusal) => Rejected { id, refusal },
+            Seen::Fit(item) => Rejected {
+                id: Some(item.id),
+                refusal: Refusal::new(Code::BatchAborted, "another event was refused"),
+            },
         });
-        let outcomes: Vec<Outcome> = outcomes.collect();
+        let outcomes: Vec<Outcome> = rejected.map(Err).collect();
         let waits = vec![None; outcomes.len()];
         Submitted { outcomes, waits, appends: Vec::new(), watch: self.watch() }
     }

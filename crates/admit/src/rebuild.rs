@@ -39,7 +39,7 @@ pub(crate) async fn rebuild(
     let mut rebuilt = Rebuilt {
         producers: HashMap::new(),
         window: Window::new(settings.window_ids, age_max),
-        progress: Progress { last: now, marks: VecDeque::new() },
+        progress: Progress { last: now, broken: false, marks: VecDeque::new() },
         newest: Timestamp::default(),
     };
     let snapshot = catalog.snapshot();

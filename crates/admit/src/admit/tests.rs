@@ -276,6 +276,28 @@ async fn sequences_are_dense_and_survive_a_crash() {
 }
 
 #[tokio::test]
+async fn a_checkpoint_that_was_cut_short_is_made_good_by_the_next() {
+    let node = start().await;
+    let producer = node.producer(None).await.unwrap();
+    node.block(&producer, 0, 5).await.unwrap();
+    node.log.hold();
+    {
+        let cut_short = std::pin::pin!(node.admission.checkpoint());
+        assert!(futures::poll!(cut_short).is_pending());
+    }
+    let lost = node.admission.submit_block(&producer, block(5, 5)).await.unwrap();
+    node.log.release_all();
+    lost.settled().await.unwrap();
+    node.admission.close().await;
+    let epoch = producer.epoch();
+    drop(producer);
+    let node = node.crash().await;
+    let producer = node.producer(Some(epoch)).await.unwrap();
+    assert_eq!(node.block(&producer, 0, 5).await.unwrap().base_offset, Some(Offset(0)));
+    assert_eq!(node.block(&producer, 10, 1).await.unwrap().base_offset, Some(Offset(10)));
+}
+
+#[tokio::test]
 async fn a_newer_epoch_fences_the_older() {
     let node = start().await;
     let old = node.producer(None).await.unwrap();
