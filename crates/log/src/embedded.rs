@@ -9,6 +9,7 @@ mod check;
 mod context;
 mod fields;
 mod group;
+mod index;
 mod journal;
 mod meta;
 mod open;
@@ -287,6 +288,8 @@ impl PartitionLog for EmbeddedLog {
     }
 
     async fn lease(&self, name: &str) -> Result<Lease, LeaseError> {
+        let state = self.journal(Journal::State);
+        state.admit(&state.core(), 0).map_err(CommitError::from)?;
         let mut leases = self.leases();
         if leases.held.contains_key(name) {
             return Err(LeaseError::Held(name.to_owned()));
@@ -328,5 +331,7 @@ impl PartitionLog for EmbeddedLog {
     }
 }
 
+#[cfg(test)]
+mod fixture_tests;
 #[cfg(test)]
 mod tests;

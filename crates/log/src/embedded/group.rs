@@ -105,6 +105,15 @@ pub(crate) fn encode<'a>(
 /// # Errors
 /// As the system says.
 pub(crate) fn read(file: &dyn DiskFile, at: u64, limit: u64) -> io::Result<Option<Group>> {
+    let front = read_front(file, at, limit)?;
+    Ok(front.and_then(|front| decode(&front)).filter(|group| at + group.total <= limit))
+}
+
+/// The bytes of a group's front, unchecked.
+///
+/// # Errors
+/// As the system says.
+pub(crate) fn read_front(file: &dyn DiskFile, at: u64, limit: u64) -> io::Result<Option<Vec<u8>>> {
     if at + PAGE as u64 > limit {
         return Ok(None);
     }
@@ -118,7 +127,8 @@ pub(crate) fn read(file: &dyn DiskFile, at: u64, limit: u64) -> io::Result<Optio
         bytes.resize(front, 0);
         file.read_exact_at(&mut bytes[PAGE..], at + PAGE as u64)?;
     }
-    Ok(decode(&bytes[..front]).filter(|group| at + group.total <= limit))
+    bytes.truncate(front);
+    Ok(Some(bytes))
 }
 
 fn front_bytes(page: &[u8]) -> Option<usize> {
@@ -129,10 +139,11 @@ fn front_bytes(page: &[u8]) -> Option<usize> {
     (version == 1 && front <= FRONT_BYTES_MAX).then_some(front)
 }
 
-fn decode(front: &[u8]) -> Option<Group> {
+/// Reads and checks a front.
+pub(crate) fn decode(front: &[u8]) -> Option<Group> {
     let mut zeroed = front.to_vec();
     zeroed.get_mut(CRC_AT..CRC_AT + 4)?.fill(0);
-    let crc = Fields(&front[CRC_AT..]).u32()?;
+    let crc = Fields(front.get(CRC_AT..)?).u32()?;
     if crc32c(&zeroed) != crc {
         return None;
     }

@@ -13,9 +13,10 @@ use super::group::{self, PAGE};
 use super::journal::JournalStore;
 use super::options::{EmbeddedOptions, OpenError};
 use super::recovery::{Recovered, Source, recover};
+use super::segment::Segment;
 use super::tables::Tables;
 use super::writer::Writer;
-use super::{EmbeddedLog, check, meta, snapshot};
+use super::{EmbeddedLog, check, index, meta, snapshot};
 use crate::disk::Disk;
 use crate::partition_log::Journal;
 
@@ -74,7 +75,10 @@ fn start(
         epoch: identity.0,
         verify: false,
     };
-    let recovered = recover(source, kind, tables)?;
+    let mut recovered = recover(source, kind, tables)?;
+    for segment in recovered.segments.values_mut().filter(|segment| !segment.indexed) {
+        index_segment(context, segment);
+    }
     let dir = context.dir.join(kind.name());
     if kind == Journal::State {
         replay(&recovered, tables).map_err(OpenError::io(&dir))?;
@@ -89,6 +93,14 @@ fn start(
     let thread = thread::Builder::new().name(name).spawn(move || writer.run());
     threads.push(thread.map_err(OpenError::io(&dir))?);
     Ok(journal)
+}
+
+/// Writes a segment's index, so that the next start is quick; without it that is merely slower.
+pub(crate) fn index_segment(context: &Context, segment: &mut Segment) {
+    segment.indexed = true;
+    if let Err(error) = index::write(context, segment, segment.end()) {
+        tracing::warn!(%error, file = %segment.path.display(), "no index for a segment");
+    }
 }
 
 /// Applies the state journal's records that no snapshot holds.

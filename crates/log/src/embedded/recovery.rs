@@ -8,6 +8,7 @@ use tidings_telemetry::{Counter, Recorder};
 
 use super::context::list;
 use super::group::PAGE;
+use super::index;
 use super::options::{EmbeddedOptions, OpenError, Sabotage};
 use super::partitions::{BlockRef, Partitions};
 use super::scan::{Scan, Scanner};
@@ -99,14 +100,21 @@ pub(crate) fn recover(
             .filter(|_| !source.options.sabotaged(Sabotage::ResurrectTail));
         let mode = if source.verify { OpenMode::Read } else { OpenMode::Write };
         let file = source.disk.open(path, mode).map_err(OpenError::io(path))?;
-        let scanner = Scanner {
-            file: &*file,
-            header: *header,
-            accepted,
-            bodies: source.verify,
-            swallow_gaps: source.options.sabotaged(Sabotage::SwallowGap),
+        let believed = accepted.filter(|_| !source.verify);
+        let index = believed.and_then(|end| index::load(source.disk, path, header, end));
+        let indexed = index.is_some();
+        let scan = match index {
+            Some(scan) => scan,
+            None => Scanner {
+                file: &*file,
+                header: *header,
+                accepted,
+                bodies: source.verify,
+                swallow_gaps: source.options.sabotaged(Sabotage::SwallowGap),
+            }
+            .run()
+            .map_err(OpenError::io(path))?,
         };
-        let scan = scanner.run().map_err(OpenError::io(path))?;
         let synced = source.verify || source.options.sabotaged(Sabotage::NoFsync);
         if accepted.is_none() && !synced {
             // What is accepted now may be in the page cache only.
@@ -120,6 +128,7 @@ pub(crate) fn recover(
             bytes: scan.end.position,
             last_seq: scan.end.seq,
             live: 0,
+            indexed: indexed || !scan.is_sound(),
         };
         fold(source, &mut recovered, segment, &scan, tables);
     }

@@ -146,6 +146,7 @@ impl JournalStore {
         }
         drop(core);
         for segment in &gone {
+            self.context.remove(&super::index::path(&segment.path))?;
             self.context.remove(&segment.path)?;
         }
         if gone.is_empty() { Ok(()) } else { self.context.sync_dir(&self.dir) }
@@ -189,7 +190,7 @@ fn by_bytes(core: &Core, spec: &TopicSpec, max: u64, trims: &mut Trims) {
         let blocks = partition.blocks.iter().filter(|b| b.end() > trim);
         kept.extend(blocks.map(|b| (b.ingested_at, id, b.end(), b.bytes, b.end() <= floor)));
     }
-    kept.sort_unstable_by_key(|block| (block.0, block.1, block.2));
+    kept.sort_unstable_by_key(|block| (block.0, block.2, block.1));
     let mut bytes: u64 = kept.iter().map(|block| u64::from(block.3)).sum();
     for (_, id, end, size, may_go) in kept {
         if bytes <= max {
@@ -197,7 +198,8 @@ fn by_bytes(core: &Core, spec: &TopicSpec, max: u64, trims: &mut Trims) {
         }
         if may_go {
             bytes -= u64::from(size);
-            trims.insert(id, end);
+            let trim = trims.entry(id).or_default();
+            *trim = end.max(*trim);
         }
     }
 }

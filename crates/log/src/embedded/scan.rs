@@ -30,6 +30,15 @@ pub(crate) struct Scan {
     pub(crate) missing: u64,
 }
 
+impl Scan {
+    /// Whether nothing of it is lost.
+    pub(crate) fn is_sound(&self) -> bool {
+        let whole = |found: &Found| found.damaged.is_empty() && !found.after_hole;
+        self.missing == 0 && self.groups.iter().all(whole)
+    }
+}
+
+/// How a segment is walked.
 pub(crate) struct Scanner<'a> {
     pub(crate) file: &'a dyn DiskFile,
     pub(crate) header: SegmentHeader,

@@ -91,9 +91,17 @@ pub(crate) struct Segment {
     pub(crate) last_seq: u64,
     /// Blocks in it that are not trimmed.
     pub(crate) live: usize,
+    /// Whether its `.idx` is there, or can never be.
+    pub(crate) indexed: bool,
 }
 
 impl Segment {
+    /// The same segment once more, for work outside the journal's mutex.
+    pub(crate) fn share(&self) -> Self {
+        let (file, path) = (Arc::clone(&self.file), self.path.clone());
+        Self { file, path, groups: self.groups.clone(), ..*self }
+    }
+
     pub(crate) fn end(&self) -> End {
         End { segment: self.header.number, position: self.bytes, seq: self.last_seq }
     }
@@ -123,5 +131,5 @@ pub(crate) fn create(
     context.sync(&*file)?;
     context.sync_dir(dir)?;
     let (bytes, last_seq) = (PAGE as u64, header.first_seq - 1);
-    Ok(Segment { header, file, path, groups: vec![], bytes, last_seq, live: 0 })
+    Ok(Segment { header, file, path, groups: vec![], bytes, last_seq, live: 0, indexed: false })
 }

@@ -18,11 +18,11 @@ use crate::partition_log::Retention;
 const DAY: Duration = Duration::from_secs(86_400);
 const P0: TopicPartition = TopicPartition::new(7, 0);
 
-fn options() -> EmbeddedOptions {
+pub(super) fn options() -> EmbeddedOptions {
     EmbeddedOptions { mark_after: None, ..EmbeddedOptions::default() }
 }
 
-fn open_with(dir: &Path, options: EmbeddedOptions) -> Arc<EmbeddedLog> {
+pub(super) fn open_with(dir: &Path, options: EmbeddedOptions) -> Arc<EmbeddedLog> {
     let clock = Arc::new(ManualClock::at(Timestamp(1_000_000)));
     EmbeddedLog::open(Arc::new(SystemDisk), dir, options, clock, Recorder::new()).unwrap()
 }
@@ -36,7 +36,7 @@ fn spec(id: u64) -> TopicSpec {
     TopicSpec { id: TopicId(id), partitions: 2, retention }
 }
 
-fn block(log: &EmbeddedLog, partition: TopicPartition, base: u64, body: &[u8]) -> Block {
+pub(super) fn block(log: &EmbeddedLog, partition: TopicPartition, base: u64, body: &[u8]) -> Block {
     let header = BlockHeader {
         flags: Flags::default(),
         topic_partition: partition,
@@ -59,7 +59,10 @@ async fn put(log: &EmbeddedLog, base: u64, body: &[u8]) -> JournalSeq {
 }
 
 /// All bodies of a partition, with damaged ranges in their places.
-async fn contents(log: &EmbeddedLog, partition: TopicPartition) -> Vec<(u64, Result<Bytes, u64>)> {
+pub(super) async fn contents(
+    log: &EmbeddedLog,
+    partition: TopicPartition,
+) -> Vec<(u64, Result<Bytes, u64>)> {
     let bounds = log.bounds(partition).unwrap();
     let (mut at, mut out) = (bounds.trim, vec![]);
     while at < bounds.durable_tail {

@@ -9,8 +9,9 @@ use tidings_telemetry::{Counter, Latency};
 
 use super::group::{self, Ends, GROUP_BYTES_MAX, PAGE, Stamp};
 use super::journal::{JournalStore, Queued, Stop, Written};
+use super::open::index_segment;
 use super::options::Sabotage;
-use super::segment::{self, End, SegmentHeader};
+use super::segment::{self, End, Segment, SegmentHeader};
 use crate::disk::DiskFile;
 use crate::partition_log::Journal;
 
@@ -210,13 +211,21 @@ impl Writer {
         self.sync()
     }
 
+    /// Writes the index of a segment that is full. Not under the mutex: readers go on.
+    fn index(&self, number: u32) {
+        let sealed = self.journal.core().segments.get(&number).map(Segment::share);
+        if let Some(mut sealed) = sealed {
+            index_segment(&self.journal.context, &mut sealed);
+        }
+    }
+
     fn roll(&mut self) -> io::Result<()> {
         let journal = &self.journal;
         let options = &journal.context.options;
         if let Some(active) = &self.active {
-            let core = journal.core();
-            let seq = core.last_seq;
+            let seq = journal.core().last_seq;
             self.previous = End { segment: active.number, position: active.at, seq };
+            self.index(active.number);
             self.segment_bytes = (self.segment_bytes * 2).min(options.segment_bytes_max);
         } else {
             journal.context.disk.create_dir_all(&journal.dir)?;
