@@ -181,6 +181,33 @@ async fn nothing_is_answered_before_it_is_durable() {
 }
 
 #[tokio::test]
+async fn memory_counts_only_where_the_topic_allows_it() {
+    use tidings_catalog::{Durability, TopicRequest};
+    let node = start().await;
+    let check = async |path: &str, allowed: Durability| {
+        let name = TopicName::default_tenant(path).unwrap();
+        let request = TopicRequest { durability: Some(allowed), ..TopicRequest::default() };
+        node.catalog.put_topic(name.clone(), request).await.unwrap();
+        node.log.hold();
+        let asked = Some(Durability::Memory);
+        let events = batch([event(allowed as u64, "AAPL", "5m")]);
+        let batch = Batch { topic: Some(name), durability: asked, ..events };
+        let submitted = node.admission.submit("default", batch).await.unwrap();
+        let mut settled = std::pin::pin!(submitted.settled());
+        let early = futures::poll!(&mut settled);
+        assert_eq!(early.is_ready(), allowed == Durability::Memory);
+        node.log.release_all();
+        let outcomes = match early {
+            std::task::Poll::Ready(outcomes) => outcomes,
+            std::task::Poll::Pending => settled.await,
+        };
+        assert_eq!(outcomes[0].as_ref().unwrap().durability, allowed);
+    };
+    check("fast", Durability::Memory).await;
+    check("safe", Durability::Durable).await;
+}
+
+#[tokio::test]
 async fn a_repeat_of_a_pending_event_fails_with_it() {
     let node = start().await;
     node.publish(batch([event(1, "AAPL", "5m")])).await;
