@@ -5,10 +5,12 @@
 //! lock or an allocation. [`Recorder::encode`] writes them as OpenMetrics text.
 
 mod histogram;
+mod logs;
 mod names;
 mod recorder;
 mod timer;
 
+pub use logs::{LogFormat, LogsError, start_logs};
 pub use names::{Counter, Gauge, Latency};
 pub use recorder::Recorder;
 pub use timer::{Elapsed, Timer};

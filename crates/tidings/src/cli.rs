@@ -1,0 +1,197 @@
+//! The command line, as clap reads it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Durable events from market analysis, delivered in order.
+#[derive(Debug, Parser)]
+#[command(name = "tidings", version, about, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Answer with JSON documents, one a line.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the service.
+    #[command(
+        after_help = "Examples:\n  tidings serve\n  tidings serve --data-dir /var/lib/tidings --addr 127.0.0.1:9000\n  tidings serve --print-config > tidings.toml"
+    )]
+    Serve(ServeArgs),
+    /// Publish events: canonical JSON, one a line, from a file or stdin.
+    #[command(
+        after_help = "Examples:\n  tidings publish events.ndjson\n  cat events.ndjson | tidings publish --producer rsi-service-1"
+    )]
+    Publish(PublishArgs),
+    /// Print the events of a subscription as JSON lines, and acknowledge them.
+    #[command(
+        after_help = "Examples:\n  tidings subscribe prediction\n  tidings subscribe prediction --create --topics 'analysis/**' --start earliest --max 10"
+    )]
+    Subscribe(SubscribeArgs),
+    /// List, show, create and delete topics.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  tidings topic list\n  tidings topic create mine --partitions 4 --retention 7d"
+    )]
+    Topic(TopicCommand),
+    /// List, show, create and delete subscriptions.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  tidings subscription create risk --topics 'analysis/anomalies/*' --start earliest\n  tidings subscription show risk"
+    )]
+    Subscription(SubscriptionCommand),
+    /// Verify a data directory that no process has open. Exit code 3 names damaged ranges.
+    #[command(
+        after_help = "Examples:\n  tidings check tidings-data\n  tidings check --json /var/lib/tidings"
+    )]
+    Check(CheckArgs),
+}
+
+/// Where the service is.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ServerArg {
+    /// Address of the service.
+    #[arg(long, env = "TIDINGS_SERVER", default_value = "http://127.0.0.1:8080")]
+    pub(crate) server: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Configuration file; ./tidings.toml when it is there.
+    #[arg(long)]
+    pub(crate) config: Option<PathBuf>,
+    /// Address to serve on; port 0 takes a free one.
+    #[arg(long)]
+    pub(crate) addr: Option<String>,
+    /// Directory of the log.
+    #[arg(long)]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Serve on an address that other machines can reach, although nobody is authenticated.
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// Write the address to this file when ready.
+    #[arg(long)]
+    pub(crate) ready_file: Option<PathBuf>,
+    /// Print the default configuration with its documentation, and end.
+    #[arg(long)]
+    pub(crate) print_config: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PublishArgs {
+    /// File to read; stdin when absent or `-`.
+    pub(crate) file: Option<PathBuf>,
+    /// Topic for every event; absent leaves it to the service's templates.
+    #[arg(long)]
+    pub(crate) topic: Option<String>,
+    /// Producer id: events are kept in order and repeats are never stored twice.
+    #[arg(long)]
+    pub(crate) producer: Option<String>,
+    #[command(flatten)]
+    pub(crate) server: ServerArg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SubscribeArgs {
+    /// Name of the subscription.
+    pub(crate) name: String,
+    /// Create it first; the same again is fine.
+    #[arg(long)]
+    pub(crate) create: bool,
+    /// With --create: topic patterns, `*` one segment, `**` the rest.
+    #[arg(long, value_delimiter = ',', default_value = "analysis/**")]
+    pub(crate) topics: Vec<String>,
+    /// With --create: latest, earliest, or an RFC 3339 time.
+    #[arg(long, default_value = "latest")]
+    pub(crate) start: String,
+    /// Stop after this many events.
+    #[arg(long)]
+    pub(crate) max: Option<u64>,
+    /// Name of this consumer.
+    #[arg(long, default_value = "tidings-cli")]
+    pub(crate) consumer: String,
+    #[command(flatten)]
+    pub(crate) server: ServerArg,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TopicCommand {
+    /// Every topic.
+    List(ServerArg),
+    /// One topic.
+    Show(NameArgs),
+    /// Create a topic, or change what may change.
+    Create(TopicCreateArgs),
+    /// Delete a topic and its events.
+    Delete(NameArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SubscriptionCommand {
+    /// Every subscription.
+    List(ServerArg),
+    /// One subscription: definition, lag, in flight.
+    Show(NameArgs),
+    /// Create a subscription; the same again is fine.
+    Create(SubscriptionCreateArgs),
+    /// Delete a subscription and its progress.
+    Delete(NameArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NameArgs {
+    /// Its name.
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) server: ServerArg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TopicCreateArgs {
+    /// Its name, e.g. signals/fast.
+    pub(crate) name: String,
+    /// Partitions, fixed at birth.
+    #[arg(long)]
+    pub(crate) partitions: Option<u32>,
+    /// How long events are kept, e.g. 12h or 7d.
+    #[arg(long)]
+    pub(crate) retention: Option<String>,
+    /// Most bytes that are kept.
+    #[arg(long, requires = "retention")]
+    pub(crate) retention_bytes: Option<u64>,
+    /// memory or durable.
+    #[arg(long)]
+    pub(crate) durability: Option<String>,
+    #[command(flatten)]
+    pub(crate) server: ServerArg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SubscriptionCreateArgs {
+    /// Its name.
+    pub(crate) name: String,
+    /// Topic patterns, `*` one segment, `**` the rest.
+    #[arg(long, value_delimiter = ',', required = true)]
+    pub(crate) topics: Vec<String>,
+    /// latest, earliest, or an RFC 3339 time.
+    #[arg(long, default_value = "latest")]
+    pub(crate) start: String,
+    /// Events are fetched over REST instead of streamed.
+    #[arg(long)]
+    pub(crate) pull: bool,
+    /// Most events sent and not settled.
+    #[arg(long)]
+    pub(crate) max_in_flight: Option<u32>,
+    #[command(flatten)]
+    pub(crate) server: ServerArg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// The data directory.
+    pub(crate) data_dir: PathBuf,
+}

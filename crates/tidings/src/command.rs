@@ -1,0 +1,23 @@
+//! One file per command; this one chooses.
+
+mod check;
+mod publish;
+mod serve;
+mod subscribe;
+mod subscription;
+mod topic;
+
+use crate::cli::{Cli, Command};
+use crate::failure::Failure;
+
+/// Carries out the command line.
+pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
+    match cli.command {
+        Command::Serve(args) => serve::run(args, cli.json).await,
+        Command::Publish(args) => publish::run(args, cli.json).await,
+        Command::Subscribe(args) => subscribe::run(args).await,
+        Command::Topic(command) => topic::run(command, cli.json).await,
+        Command::Subscription(command) => subscription::run(command, cli.json).await,
+        Command::Check(args) => check::run(&args, cli.json),
+    }
+}

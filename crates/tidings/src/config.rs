@@ -1,0 +1,159 @@
+//! Configuration: default file, then the user's file, then the environment, then flags; checked
+//! once, as a whole.
+
+#[cfg(test)]
+mod docs;
+mod layers;
+mod written;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tidings_telemetry::LogFormat;
+
+#[cfg(test)]
+use docs::reference;
+use layers::{environment, merge, parse_file, set};
+use written::{AsWritten, WrittenLimits, WrittenLog, WrittenTopics};
+
+/// The shipped file: every key at its default, and the documentation of each.
+pub(crate) const DEFAULT: &str = include_str!("../default.toml");
+
+/// A configuration that was checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) addr: SocketAddr,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) log: WrittenLog,
+    pub(crate) limits: WrittenLimits,
+    pub(crate) topics: WrittenTopics,
+    pub(crate) trim_interval: Duration,
+    pub(crate) log_level: String,
+    pub(crate) log_format: LogFormat,
+}
+
+/// Why a configuration was refused.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ConfigError {
+    #[error("cannot read {file}: {reason}")]
+    Unreadable { file: PathBuf, reason: String },
+    #[error("{place}: {problem}{}", suggestion.as_ref().map_or(String::new(), |s| format!("; did you mean `{s}`?")))]
+    Invalid { place: String, problem: String, suggestion: Option<String> },
+    #[error("`{key}` is {value}: {rule}")]
+    Value { key: &'static str, value: String, rule: &'static str },
+}
+
+/// What the command line says, where it says something.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Flags {
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) addr: Option<String>,
+    pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) insecure: bool,
+}
+
+impl Config {
+    /// Reads every layer.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its place.
+    pub(crate) fn load(
+        flags: &Flags,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let mut table = parse_file("default.toml", DEFAULT)?;
+        if let Some((file, text)) = user_file(flags.config.as_deref())? {
+            merge(&mut table, parse_file(&file.display().to_string(), &text)?);
+        }
+        environment(&mut table, variables)?;
+        if let Some(addr) = &flags.addr {
+            set(&mut table, "server", "addr", addr.clone().into());
+        }
+        if let Some(dir) = &flags.data_dir {
+            set(&mut table, "data", "dir", dir.display().to_string().into());
+        }
+        if flags.insecure {
+            set(&mut table, "server", "insecure", true.into());
+        }
+        let written: AsWritten = table.try_into().map_err(|error: toml::de::Error| {
+            layers::invalid("configuration".to_owned(), error.message())
+        })?;
+        Self::check(written)
+    }
+
+    fn check(written: AsWritten) -> Result<Self, ConfigError> {
+        let rule = "it must be an address such as 127.0.0.1:8080";
+        let addr_text = written.server.addr;
+        let addr: SocketAddr = addr_text.parse().map_err(|_| ConfigError::Value {
+            key: "server.addr",
+            value: addr_text,
+            rule,
+        })?;
+        if !addr.ip().is_loopback() && !written.server.insecure {
+            let rule = "other machines can reach it and nobody is authenticated; use a loopback \
+                        address, or say --insecure";
+            return Err(ConfigError::Value { key: "server.addr", value: addr.to_string(), rule });
+        }
+        check_log(&written.log)?;
+        let log_format = match written.logging.format.as_str() {
+            "json" => LogFormat::Json,
+            "text" => LogFormat::Text,
+            other => {
+                let (key, value) = ("logging.format", format!("`{other}`"));
+                return Err(ConfigError::Value { key, value, rule: "it must be json or text" });
+            }
+        };
+        at_least_one("topics.partitions", u64::from(written.topics.partitions))?;
+        at_least_one("limits.connections", written.limits.connections as u64)?;
+        at_least_one("limits.batch_events", written.limits.batch_events as u64)?;
+        Ok(Self {
+            addr,
+            data_dir: written.data.dir,
+            trim_interval: Duration::from_secs(written.log.trim_interval_seconds),
+            log: written.log,
+            limits: written.limits,
+            topics: written.topics,
+            log_level: written.logging.level,
+            log_format,
+        })
+    }
+}
+
+fn check_log(log: &WrittenLog) -> Result<(), ConfigError> {
+    let refused =
+        |key, value: u64, rule| Err(ConfigError::Value { key, value: value.to_string(), rule });
+    if log.segment_bytes_min < 1 << 20 {
+        return refused("log.segment_bytes_min", log.segment_bytes_min, "at least 1048576");
+    }
+    if log.segment_bytes_max < log.segment_bytes_min {
+        let rule = "not less than log.segment_bytes_min";
+        return refused("log.segment_bytes_max", log.segment_bytes_max, rule);
+    }
+    if log.queue_bytes_max < 4 << 20 {
+        return refused("log.queue_bytes_max", log.queue_bytes_max, "at least 4194304");
+    }
+    at_least_one("log.trim_interval_seconds", log.trim_interval_seconds)
+}
+
+fn at_least_one(key: &'static str, value: u64) -> Result<(), ConfigError> {
+    if value > 0 {
+        return Ok(());
+    }
+    Err(ConfigError::Value { key, value: value.to_string(), rule: "it must be at least 1" })
+}
+
+/// The file that was named, which must be there, or `tidings.toml` when it is.
+fn user_file(named: Option<&Path>) -> Result<Option<(PathBuf, String)>, ConfigError> {
+    let file = named.unwrap_or(Path::new("tidings.toml"));
+    match std::fs::read_to_string(file) {
+        Ok(text) => Ok(Some((file.to_owned(), text))),
+        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => {
+            Err(ConfigError::Unreadable { file: file.to_owned(), reason: error.to_string() })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

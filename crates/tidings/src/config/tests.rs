@@ -1,0 +1,108 @@
+//! Layers win in their order, mistakes are named with line and suggestion, the page is up to date.
+
+use std::path::PathBuf;
+
+use super::{Config, ConfigError, DEFAULT, Flags, reference};
+
+fn load(file: &str, variables: &[(&str, &str)], flags: Flags) -> Result<Config, String> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("tidings.toml");
+    std::fs::write(&path, file).unwrap();
+    let flags = Flags { config: Some(path.clone()), ..flags };
+    let variables = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+    let shown =
+        |error: ConfigError| error.to_string().replace(&path.display().to_string(), "tidings.toml");
+    Config::load(&flags, variables).map_err(shown)
+}
+
+fn refused(file: &str, variables: &[(&str, &str)]) -> String {
+    load(file, variables, Flags::default()).unwrap_err()
+}
+
+#[test]
+fn the_default_file_is_valid_and_complete() {
+    let config = load(DEFAULT, &[], Flags::default()).unwrap();
+    assert_eq!(config.addr.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.topics.partitions, 16);
+}
+
+#[test]
+fn flags_win_over_environment_over_file() {
+    let file = "[server]\naddr = \"127.0.0.1:1\"\n[topics]\npartitions = 2\n[data]\ndir = \"file\"";
+    let variables = [
+        ("TIDINGS_SERVER__ADDR", "127.0.0.1:2"),
+        ("TIDINGS_TOPICS__PARTITIONS", "3"),
+        ("TIDINGS_TOPICS__TIMEFRAMES", "5m, 1h"),
+        ("PATH", "x"),
+    ];
+    let flags = Flags { addr: Some("127.0.0.1:3".into()), ..Flags::default() };
+    let config = load(file, &variables, flags).unwrap();
+    assert_eq!(config.addr.port(), 3);
+    assert_eq!(config.topics.partitions, 3);
+    assert_eq!(config.topics.timeframes, ["5m", "1h"]);
+    assert_eq!(config.data_dir, PathBuf::from("file"));
+}
+
+#[test]
+fn mistakes_in_the_file_are_named_with_their_line() {
+    assert_eq!(
+        refused("[server]\n\nadr = \"127.0.0.1:1\"", &[]),
+        "tidings.toml:3: unknown key `adr`; did you mean `addr`?"
+    );
+    assert_eq!(
+        refused("[servers]\n", &[]),
+        "tidings.toml:1: unknown section `servers`; did you mean `server`?"
+    );
+    assert_eq!(
+        refused("[data]\ndir = \"x\"\n[topics]\npartitions = \"many\"", &[]),
+        "tidings.toml:4: `topics.partitions` must be of type integer, not string"
+    );
+    assert!(refused("[server]\naddr = ", &[]).starts_with("tidings.toml:2: "));
+    assert_eq!(refused("[server]\nzzzzzz = 1", &[]), "tidings.toml:2: unknown key `zzzzzz`");
+}
+
+#[test]
+fn mistakes_in_the_environment_are_named() {
+    assert_eq!(
+        refused("", &[("TIDINGS_SERVER__ADRR", "x")]),
+        "TIDINGS_SERVER__ADRR: unknown key `adrr`; did you mean `addr`?"
+    );
+    assert_eq!(
+        refused("", &[("TIDINGS_TOPICS__PARTITIONS", "x")]),
+        "TIDINGS_TOPICS__PARTITIONS: `x` is not of type integer"
+    );
+}
+
+#[test]
+fn values_are_checked() {
+    let cases = [
+        ("server.addr", "[server]\naddr = \"0.0.0.0:80\""),
+        ("server.addr", "[server]\naddr = \"localhost\""),
+        ("topics.partitions", "[topics]\npartitions = 0"),
+        ("log.segment_bytes_max", "[log]\nsegment_bytes_max = 1"),
+        ("logging.format", "[logging]\nformat = \"xml\""),
+    ];
+    for (key, file) in cases {
+        let message = refused(file, &[]);
+        assert!(message.starts_with(&format!("`{key}` is ")), "{message}");
+    }
+    let open = "[server]\naddr = \"0.0.0.0:80\"\ninsecure = true";
+    assert!(load(open, &[], Flags::default()).is_ok());
+}
+
+#[test]
+fn a_named_file_must_exist() {
+    let flags = Flags { config: Some("/nonexistent/tidings.toml".into()), ..Flags::default() };
+    let error = Config::load(&flags, std::iter::empty()).unwrap_err();
+    assert!(matches!(error, ConfigError::Unreadable { .. }));
+}
+
+/// Set TIDINGS_BLESS=1 to write the page anew.
+#[test]
+fn the_reference_page_is_up_to_date() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/config.md");
+    if std::env::var_os("TIDINGS_BLESS").is_some() {
+        std::fs::write(page, reference()).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(page).unwrap_or_default(), reference());
+}

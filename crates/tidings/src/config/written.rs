@@ -1,0 +1,79 @@
+//! The configuration as it is written, key by key.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+macro_rules! section {
+    ($(#[$doc:meta])* $name:ident { $($key:ident: $kind:ty,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(crate) struct $name { $(pub(crate) $key: $kind,)+ }
+    };
+}
+
+section! {
+    /// The whole file.
+    AsWritten {
+        server: WrittenServer,
+        data: WrittenData,
+        log: WrittenLog,
+        limits: WrittenLimits,
+        topics: WrittenTopics,
+        logging: WrittenLogging,
+    }
+}
+
+section! {
+    /// Where it serves.
+    WrittenServer {
+        addr: String,
+        insecure: bool,
+    }
+}
+
+section! {
+    /// Where the log is.
+    WrittenData {
+        dir: PathBuf,
+    }
+}
+
+section! {
+    /// Sizes of the log.
+    WrittenLog {
+        segment_bytes_min: u64,
+        segment_bytes_max: u64,
+        journal_bytes_max: u64,
+        queue_bytes_max: u64,
+        ring_bytes: usize,
+        trim_interval_seconds: u64,
+    }
+}
+
+section! {
+    /// What clients may cost.
+    WrittenLimits {
+        connections: usize,
+        batch_events: usize,
+        publish_credit_bytes: u32,
+        topics: usize,
+    }
+}
+
+section! {
+    /// How topics are born.
+    WrittenTopics {
+        partitions: u32,
+        timeframes: Vec<String>,
+    }
+}
+
+section! {
+    /// What is logged.
+    WrittenLogging {
+        level: String,
+        format: String,
+    }
+}

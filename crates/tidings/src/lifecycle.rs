@@ -1,0 +1,95 @@
+//! Owns every task and the order of starting and stopping.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings_event::{Clock, SystemClock};
+use tidings_log::PartitionLog;
+use tidings_serve::Parts;
+use tidings_telemetry::{Recorder, Timer};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::build::{self, Shared};
+use crate::config::Config;
+use crate::failure::Failure;
+
+/// A running service.
+pub(crate) struct Running {
+    addr: SocketAddr,
+    parts: Parts,
+    stop: CancellationToken,
+    server: JoinSet<Result<(), Failure>>,
+    periodic: JoinSet<()>,
+}
+
+impl Running {
+    /// Starts every stage, each after those it stands on; serves when this returns.
+    ///
+    /// # Errors
+    /// The first stage that could not start; nothing is left running.
+    pub(crate) async fn start(config: &Config) -> Result<Self, Failure> {
+        let shared = Shared { clock: Arc::new(SystemClock::new()), recorder: Recorder::new() };
+        let log = build::log::open(config, &shared)?;
+        let catalog = build::catalog::open(config, &log, &shared).await?;
+        let admission = build::admit::open(&log, &catalog, &shared).await?;
+        let deliver = build::deliver::open(&log, &catalog, &shared).await?;
+        let parts = Parts {
+            admission,
+            deliver,
+            catalog,
+            log,
+            recorder: shared.recorder,
+            clock: shared.clock,
+            limits: build::serve::limits(config),
+        };
+        let server = build::serve::bind(config, parts.clone()).await?;
+        let (addr, stop) = (server.local_addr(), CancellationToken::new());
+        let mut serving = JoinSet::new();
+        let stopped = stop.clone();
+        serving.spawn(async move { server.run(stopped).await.map_err(Failure::failed) });
+        let mut periodic = JoinSet::new();
+        let (log, clock) = (Arc::clone(&parts.log), Arc::clone(&parts.clock));
+        periodic.spawn(trim(log, clock, config.trim_interval));
+        Ok(Self { addr, parts, stop, server: serving, periodic })
+    }
+
+    /// The address it serves on.
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Resolves when the server ends by itself, which it does only by a failure.
+    pub(crate) async fn ended(&mut self) -> Result<(), Failure> {
+        match self.server.join_next().await {
+            Some(Ok(ended)) => ended,
+            Some(Err(error)) => Err(Failure::Failed(format!("the server failed: {error}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Stops taking, finishes what was taken, makes it durable.
+    ///
+    /// # Errors
+    /// What the server failed with while it was stopping.
+    pub(crate) async fn stop(mut self) -> Result<(), Failure> {
+        self.stop.cancel();
+        let served = self.ended().await;
+        self.periodic.shutdown().await;
+        self.parts.admission.close().await;
+        self.parts.deliver.close().await;
+        self.parts.log.close().await;
+        served
+    }
+}
+
+async fn trim(log: Arc<dyn PartitionLog>, clock: Arc<dyn Clock>, every: Duration) {
+    loop {
+        Timer.after(every).await;
+        let trimmed: u64 = log.trim(clock.wall()).await.iter().map(|(_, events)| events).sum();
+        if trimmed > 0 {
+            tracing::info!(events = trimmed, "retention trimmed the log");
+        }
+    }
+}
