@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tidings_event::block::events;
 use tidings_event::{Offset, Position, Refusal};
-use tidings_telemetry::{Counter, Gauge};
+use tidings_telemetry::Counter;
 
 use crate::ack_id::{AckId, AckState};
 use crate::live::Live;
@@ -56,12 +56,14 @@ impl Drop for Guard<'_> {
         let now = self.stage.clock.monotonic();
         let mut state = self.live.lock();
         for pulled in self.taken.drain(..) {
-            if let Pulled::Event(event) = pulled {
-                let given = state.nack(self.session, Run::of(event.position), now, Duration::ZERO);
-                let back = i64::try_from(given.len()).unwrap_or(i64::MAX);
-                self.stage.recorder.shift(Gauge::DeliverInFlight, -back);
+            match pulled {
+                Pulled::Event(event) => {
+                    state.nack(self.session, Run::of(event.position), now, Duration::ZERO);
+                }
+                Pulled::Gap(notice) => state.outbox.push_front(Outgoing::Gap(notice)),
             }
         }
+        self.stage.report(&mut state);
         drop(state);
         self.live.end_pull();
         self.live.changed.notify_waiters();
@@ -123,6 +125,7 @@ impl Stage {
                 request.up_to.into_iter().map(|id| (id, acks.up_to(id))).collect();
             answers.extend(request.ack_ids.into_iter().map(|id| (id, acks.one(id))));
             let counted = acks.counted;
+            self.report(&mut state);
             (answers, counted, state.generation)
         };
         if counted == 0 {
@@ -161,12 +164,13 @@ impl Stage {
             let held = is_held(&state, id);
             if held {
                 let given = state.nack(id.session(), Run::of(position), now, delay.min(DELAY_MAX));
-                self.landed(Counter::SettleNacked, given.len() as u64);
+                self.recorder.count(Counter::SettleNacked, given.len() as u64);
             } else {
                 self.recorder.count(Counter::SettleStale, 1);
             }
             answers.push((id, if held { AckState::Confirmed } else { AckState::Stale }));
         }
+        self.report(&mut state);
         drop(state);
         live.changed.notify_waiters();
         answers
@@ -207,7 +211,7 @@ impl Acks<'_> {
 
     fn count(&mut self, events: u64) -> AckState {
         self.counted += events;
-        self.stage.landed(Counter::SettleAcked, events);
+        self.stage.recorder.count(Counter::SettleAcked, events);
         if events > 0 {
             return AckState::Confirmed;
         }
@@ -227,8 +231,7 @@ fn is_held(state: &State, id: AckId) -> bool {
 /// One answer per event, sharing the block's bytes.
 fn split(sent: Sent, session: u64, into: &mut Vec<Pulled>) {
     let Sent { topic, partition, run, piece } = sent;
-    let mut offset = piece.first;
-    for event in events(&piece.body).map_while(Result::ok) {
+    for (offset, event) in (piece.first..).zip(events(&piece.body).map_while(Result::ok)) {
         let position = Position {
             topic: partition.topic,
             epoch: piece.epoch,
@@ -244,6 +247,5 @@ fn split(sent: Sent, session: u64, into: &mut Vec<Pulled>) {
             ingested_at: piece.ingested_at,
             event: piece.body.slice_ref(event),
         }));
-        offset += 1;
     }
 }

@@ -108,7 +108,8 @@ impl Session {
             done.extend(acked);
         }
         let settled = done.iter().map(Run::count).sum::<u64>();
-        self.stage.landed(Counter::SettleAcked, settled);
+        self.stage.recorder.count(Counter::SettleAcked, settled);
+        self.stage.report(&mut state);
         self.stage.recorder.count(Counter::SettleStale, stale.len() as u64);
         if done.is_empty() {
             if !stale.is_empty() {
@@ -131,8 +132,9 @@ impl Session {
         let mut state = self.live.lock();
         for run in runs {
             let given = state.nack(self.number, run, now, delay.min(DELAY_MAX));
-            self.stage.landed(Counter::SettleNacked, given.iter().map(Run::count).sum());
+            self.stage.recorder.count(Counter::SettleNacked, given.iter().map(Run::count).sum());
         }
+        self.stage.report(&mut state);
         drop(state);
         self.live.changed.notify_waiters();
     }
@@ -200,10 +202,8 @@ fn missing(run: Run, found: &[Run]) -> Vec<Run> {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let in_flight = self.live.lock().in_flight.events;
         self.live.detach(self.number);
-        let back = in_flight.saturating_sub(self.live.lock().in_flight.events);
-        self.stage.recorder.shift(Gauge::DeliverInFlight, -i64::try_from(back).unwrap_or(i64::MAX));
+        self.stage.report(&mut self.live.lock());
         self.stage.recorder.shift(Gauge::DeliverConsumers, -1);
     }
 }

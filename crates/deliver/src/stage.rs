@@ -12,7 +12,7 @@ use crate::outgoing::Outgoing;
 use crate::saver::Saver;
 use crate::settings::DeliverSettings;
 use crate::slot::Budget;
-use crate::state::{Sent, Step};
+use crate::state::{Sent, State, Step};
 
 /// See the module.
 pub(crate) struct Stage {
@@ -45,12 +45,13 @@ impl Stage {
     ) -> Ready {
         loop {
             let now = self.clock.monotonic();
-            let step = live.lock().step(
-                budget(),
-                session,
-                now,
-                deadline.map(|after| now.saturating_add(after)),
-            );
+            let until = deadline.map(|after| now.saturating_add(after));
+            let step = {
+                let mut state = live.lock();
+                let step = state.step(budget(), session, now, until);
+                self.report(&mut state);
+                step
+            };
             match step {
                 Step::Out(out) => {
                     if matches!(out, Outgoing::Gap(_)) {
@@ -87,7 +88,6 @@ impl Stage {
     fn record(&self, sent: &Sent) {
         let events = u64::from(sent.piece.count);
         self.recorder.count(Counter::DeliverEvents, events);
-        self.recorder.shift(Gauge::DeliverInFlight, i64::from(sent.piece.count));
         if sent.run.redelivered {
             self.recorder.count(Counter::DeliverRedelivered, events);
         } else {
@@ -96,9 +96,11 @@ impl Stage {
         }
     }
 
-    /// Takes note that events left flight.
-    pub(crate) fn landed(&self, counter: Counter, events: u64) {
-        self.recorder.count(counter, events);
-        self.recorder.shift(Gauge::DeliverInFlight, -i64::try_from(events).unwrap_or(i64::MAX));
+    /// Brings the metric to what a subscription has in flight.
+    pub(crate) fn report(&self, state: &mut State) {
+        let moved = i128::from(state.in_flight.events) - i128::from(state.reported);
+        state.reported = state.in_flight.events;
+        // Both are counts of events in a bounded window.
+        self.recorder.shift(Gauge::DeliverInFlight, i64::try_from(moved).unwrap_or(0));
     }
 }

@@ -86,6 +86,8 @@ pub(crate) struct State {
     pub(crate) unconfirmed: u64,
     pub(crate) generation: u64,
     pub(crate) is_saving: bool,
+    /// What of `in_flight` the metric shows.
+    pub(crate) reported: u64,
 }
 
 impl State {
@@ -106,6 +108,7 @@ impl State {
             unconfirmed: 0,
             generation: 0,
             is_saving: false,
+            reported: 0,
         }
     }
 

@@ -258,3 +258,35 @@ async fn a_clean_stop_saves_what_was_acknowledged() {
     let rig = rig.crash().await;
     assert_eq!(rig.deliver.status(TENANT, "s").unwrap().lag_events, 0);
 }
+
+#[tokio::test]
+async fn a_damaged_range_is_told_and_passed_over() {
+    let rig = Rig::new().await;
+    let topic = rig.topic("a/b", 1).await;
+    rig.subscribe("s", "a/b", 100).await;
+    rig.publish(&topic, 0, 5).await;
+    let live = rig.deliver.registry.find(TENANT, "s").unwrap();
+    let partition = tidings_event::TopicPartition { topic: topic.id, partition: PartitionId(0) };
+    let lost = tidings_log::ReadError::DataLoss { partition, from: Offset(0), to: Offset(2) };
+    live.lock().filled((partition, 0, false), Err(lost));
+    let mut session = rig.attach("s").await;
+    let Outgoing::Gap(gap) = next(&mut session).await else { panic!("no gap") };
+    assert_eq!((gap.from.0, gap.to.0, gap.count, gap.reason), (0, 2, 3, GapReason::DataLoss));
+    assert_eq!(offsets(&next_delivery(&mut session).await), [3, 4]);
+}
+
+#[tokio::test]
+async fn the_metric_of_what_is_in_flight_returns_to_zero() {
+    let rig = Rig::new().await;
+    let topic = rig.topic("a/b", 1).await;
+    rig.subscribe("s", "a/b", 100).await;
+    rig.publish(&topic, 0, 5).await;
+    let in_flight = || rig.deliver.stage.recorder.gauge(tidings_telemetry::Gauge::DeliverInFlight);
+    let mut session = rig.attach("s").await;
+    let first = next_delivery(&mut session).await;
+    assert_eq!(in_flight(), 5);
+    session.ack(vec![position(&first, 1)], vec![]);
+    assert_eq!(in_flight(), 3);
+    drop(session);
+    assert_eq!(in_flight(), 0);
+}
