@@ -13,6 +13,8 @@ pub struct EmbeddedOptions {
     pub segment_bytes_min: u64,
     /// Most bytes of a segment (one write more at the end).
     pub segment_bytes_max: u64,
+    /// Most bytes of appends that share a group; an append of up to 1 MiB stays whole all the same.
+    pub group_bytes_max: usize,
     /// Bytes of recent blocks kept in memory for each journal of topics.
     pub ring_bytes: usize,
     /// Most bytes a journal's queue may hold.
@@ -36,6 +38,7 @@ impl Default for EmbeddedOptions {
         Self {
             segment_bytes_min: 4 * MIB,
             segment_bytes_max: 256 * MIB,
+            group_bytes_max: super::group::GROUP_BYTES_MAX,
             ring_bytes: 32 << 20,
             queue_bytes_max: 64 * MIB,
             journal_bytes_max: 64 << 30,

@@ -110,7 +110,8 @@ pub(crate) fn recover(
                 header: *header,
                 accepted,
                 bodies: source.verify,
-                swallow_gaps: source.options.sabotaged(Sabotage::SwallowGap),
+                swallow_gaps: source.options.sabotaged(Sabotage::SwallowGap)
+                    || source.options.sabotaged(Sabotage::ResurrectTail) && at + 1 < files.len(),
             }
             .run()
             .map_err(OpenError::io(path))?,

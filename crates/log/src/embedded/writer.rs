@@ -113,7 +113,7 @@ impl Writer {
         if self.active.as_ref().is_none_or(|a| a.at + queued_bytes > self.segment_bytes) {
             self.roll()?;
         }
-        let groups = split(&mut batch);
+        let groups = split(&mut batch, self.journal.context.options.group_bytes_max);
         let early = self.journal.context.options.sabotaged(Sabotage::AckBeforeFsync);
         let mut written = self.write_groups(groups)?;
         if early {
@@ -262,7 +262,7 @@ impl Written {
 }
 
 /// Cuts a batch into groups: an append that fits into one group stays in one.
-fn split(batch: &mut [Queued]) -> Vec<Vec<Block>> {
+fn split(batch: &mut [Queued], shared: usize) -> Vec<Vec<Block>> {
     let mut groups: Vec<Vec<Block>> = vec![];
     let mut room = 0;
     for queued in batch {
@@ -276,7 +276,7 @@ fn split(batch: &mut [Queued]) -> Vec<Vec<Block>> {
             match groups.last_mut() {
                 Some(group) if bytes <= room => group.push(block),
                 _ => {
-                    room = GROUP_BYTES_MAX;
+                    room = shared.max(whole).min(GROUP_BYTES_MAX);
                     groups.push(vec![block]);
                 }
             }
