@@ -1,0 +1,75 @@
+//! Reading a request's body: counted while it streams, within a time limit.
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http_body_util::BodyExt;
+use tidings_event::{Code, Refusal};
+use tidings_telemetry::Timer;
+
+use crate::limits::Limits;
+
+/// The whole body. A body in one piece is not copied.
+pub(crate) async fn read(
+    headers: &HeaderMap,
+    body: Body,
+    limits: &Limits,
+    timer: Timer,
+) -> Result<Bytes, Refusal> {
+    check_encoding(headers)?;
+    let announced = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|bytes| bytes > limits.body_bytes as u64) {
+        return Err(too_large(limits.body_bytes));
+    }
+    let read = collect(body, limits.body_bytes);
+    timer.limit(limits.body_read, read).await.unwrap_or_else(|_| {
+        let detail = format!("the body did not arrive within {} s", limits.body_read.as_secs());
+        Err(Refusal::new(Code::RequestTimeout, detail))
+    })
+}
+
+async fn collect(mut body: Body, max: usize) -> Result<Bytes, Refusal> {
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| {
+            Refusal::new(Code::RequestMalformed, "the body ended before it was complete")
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        if first.len() + rest.len() + data.len() > max {
+            return Err(too_large(max));
+        }
+        if first.is_empty() {
+            first = data;
+        } else {
+            rest.extend_from_slice(&data);
+        }
+    }
+    if rest.is_empty() {
+        return Ok(first);
+    }
+    let mut whole = BytesMut::with_capacity(first.len() + rest.len());
+    whole.extend_from_slice(&first);
+    whole.extend_from_slice(&rest);
+    Ok(whole.freeze())
+}
+
+fn check_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
+    match headers.get(CONTENT_ENCODING) {
+        Some(value) if !value.as_bytes().eq_ignore_ascii_case(b"identity") => {
+            let shown: String =
+                String::from_utf8_lossy(value.as_bytes()).chars().take(40).collect();
+            let detail = format!("content-encoding `{shown}` is not read");
+            Err(Refusal::new(Code::ContentTypeUnsupported, detail)
+                .at_field("content-encoding")
+                .with_hint("send the body uncompressed"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn too_large(max: usize) -> Refusal {
+    Refusal::new(Code::BatchTooLarge, format!("the body has more than {max} bytes"))
+        .with_hint("send it in parts")
+}

@@ -1,0 +1,54 @@
+//! What every door shares: the stages behind them, the clock, the limits.
+
+use std::sync::Arc;
+
+use tidings_admit::Admission;
+use tidings_catalog::Catalog;
+use tidings_deliver::Deliver;
+use tidings_event::Clock;
+use tidings_log::{Journal, PartitionLog};
+use tidings_telemetry::{Recorder, Timer};
+use tokio_util::sync::CancellationToken;
+
+use crate::limits::Limits;
+use crate::probe::Probe;
+
+/// The stages a server stands before.
+#[derive(Clone)]
+pub struct Parts {
+    /// The way in.
+    pub admission: Arc<Admission>,
+    /// The way out.
+    pub deliver: Arc<Deliver>,
+    /// Topics and subscriptions.
+    pub catalog: Arc<Catalog>,
+    /// For browsing, pressure and health.
+    pub log: Arc<dyn PartitionLog>,
+    /// Counts and times.
+    pub recorder: Arc<Recorder>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// What clients may cost.
+    pub limits: Limits,
+}
+
+/// [`Parts`] with what the doors add: the end of serving, and the readiness probe.
+pub(crate) struct Doors {
+    pub(crate) parts: Parts,
+    /// Cancelled when the server stops: streams end, nothing new is taken.
+    pub(crate) stop: CancellationToken,
+    pub(crate) probe: Probe,
+    pub(crate) timer: Timer,
+}
+
+impl Doors {
+    pub(crate) fn new(parts: Parts, stop: CancellationToken) -> Arc<Self> {
+        let probe = Probe::new(Arc::clone(&parts.log), Arc::clone(&parts.clock));
+        Arc::new(Self { parts, stop, probe, timer: Timer })
+    }
+
+    /// Whether publishers should wait: a journal of topics is half full.
+    pub(crate) fn is_pressed(&self) -> bool {
+        Journal::TOPICS.iter().any(|&journal| self.parts.log.pressure(journal).is_high())
+    }
+}

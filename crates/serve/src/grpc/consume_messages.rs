@@ -1,0 +1,96 @@
+//! What delivery says, as messages of `Consumer`, and back.
+
+use tidings_deliver::{Delivery, GapNotice, Run};
+use tidings_event::{Code, Epoch, Offset, PartitionId, Position, Refusal, TopicId};
+use tidings_wire::v1;
+use tidings_wire::v1::consume_response::Message;
+
+pub(crate) fn response(message: Message) -> v1::ConsumeResponse {
+    v1::ConsumeResponse { message: Some(message) }
+}
+
+pub(crate) fn delivery(delivery: Delivery) -> v1::Delivery {
+    let run = |&(first, count): &(Offset, u32)| v1::OffsetRun { first: first.0, count };
+    let attempt = |&(first, count, attempt): &(Offset, u32, u32)| v1::AttemptRun {
+        first: first.0,
+        count,
+        attempt,
+    };
+    v1::Delivery {
+        topic_id: delivery.topic.id.0,
+        partition: delivery.partition.0,
+        epoch: delivery.epoch.0,
+        offsets: delivery.offsets.iter().map(run).collect(),
+        attempts: delivery.attempts.iter().map(attempt).collect(),
+        redelivered: delivery.redelivered.iter().map(run).collect(),
+        ingested_at: delivery.ingested_at.0,
+        body: delivery.body,
+    }
+}
+
+pub(crate) fn gap(gap: &GapNotice) -> v1::Gap {
+    v1::Gap {
+        topic_id: gap.topic.id.0,
+        epoch: gap.epoch.0,
+        partition: gap.partition.0,
+        from: gap.from.0,
+        to: gap.to.0,
+        count: gap.count,
+        reason: gap.reason.as_str().to_owned(),
+    }
+}
+
+pub(crate) fn confirmed(runs: &[Run], stale: &[Run]) -> v1::AckConfirmed {
+    v1::AckConfirmed {
+        runs: runs.iter().map(run_message).collect(),
+        stale: stale.iter().map(run_message).collect(),
+    }
+}
+
+fn run_message(run: &Run) -> v1::PositionRun {
+    v1::PositionRun {
+        topic_id: run.topic.0,
+        epoch: run.epoch.0,
+        partition: run.partition.0,
+        first: run.first.0,
+        last: run.last.0,
+    }
+}
+
+/// Runs of a client; one that ends before it starts is a fault of the client.
+pub(crate) fn runs(messages: &[v1::PositionRun]) -> Result<Vec<Run>, Refusal> {
+    let read = messages.iter().enumerate().map(|(at, m)| {
+        if m.last < m.first {
+            let detail = format!("a run ends at {} before it starts at {}", m.last, m.first);
+            let refusal = Refusal::new(Code::PositionInvalid, detail);
+            return Err(refusal.at_field(format!("runs[{at}]")));
+        }
+        Ok(Run {
+            topic: TopicId(m.topic_id),
+            epoch: Epoch(m.epoch),
+            partition: PartitionId(m.partition),
+            first: Offset(m.first),
+            last: Offset(m.last),
+        })
+    });
+    read.collect()
+}
+
+pub(crate) fn positions(messages: &[v1::Position]) -> Vec<Position> {
+    let position = |m: &v1::Position| Position {
+        topic: TopicId(m.topic_id),
+        epoch: Epoch(m.epoch),
+        partition: PartitionId(m.partition),
+        offset: Offset(m.offset),
+    };
+    messages.iter().map(position).collect()
+}
+
+pub(crate) fn position_message(position: &Position) -> v1::Position {
+    v1::Position {
+        topic_id: position.topic.0,
+        epoch: position.epoch.0,
+        partition: position.partition.0,
+        offset: position.offset.0,
+    }
+}

@@ -1,0 +1,42 @@
+//! What a client may make this process hold: bytes, connections, time.
+
+use std::time::Duration;
+
+/// Limits of the doors. Each refuses with its own code before memory is spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Most open connections; further ones wait in the system's queue.
+    pub connections: usize,
+    /// Most bytes of a request's body, and of a gRPC message but for its framing.
+    pub body_bytes: usize,
+    /// Most events of one batch.
+    pub batch_events: usize,
+    /// Most bytes of a request's headers, names and values.
+    pub header_bytes: usize,
+    /// How long a request's headers may take.
+    pub header_read: Duration,
+    /// How long a request's body may take.
+    pub body_read: Duration,
+    /// Most bytes of blocks that a connection may have unanswered.
+    pub publish_credit: u32,
+    /// Silence after which a consumer gets a heartbeat.
+    pub heartbeat: Duration,
+    /// How long requests may finish after a stop.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 4_096,
+            body_bytes: 16 << 20,
+            batch_events: 65_536,
+            header_bytes: 64 << 10,
+            header_read: Duration::from_secs(10),
+            body_read: Duration::from_secs(30),
+            publish_credit: 4 << 20,
+            heartbeat: Duration::from_secs(15),
+            drain: Duration::from_secs(5),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! `POST …/{name}/pull`, `/ack`, `/nack`.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use tidings_deliver::{AckId, AckRequest, AckState, GapNotice, PullRequest, Pulled, PulledEvent};
+use tidings_event::{Code, Refusal};
+use tidings_wire::rest::{
+    AckDocument, AckRequestDocument, AckResultDocument, GapDocument, NackRequestDocument,
+    PullDocument, PullItem, PullRequestDocument, PulledDocument,
+};
+
+use crate::rest::Answer;
+use crate::rest::ask::{Ask, json};
+use crate::rest::browse::raw_json;
+
+const EVENTS: u32 = 100;
+const EVENTS_MAX: u32 = 1_000;
+const WAIT_MAX_MS: u64 = 30_000;
+const DELAY_MAX_MS: u64 = 86_400_000;
+const CONSUMER: &str = "default";
+
+pub(crate) async fn pull(mut ask: Ask) -> Answer {
+    ask.query.end()?;
+    let wanted: PullRequestDocument = ask.document().await?;
+    let max = wanted.max.unwrap_or(EVENTS);
+    within("max", u64::from(max), 1, u64::from(EVENTS_MAX))?;
+    let wait_ms = wanted.wait_ms.unwrap_or(0);
+    within("wait_ms", wait_ms, 0, WAIT_MAX_MS)?;
+    let request = PullRequest {
+        max,
+        wait: Duration::from_millis(wait_ms),
+        consumer: wanted.consumer.unwrap_or_else(|| CONSUMER.to_owned()),
+    };
+    let deliver = &ask.doors.parts.deliver;
+    let pulled = tokio::select! {
+        pulled = deliver.pull(ask.tenant(), ask.param("name"), request) => pulled?,
+        () = ask.doors.stop.cancelled() => return Err(crate::refusals::shutting_down().into()),
+    };
+    let deliveries = pulled.into_iter().map(item).collect::<Result<_, _>>()?;
+    json(StatusCode::OK, &PullDocument { deliveries })
+}
+
+pub(crate) async fn ack(mut ask: Ask) -> Answer {
+    ask.query.end()?;
+    let wanted: AckRequestDocument = ask.document().await?;
+    let neither_or_both = wanted.up_to.is_empty() == wanted.ack_ids.is_empty();
+    if neither_or_both {
+        let code = if wanted.up_to.is_empty() { Code::FieldMissing } else { Code::FieldInvalid };
+        let refusal = Refusal::new(code, "give one of `up_to` and `ack_ids`");
+        return Err(refusal.at_field("ack_ids").into());
+    }
+    let request = AckRequest {
+        up_to: ack_ids("up_to", &wanted.up_to)?,
+        ack_ids: ack_ids("ack_ids", &wanted.ack_ids)?,
+    };
+    let deliver = &ask.doors.parts.deliver;
+    let states = deliver.ack(ask.tenant(), ask.param("name"), request).await?;
+    json(StatusCode::OK, &settled(&states))
+}
+
+pub(crate) async fn nack(mut ask: Ask) -> Answer {
+    ask.query.end()?;
+    let wanted: NackRequestDocument = ask.document().await?;
+    let delay_ms = wanted.delay_ms.unwrap_or(0);
+    within("delay_ms", delay_ms, 0, DELAY_MAX_MS)?;
+    if wanted.ack_ids.is_empty() {
+        let refusal = Refusal::new(Code::FieldMissing, "`ack_ids` names no delivery");
+        return Err(refusal.at_field("ack_ids").into());
+    }
+    let ids = ack_ids("ack_ids", &wanted.ack_ids)?;
+    let (deliver, name) = (&ask.doors.parts.deliver, ask.param("name"));
+    let delay = Duration::from_millis(delay_ms);
+    let states = deliver.nack(ask.tenant(), name, ids, delay).await?;
+    json(StatusCode::OK, &settled(&states))
+}
+
+fn within(field: &str, value: u64, min: u64, max: u64) -> Result<(), Refusal> {
+    if (min..=max).contains(&value) {
+        return Ok(());
+    }
+    Err(Refusal::new(Code::FieldInvalid, format!("{value} is not in {min}..={max}"))
+        .at_field(field))
+}
+
+fn ack_ids(field: &str, texts: &[String]) -> Result<Vec<AckId>, Refusal> {
+    let parsed = texts.iter().enumerate().map(|(at, text)| {
+        text.parse::<AckId>().map_err(|refusal| refusal.at_field(format!("{field}[{at}]")))
+    });
+    parsed.collect()
+}
+
+fn settled(states: &[(AckId, AckState)]) -> AckDocument {
+    let results = states.iter().map(|(id, state)| AckResultDocument {
+        ack_id: id.to_string(),
+        state: state.as_str().to_owned(),
+    });
+    AckDocument { results: results.collect() }
+}
+
+fn item(pulled: Pulled) -> Result<PullItem, Refusal> {
+    Ok(match pulled {
+        Pulled::Event(event) => PullItem::Event(Box::new(delivery(&event)?)),
+        Pulled::Gap(gap) => PullItem::Gap { gap: gap_document(&gap) },
+    })
+}
+
+fn delivery(pulled: &PulledEvent) -> Result<PulledDocument, Refusal> {
+    Ok(PulledDocument {
+        ack_id: pulled.ack_id.to_string(),
+        position: pulled.position.to_string(),
+        topic: pulled.topic.name.path().to_owned(),
+        partition: pulled.position.partition.0,
+        offset: pulled.position.offset.0,
+        epoch: pulled.position.epoch.0,
+        attempt: pulled.attempt,
+        redelivered: pulled.redelivered,
+        ingested_at: pulled.ingested_at.to_string(),
+        event: raw_json(&pulled.event)?,
+    })
+}
+
+fn gap_document(gap: &GapNotice) -> GapDocument {
+    GapDocument {
+        topic: gap.topic.name.path().to_owned(),
+        partition: gap.partition.0,
+        from: gap.from.0,
+        to: gap.to.0,
+        count: gap.count,
+        reason: gap.reason.as_str().to_owned(),
+    }
+}

@@ -1,0 +1,138 @@
+//! Accepting connections, and ending them in order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings_telemetry::{Gauge, Recorder, Timer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::answer::Road;
+use crate::connection;
+use crate::doors::{Doors, Parts};
+
+/// Pause after a failed accept: the system is short of something that only time gives back.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Why a server could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address could not be bound.
+    #[error("cannot listen on {addr}: {error}; is another process using the port?")]
+    Bind {
+        /// The address.
+        addr: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+/// A bound port, ready to run.
+pub struct Server {
+    socket: TcpListener,
+    addr: SocketAddr,
+    parts: Parts,
+}
+
+impl Server {
+    /// Binds the port. Port 0 takes a free one.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub async fn bind(addr: SocketAddr, parts: Parts) -> Result<Self, ServeError> {
+        let failed = |error| ServeError::Bind { addr, error };
+        let socket = TcpListener::bind(addr).await.map_err(failed)?;
+        let addr = socket.local_addr().map_err(failed)?;
+        Ok(Self { socket, addr, parts })
+    }
+
+    /// The address it is bound to.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Serves until `stop`; then takes nothing new, lets requests finish within the drain limit,
+    /// and cuts off what is left.
+    ///
+    /// # Errors
+    /// None yet: a failed accept is waited out.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), ServeError> {
+        let limits = self.parts.limits;
+        let recorder = Arc::clone(&self.parts.recorder);
+        let road = Road::new(Doors::new(self.parts, stop.clone())).await;
+        let places = Arc::new(Semaphore::new(limits.connections));
+        let tasks = TaskTracker::new();
+        let mut connections = JoinSet::new();
+        while let Some((stream, place)) = accept(&self.socket, &places, &stop).await {
+            while connections.try_join_next().is_some() {}
+            let open = Open::new(&recorder, place);
+            let serving =
+                connection::serve(stream, road.clone(), limits, tasks.clone(), stop.clone());
+            connections.spawn(async move {
+                serving.await;
+                drop(open);
+            });
+        }
+        drop((self.socket, road));
+        tasks.close();
+        let drained = async {
+            while connections.join_next().await.is_some() {}
+            tasks.wait().await;
+        };
+        if Timer.limit(limits.drain, drained).await.is_err() {
+            tracing::warn!("connections were cut off: they did not end within the drain limit");
+        }
+        connections.shutdown().await;
+        Ok(())
+    }
+}
+
+/// The next connection once there is a place for it; `None` when the server stops.
+async fn accept(
+    socket: &TcpListener,
+    places: &Arc<Semaphore>,
+    stop: &CancellationToken,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let next = async {
+        // The semaphore is never closed.
+        let place = Arc::clone(places).acquire_owned().await.ok()?;
+        loop {
+            match socket.accept().await {
+                Ok((stream, _)) => return Some((stream, place)),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    Timer.after(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => None,
+        taken = next => taken,
+    }
+}
+
+/// Counts a connection while it is open, and holds its place.
+struct Open {
+    recorder: Arc<Recorder>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Open {
+    fn new(recorder: &Arc<Recorder>, place: OwnedSemaphorePermit) -> Self {
+        recorder.shift(Gauge::ServeConnections, 1);
+        Self { recorder: Arc::clone(recorder), _place: place }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.recorder.shift(Gauge::ServeConnections, -1);
+    }
+}
