@@ -1,0 +1,51 @@
+//! Events to publish, told apart by instrument and number.
+
+use tidings_event::v1::{Event, Indicators, Kind, Value, event::Payload};
+use tidings_event::{encode, scan};
+
+/// What a test event carries.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TestEvent {
+    /// The key.
+    pub instrument: String,
+    /// Counts per key and timeframe, from 0.
+    pub number: u64,
+}
+
+impl TestEvent {
+    /// Reads it back out of canonical bytes.
+    ///
+    /// # Panics
+    /// When the bytes are not an event.
+    #[must_use]
+    pub fn read(event: &[u8]) -> Self {
+        let envelope = scan(event).expect("a delivered event is valid");
+        let number = envelope.key_seq.expect("test events are numbered");
+        Self { instrument: envelope.instrument.to_owned(), number }
+    }
+}
+
+/// Canonical bytes of an indicator event; the same arguments give the same event.
+#[must_use]
+pub fn indicator(instrument: &str, timeframe: &str, number: u64) -> Vec<u8> {
+    let id = tidings_event::foreign_event_id(timeframe, &format!("{instrument}-{number}"));
+    let value = Value { value: Some(number as f64), ..Value::default() };
+    let start = 1_700_000_000_000_000_000 + number * 60_000_000_000;
+    encode(&Event {
+        id: id.to_vec().into(),
+        source: "e2e".into(),
+        kind: Kind::Indicators.into(),
+        instrument: instrument.into(),
+        venue: "XNAS".into(),
+        timeframe: timeframe.into(),
+        interval_start: start,
+        interval_end: start + 60_000_000_000,
+        produced_at: start + 60_000_000_000,
+        key_seq: Some(number),
+        payload: Some(Payload::Indicators(Indicators {
+            values: [("rsi_14".to_owned(), value)].into(),
+            ..Indicators::default()
+        })),
+        ..Event::default()
+    })
+}

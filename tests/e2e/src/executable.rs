@@ -1,0 +1,87 @@
+//! Finding, building and running the executable.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+/// How a run of the executable ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// Its exit code; absent when a signal ended it.
+    pub code: Option<i32>,
+    /// All of stdout.
+    pub stdout: String,
+    /// All of stderr.
+    pub stderr: String,
+}
+
+impl From<Output> for Finished {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+/// The executable, built once by whichever test asks first.
+///
+/// # Panics
+/// When it cannot be built.
+pub fn executable() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let test = std::env::current_exe().expect("a test has a path");
+        // target/<profile>/deps/<test>
+        let profile = test.ancestors().nth(2).expect("target/<profile>/deps");
+        let path = profile.join("tidings");
+        if std::env::var_os("TIDINGS_E2E_PREBUILT").is_none() {
+            build(profile.file_name().is_some_and(|name| name == "release"));
+        }
+        assert!(path.exists(), "{} is not there", path.display());
+        path
+    })
+}
+
+fn build(release: bool) {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["build", "--quiet", "--package", "tidings"]);
+    if release {
+        command.arg("--release");
+    }
+    let status = command.status().expect("cargo runs");
+    assert!(status.success(), "the executable does not build");
+}
+
+/// Runs a command of the executable to its end.
+///
+/// # Panics
+/// When it cannot be started.
+#[must_use]
+pub fn run(dir: &Path, arguments: &[&str]) -> Finished {
+    run_with_input(dir, arguments, "")
+}
+
+/// As [`run`], with a text on stdin.
+///
+/// # Panics
+/// When it cannot be started.
+#[must_use]
+pub fn run_with_input(dir: &Path, arguments: &[&str], input: &str) -> Finished {
+    let mut child = Command::new(executable())
+        .args(arguments)
+        .current_dir(dir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the executable starts");
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    // A command that does not read its input may be gone already.
+    let _ended = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    child.wait_with_output().expect("the executable ends").into()
+}

@@ -1,0 +1,68 @@
+//! What the command line refuses, and how it ends.
+
+use tidings_e2e::{Server, run, run_with_input};
+
+#[test]
+fn an_unknown_key_is_named_with_line_and_suggestion() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("tidings.toml"), "[topics]\npartitons = 4\n").unwrap();
+    let ended = run(dir.path(), &["serve"]);
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("tidings.toml:2: unknown key `partitons`"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("did you mean `partitions`?"), "{}", ended.stderr);
+}
+
+#[test]
+fn an_open_address_needs_insecure() {
+    let dir = tempfile::tempdir().unwrap();
+    let ended = run(dir.path(), &["serve", "--addr", "0.0.0.0:0"]);
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("--insecure"), "{}", ended.stderr);
+}
+
+#[test]
+fn an_unreachable_service_is_exit_code_4() {
+    let dir = tempfile::tempdir().unwrap();
+    let ended = run(dir.path(), &["topic", "list", "--server", "http://127.0.0.1:1"]);
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+}
+
+#[test]
+fn usage_mistakes_are_exit_code_2() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(run(dir.path(), &["nonsense"]).code, Some(2));
+    assert_eq!(run(dir.path(), &["check", "."]).code, Some(2));
+}
+
+#[test]
+fn a_second_process_and_a_taken_port_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(&dir.path().join("data"));
+    let second = run(dir.path(), &["serve", "--addr", "127.0.0.1:0", "--data-dir", "data"]);
+    assert_eq!(second.code, Some(1));
+    assert!(second.stderr.contains("in use by another process"), "{}", second.stderr);
+    let addr = server.url().trim_start_matches("http://").to_owned();
+    let taken = run(dir.path(), &["serve", "--addr", &addr, "--data-dir", "other"]);
+    assert_eq!(taken.code, Some(1));
+    assert!(taken.stderr.contains("cannot listen on"), "{}", taken.stderr);
+}
+
+#[test]
+fn sigterm_drains_and_the_log_is_sound() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(&dir.path().join("data"));
+    let line = r#"{"source":"cli","kind":"INDICATORS","instrument":"AAPL","venue":"XNAS","timeframe":"5m","interval_start":"2026-01-02T03:00:00Z","interval_end":"2026-01-02T03:05:00Z","produced_at":"2026-01-02T03:05:01Z","indicators":{"values":{"rsi_14":32.7}}}"#;
+    let published = run_with_input(dir.path(), &["publish", "--server", server.url()], line);
+    assert_eq!(published.code, Some(0), "{}", published.stderr);
+    assert_eq!(published.stdout, "1 stored, 0 duplicates, 0 refused\n");
+    let url = server.url().to_owned();
+    let arguments = ["subscribe", "s", "--create", "--start", "earliest", "--max", "1", "--server"];
+    let seen = run(dir.path(), &[&arguments[..], &[&url]].concat());
+    assert_eq!(seen.code, Some(0), "{}", seen.stderr);
+    assert!(seen.stdout.contains("\"rsi_14\""), "{}", seen.stdout);
+    let ended = server.terminate();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let checked = run(dir.path(), &["check", "data"]);
+    assert_eq!(checked.code, Some(0), "{}", checked.stderr);
+    assert!(checked.stdout.ends_with("sound\n"), "{}", checked.stdout);
+}
