@@ -184,6 +184,8 @@ codes! {
     RequestTimeout "REQUEST_TIMEOUT" 408 DeadlineExceeded "Request timed out";
     /// The service is stopping. Connect again after its restart.
     ShuttingDown "SHUTTING_DOWN" 503 Unavailable "Service is shutting down";
+    /// The service cannot do its work at the moment; the answer names what is not ready.
+    NotReady "NOT_READY" 503 Unavailable "Service is not ready";
     /// A fault of the service itself. Report it with the request id.
     Internal "INTERNAL" 500 Internal "Internal error";
 }
