@@ -51,3 +51,6 @@ fn duration(text: &str) -> Result<Duration, String> {
     let seconds = seconds.ok_or_else(|| format!("`{text}` is not a time from 1s to 24h"))?;
     Ok(Duration::from_secs(seconds))
 }
+
+#[cfg(test)]
+mod tests;
