@@ -87,6 +87,7 @@ async fn routes_and_queries() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn publishes() {
     let server = start().await;
     let good = event("A", 1);
@@ -177,6 +178,7 @@ async fn publishes() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn documents() {
     let server = start().await;
     let ack = "POST /api/v1/subscriptions/s/ack";

@@ -88,7 +88,7 @@ async fn credit_delivery_ack() {
         };
     }
     assert_eq!(offsets, [0, 1, 2]);
-    stream.send(Asked::Ack(v1::Ack { up_to: vec![], runs: vec![run.clone()] })).await;
+    stream.send(Asked::Ack(v1::Ack { up_to: vec![], runs: vec![run] })).await;
     let mut confirmed = 0;
     while confirmed < 3 {
         let Some(Said::Confirmed(said)) = stream.next().await else { panic!("not confirmed") };

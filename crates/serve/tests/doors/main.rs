@@ -1,5 +1,7 @@
 //! The doors, driven over a real socket: a gRPC client, and HTTP written byte by byte.
 
+#![expect(clippy::unwrap_used, reason = "in a test, what is not there fails it")]
+
 mod bad_input;
 mod consume;
 mod harness;
