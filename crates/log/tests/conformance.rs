@@ -1,5 +1,7 @@
 //! Every engine of this crate passes every case of the contract.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "conformance/engines.rs"]
 mod engines;
 

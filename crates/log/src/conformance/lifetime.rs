@@ -100,7 +100,9 @@ pub async fn appending_goes_on_after_a_crash(engine: &mut dyn Engine) {
         fill(&*log, partition, 2).await;
         let resolved = log.bounds(partition).unwrap().tail.0;
         let unresolved: Vec<_> = (0..3)
-            .map(|n| log.append(vec![block(&*log, partition, resolved + n * 4, (4, 2000))]).unwrap())
+            .map(|n| {
+                log.append(vec![block(&*log, partition, resolved + n * 4, (4, 2000))]).unwrap()
+            })
             .collect();
         let Some(crashed) = engine.crash().await else { return };
         drop(unresolved);

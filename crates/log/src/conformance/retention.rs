@@ -67,9 +67,11 @@ pub async fn bytes_are_counted_over_the_whole_topic(engine: &mut dyn Engine) {
     let spec = TopicSpec { id: PARTITION.topic, partitions: 2, retention };
     log.ensure_topic(&spec).await.unwrap();
     let other = TopicPartition { partition: tidings_event::PartitionId(1), ..PARTITION };
-    for number in 0..10 {
-        append(&*log, block(&*log, PARTITION, number * 10, (10, 100))).await;
-        append(&*log, block(&*log, other, number * 10, (10, 100))).await;
+    for number in 0..20 {
+        let partition = if number % 2 == 0 { PARTITION } else { other };
+        let mut block = block(&*log, partition, u64::from(number / 2) * 10, (10, 100));
+        block.header.ingested_at = later(NOW, number * Duration::from_secs(1));
+        append(&*log, block).await;
     }
     let lost: u64 = log.trim(NOW).await.into_iter().map(|(_, events)| events).sum();
     assert_eq!(lost, 80);

@@ -25,7 +25,10 @@ pub async fn ten_thousand_commits_come_back(engine: &mut dyn Engine) {
     let table = log.table(Table::CURSORS);
     assert_eq!(table.len(), 10_000);
     for (number, (key, value)) in (0..10_000u32).zip(table) {
-        assert_eq!((&key[..], &value[..]), (&number.to_be_bytes()[..], number.to_string().as_bytes()));
+        assert_eq!(
+            (&key[..], &value[..]),
+            (&number.to_be_bytes()[..], number.to_string().as_bytes())
+        );
     }
 }
 
@@ -112,9 +115,8 @@ pub async fn a_commit_with_an_old_token_is_refused(engine: &mut dyn Engine) {
 pub async fn a_commit_too_large_is_refused_whole(engine: &mut dyn Engine) {
     let log = engine.open().await;
     let long_key = set(Table::CURSORS, [7; 1025], "");
-    let half = |key: &str, more: usize| {
-        set(Table::CURSORS, key, vec![1; 450 * 1024 - key.len() + more])
-    };
+    let half =
+        |key: &str, more: usize| set(Table::CURSORS, key, vec![1; 450 * 1024 - key.len() + more]);
     let small = || set(Table::CURSORS, "small", "");
     for changes in [vec![small(), long_key], vec![half("a", 0), half("b", 1)]] {
         let refused = log.commit(log.term(), changes).unwrap_err();

@@ -66,7 +66,7 @@ fn open(disk: Arc<dyn Disk>, dir: &Path) -> Arc<EmbeddedLog> {
         ..EmbeddedOptions::default()
     };
     let clock = Arc::new(ManualClock::at(NOW));
-    EmbeddedLog::open(disk, dir, options, clock, Arc::new(Recorder::new())).unwrap()
+    EmbeddedLog::open(disk, dir, options, clock, Recorder::new()).unwrap()
 }
 
 /// A log on the system's disk, in a directory that goes with it.
