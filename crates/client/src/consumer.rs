@@ -225,6 +225,14 @@ impl Consumer {
         self.ask(Ask::Nack(v1::Nack { runs, delay_ms })).await
     }
 
+    /// Detaches and waits until the service has let go, so that the next consumer finds the
+    /// subscription free. What was not acknowledged will come again.
+    pub async fn close(mut self) {
+        let Some(Open { asks, mut answers, .. }) = self.stream.take() else { return };
+        drop(asks);
+        while let Ok(Some(_)) = answers.message().await {}
+    }
+
     async fn ask(&self, message: Ask) -> Result<(), ClientError> {
         let lost = || ClientError::Lost("the consumer is not attached".to_owned());
         let open = self.stream.as_ref().ok_or_else(lost)?;

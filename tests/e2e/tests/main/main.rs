@@ -1,5 +1,8 @@
 //! The one end-to-end test binary: the real executable, driven as users drive it.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
 
 mod command_line;
 mod crash;
+mod guide;
+mod order;
 mod road;
