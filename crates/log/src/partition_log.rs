@@ -133,6 +133,8 @@ impl Table {
     pub const LEASES: Self = Self(4);
     /// Last values' snapshots.
     pub const LAST_VALUES: Self = Self(5);
+    /// What readiness probes write and read back.
+    pub const PROBE: Self = Self(6);
 }
 
 /// One change of a table.

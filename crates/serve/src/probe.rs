@@ -9,8 +9,6 @@ use tidings_log::{PartitionLog, Table, TableChange};
 use tidings_telemetry::Timer;
 use tokio::sync::Semaphore;
 
-/// A table of its own, so that the probe's key meets nobody's.
-const TABLE: Table = Table(0xFFFF);
 const KEY: &[u8] = b"readyz";
 const KEPT: Duration = Duration::from_secs(1);
 const ANSWER: Duration = Duration::from_secs(2);
@@ -64,10 +62,10 @@ impl Probe {
     async fn write_and_read(&self, now: Duration) -> Result<(), String> {
         let value = Bytes::from(now.as_nanos().to_string());
         let change =
-            TableChange { table: TABLE, key: Bytes::from_static(KEY), value: Some(value.clone()) };
+            TableChange { table: Table::PROBE, key: Bytes::from_static(KEY), value: Some(value.clone()) };
         let pending = self.log.commit(self.log.term(), vec![change]).map_err(|e| e.to_string())?;
         pending.await.map_err(|e| e.to_string())?;
-        match self.log.get(TABLE, KEY) {
+        match self.log.get(Table::PROBE, KEY) {
             Some(read) if read == value => Ok(()),
             _ => Err("what was written is not what was read".to_owned()),
         }
