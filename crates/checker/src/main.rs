@@ -4,57 +4,75 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
 use tidings_checker::history::{History, Limits};
 use tidings_checker::{Thresholds, judge};
 
-/// Reads histories that clients wrote and says whether the delivery promise was kept.
-///
-/// Exit codes: 0 valid, 1 violated, 2 vacuous (too little happened to prove anything), 3 a history
-/// cannot be read, 64 wrong usage.
-#[derive(Parser)]
-#[command(name = "tidings-checker", version)]
+const USAGE: &str = "\
+Usage: tidings-checker [OPTIONS] HISTORY...
+
+Reads histories that clients wrote (one JSON record a line) and says whether the delivery promise
+was kept.
+
+  --min-acked N        fewest acknowledged events (1)
+  --min-deliveries N   fewest deliveries (1)
+  --expect MARK        a mark that must have been set, e.g. crash; repeatable
+  --expect-redelivery  some event must have been redelivered
+  --max-records N      most records read (20000000)
+
+Exit codes: 0 valid, 1 violated, 2 vacuous (too little happened to prove anything), 3 a history
+cannot be read, 64 wrong usage.
+";
+
+/// What the command line says.
+#[derive(Default)]
 struct Arguments {
-    /// History files, one JSON record a line.
-    #[arg(required = true)]
-    history: Vec<PathBuf>,
-    /// Fewest acknowledged events.
-    #[arg(long, default_value_t = 1)]
-    min_acked: usize,
-    /// Fewest deliveries.
-    #[arg(long, default_value_t = 1)]
-    min_deliveries: usize,
-    /// A mark that must have been set, e.g. crash; repeatable.
-    #[arg(long = "expect", value_name = "MARK")]
-    expect: Vec<String>,
-    /// Some event must have been redelivered.
-    #[arg(long)]
-    expect_redelivery: bool,
-    /// Most records read.
-    #[arg(long, default_value_t = Limits::default().records)]
-    max_records: usize,
+    histories: Vec<PathBuf>,
+    thresholds: Thresholds,
+    limits: Limits,
+    help: bool,
+}
+
+impl Arguments {
+    fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut arguments = Self::default();
+        while let Some(word) = words.next() {
+            let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
+            let mut number = || {
+                let text = value()?;
+                text.parse().map_err(|_| format!("{word}: `{text}` is not a number"))
+            };
+            match word.as_str() {
+                "-h" | "--help" => arguments.help = true,
+                "--min-acked" => arguments.thresholds.min_acked = number()?,
+                "--min-deliveries" => arguments.thresholds.min_deliveries = number()?,
+                "--max-records" => arguments.limits.records = number()?,
+                "--expect" => arguments.thresholds.expect_marks.push(value()?),
+                "--expect-redelivery" => arguments.thresholds.expect_redelivery = true,
+                unknown if unknown.starts_with('-') => {
+                    return Err(format!("{unknown} is not an option; see --help"));
+                }
+                history => arguments.histories.push(history.into()),
+            }
+        }
+        if arguments.histories.is_empty() && !arguments.help {
+            return Err("no history; see --help".to_owned());
+        }
+        Ok(arguments)
+    }
 }
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::parse(std::env::args().skip(1)) {
+        Ok(arguments) if arguments.help => return told(write!(std::io::stdout(), "{USAGE}"), 0),
         Ok(arguments) => arguments,
-        Err(error) => {
-            let code = if error.use_stderr() { 64 } else { 0 };
-            return told(error.print(), code);
-        }
+        Err(error) => return told(writeln!(std::io::stderr(), "{error}"), 64),
     };
-    let files: Vec<&Path> = arguments.history.iter().map(PathBuf::as_path).collect();
-    let history = match History::read(&files, Limits { records: arguments.max_records }) {
+    let files: Vec<&Path> = arguments.histories.iter().map(PathBuf::as_path).collect();
+    let history = match History::read(&files, arguments.limits) {
         Ok(history) => history,
         Err(error) => return told(writeln!(std::io::stderr(), "{error}"), 3),
     };
-    let thresholds = Thresholds {
-        min_acked: arguments.min_acked,
-        min_deliveries: arguments.min_deliveries,
-        expect_marks: arguments.expect,
-        expect_redelivery: arguments.expect_redelivery,
-    };
-    let report = judge(&history, &thresholds);
+    let report = judge(&history, &arguments.thresholds);
     told(write!(std::io::stdout(), "{}", report.show(&history.records)), report.exit_code())
 }
 
