@@ -38,10 +38,10 @@ async fn cycle(data: &Path, from: u64, sent: &mut BTreeSet<u64>, acknowledged: &
             acknowledged.insert(number);
             count += 1;
         }
-        if count >= KILL_AFTER {
-            if let Some(server) = server.take() {
-                server.kill();
-            }
+        if count >= KILL_AFTER
+            && let Some(server) = server.take()
+        {
+            server.kill();
         }
     }
 }
