@@ -17,6 +17,12 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Watch the service do its main job, on temporary data: events in must equal events out, in
+    /// order, for every consumer. Exit code 1 when they do not.
+    #[command(
+        after_help = "Examples:\n  tidings demo\n  tidings demo --for 60s --instruments 2000\n  tidings demo --csv AAPL-1d.csv --csv BTC-PERP-1m.csv.gz --json"
+    )]
+    Demo(crate::demo::DemoArgs),
     /// Run the service.
     #[command(
         after_help = "Examples:\n  tidings serve\n  tidings serve --data-dir /var/lib/tidings --addr 127.0.0.1:9000\n  tidings serve --print-config > tidings.toml"

@@ -18,6 +18,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Subscribe(args) => subscribe::run(args).await,
         Command::Topic(command) => topic::run(command, cli.json).await,
         Command::Subscription(command) => subscription::run(command, cli.json).await,
+        Command::Demo(args) => crate::demo::run(args, cli.json).await,
         Command::Check(args) => check::run(&args, cli.json),
     }
 }

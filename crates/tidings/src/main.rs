@@ -4,6 +4,7 @@ mod build;
 mod cli;
 mod command;
 mod config;
+mod demo;
 mod failure;
 mod lifecycle;
 mod output;
