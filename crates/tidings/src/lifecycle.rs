@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidings_admit::Admission;
 use tidings_event::{Clock, SystemClock};
 use tidings_log::PartitionLog;
 use tidings_serve::Parts;
@@ -14,6 +15,9 @@ use tokio_util::sync::CancellationToken;
 use crate::build::{self, Shared};
 use crate::config::Config;
 use crate::failure::Failure;
+
+/// How often admission is asked whether a checkpoint is due.
+const CHECKPOINT_LOOK: Duration = Duration::from_secs(1);
 
 /// A running service.
 pub(crate) struct Running {
@@ -52,6 +56,7 @@ impl Running {
         let mut periodic = JoinSet::new();
         let (log, clock) = (Arc::clone(&parts.log), Arc::clone(&parts.clock));
         periodic.spawn(trim(log, clock, config.trim_interval));
+        periodic.spawn(checkpoint(Arc::clone(&parts.admission)));
         Ok(Self { addr, parts, stop, server: serving, periodic })
     }
 
@@ -81,6 +86,19 @@ impl Running {
         self.parts.deliver.close().await;
         self.parts.log.close().await;
         served
+    }
+}
+
+/// Saves what admission remembers whenever it says that this is due, so that a restart has little
+/// to read.
+async fn checkpoint(admission: Arc<Admission>) {
+    loop {
+        Timer.after(CHECKPOINT_LOOK).await;
+        if admission.checkpoint_due().await
+            && let Err(error) = admission.checkpoint().await
+        {
+            tracing::warn!(%error, "cannot save what admission remembers");
+        }
     }
 }
 
