@@ -117,6 +117,8 @@ fn absence_stays_absence() {
     assert_eq!(accepted(&sample()).is_final, None);
     assert_eq!(accepted(&with("/is_final", json!(false))).is_final, Some(false));
     assert_eq!(accepted(&with("/key_seq", json!(0))).key_seq, Some(0));
+    let nothing = accepted(&with("/indicators/values/rsi_14", json!({})));
+    assert!(!encode(&nothing).ends_with(&[0x12, 0]), "an entry leaves an empty value out");
     assert!(accepted(&with("/id", json!(null))).id.is_empty());
     assert_eq!(accepted(&with("/kind", json!(null))).kind, v1::Kind::Indicators as i32);
 }
@@ -250,10 +252,18 @@ fn any_order_of_fields_has_the_same_json() {
     // targets "b", source "s", targets "a", labels {"k": absent}, labels {"k": "v"}, priority 0.
     let bytes = b"\xA2\x01\x01b\x12\x01s\xA2\x01\x01a\xAA\x01\x03\x0A\x01k\xAA\x01\x06\x12\x01v\x0A\x01k\x60\x00";
     assert_eq!(to_json(bytes).unwrap(), r#"{"source":"s","targets":["b","a"],"labels":{"k":"v"}}"#);
+    // produced_at 0, and in a pattern's point: at 0, price -0.0.
+    let mut event = vec![0x51, 0, 0, 0, 0, 0, 0, 0, 0, 0x8A, 0x02, 22, 0x0A, 20, 0x3A, 18, 0x09];
+    event.extend(0u64.to_le_bytes());
+    event.push(0x11);
+    event.extend((-0.0f64).to_le_bytes());
+    assert_eq!(to_json(&event).unwrap(), r#"{"patterns":[{"key_points":[{}]}]}"#);
     // A triangle with packed and single values.
     let mut event = vec![0x9A, 0x02, 11, 0x32, 4];
     event.extend(0.5f32.to_le_bytes());
     event.push(0x35);
     event.extend(0.25f32.to_le_bytes());
     assert_eq!(to_json(&event).unwrap(), r#"{"correlation":{"triangle":[0.5,0.25]}}"#);
+    let nothing_packed = [0x9A, 0x02, 2, 0x32, 0];
+    assert_eq!(to_json(&nothing_packed).unwrap(), r#"{"correlation":{}}"#);
 }

@@ -32,7 +32,7 @@ pub(super) fn message(
     }
 }
 
-/// The occurrences of known fields in number order, without the zeros that mean absence.
+/// The occurrences of known fields in number order, without those that mean absence.
 fn parts<'a>(table: &'static Message, mut reader: Reader<'a>) -> Result<Vec<Part<'a>>, Fault> {
     let mut parts: Vec<Part<'a>> = Vec::new();
     while let Some((number, wire)) = reader.tag()? {
@@ -51,16 +51,22 @@ fn parts<'a>(table: &'static Message, mut reader: Reader<'a>) -> Result<Vec<Part
     }) {
         return Err(payload::repeated(again.reader.offset()));
     }
-    parts.retain(|part| part.field.label != Label::Plain || !is_zero(part));
+    parts.retain(|part| !is_absent(part));
     Ok(parts)
+}
+
+/// Whether the part says what absence says: a zero, or a packed list of nothing.
+fn is_absent(part: &Part<'_>) -> bool {
+    let packed = part.wire != layout(part.field.shape);
+    (part.field.label == Label::Plain || packed) && is_zero(part)
 }
 
 fn is_zero(part: &Part<'_>) -> bool {
     let mut reader = part.reader.clone();
     match part.field.shape {
+        _ if part.wire == Wire::Length => reader.bytes().is_ok_and(<[u8]>::is_empty),
         Shape::Double => reader.fixed64().is_ok_and(|bits| f64::from_bits(bits) == 0.0),
         Shape::Time => reader.fixed64().is_ok_and(|nanos| nanos == 0),
-        // An empty length and a zero varint are the same byte, but not the only spelling of 0.
         _ => reader.varint().is_ok_and(|value| value == 0),
     }
 }

@@ -107,5 +107,8 @@ fn broken_bytes_are_refused_where_they_break() {
     assert_eq!(with(&[0x12, 0x01, b'x']), Err(Code::FieldRepeated));
     assert_eq!(with(&[0x8A, 0x02, 0x00]), Err(Code::PayloadMismatch), "two payloads");
     assert_eq!(with(&[0x8A, 0x01, 0x01, 0xFF]), Err(Code::EventMalformed), "not UTF-8");
+    assert_eq!(with(&[0x60, 0xFF, 0xFF, 0xFF, 0xFF, 0x1F]), Err(Code::FieldInvalid), "33 bits");
+    let wide = [0x60, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x02];
+    assert_eq!(with(&wide), Err(Code::EventMalformed), "more than 64 bits");
     assert_eq!(scan(&vec![0; EVENT_BYTES_MAX + 1]).unwrap_err().code, Code::EventTooLarge);
 }

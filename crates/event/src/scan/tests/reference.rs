@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use prost::Message;
-use prost::encoding::{WireType, decode_key, decode_varint};
+use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_varint};
 use prost_types::field_descriptor_proto::{Label, Type};
 use prost_types::{FieldDescriptorProto, FileDescriptorSet};
 
@@ -226,42 +226,74 @@ fn is_valid_payload(kind: Kind, payload: &Payload) -> bool {
     }
 }
 
-/// One change to an event's bytes.
+/// One change to a message's bytes.
 #[derive(Clone, Debug)]
 enum Change {
     Set(Index, u8),
-    Flip(Index, u8),
     Remove(Index, usize),
     Insert(Index, Vec<u8>),
+    Cut(Index),
     /// A field, with its tag, once more at the end.
     Repeat(Index),
-    /// One more varint.
-    Append(u32, u64),
-    Cut(Index),
+    /// One more field, or the same once more with another value.
+    Append(u64, Vec<u8>),
+    /// A change to the body of a field that has a length, which still fits afterwards.
+    Within(Index, Box<Change>),
+}
+
+/// A value of any wire type, near the limits of what is allowed or beyond them.
+fn raw_value() -> impl Strategy<Value = (u64, Vec<u8>)> {
+    let numbers =
+        [0, 1, 2, 9, 65_535, u64::from(u32::MAX), 1 << 32, INTEGER_MAX, 1 << 53, u64::MAX];
+    let number = prop_oneof![proptest::sample::select(numbers.to_vec()), any::<u64>()];
+    let varint = number.prop_map(|number| {
+        let mut bytes = Vec::new();
+        encode_varint(number, &mut bytes);
+        (0, bytes)
+    });
+    let wide = Just((0, vec![0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 2]));
+    let doubles = [0.0, -0.0, 1.0, 1.5, -1.0, f64::NAN, f64::INFINITY, f64::MAX];
+    let double = proptest::sample::select(doubles.to_vec());
+    let double = double.prop_map(|value: f64| (1, value.to_le_bytes().to_vec()));
+    let time = proptest::sample::select(vec![0, 1, TIME_MAX.0, TIME_MAX.0 + 1]);
+    let time = time.prop_map(|nanos: u64| (1, nanos.to_le_bytes().to_vec()));
+    let text = vec(any::<u8>(), 0..4).prop_map(|bytes| {
+        let mut value = vec![bytes.len() as u8];
+        value.extend(bytes);
+        (2, value)
+    });
+    let float = any::<u32>().prop_map(|bits| (5, bits.to_le_bytes().to_vec()));
+    prop_oneof![4 => varint, 1 => wide, 3 => double, 2 => time, 2 => text, 1 => float]
 }
 
 fn change() -> impl Strategy<Value = Change> {
     let at = any::<Index>;
-    prop_oneof![
-        2 => (at(), any::<u8>()).prop_map(|(at, byte)| Change::Set(at, byte)),
-        2 => (at(), 0..8u8).prop_map(|(at, bit)| Change::Flip(at, bit)),
+    let number = prop_oneof![4 => 1..15u64, 1 => 0..64u64];
+    let flat = prop_oneof![
+        1 => (at(), any::<u8>()).prop_map(|(at, byte)| Change::Set(at, byte)),
         1 => (at(), 1..10usize).prop_map(|(at, count)| Change::Remove(at, count)),
         1 => (at(), vec(any::<u8>(), 1..4)).prop_map(|(at, bytes)| Change::Insert(at, bytes)),
-        2 => at().prop_map(Change::Repeat),
-        2 => (0..64u32, any::<u64>()).prop_map(|(n, value)| Change::Append(n, value)),
         1 => at().prop_map(Change::Cut),
-    ]
+        2 => at().prop_map(Change::Repeat),
+        4 => (number, raw_value()).prop_map(|(number, (wire, value))| {
+            Change::Append(number << 3 | wire, value)
+        }),
+    ];
+    flat.prop_recursive(3, 4, 1, move |inner| {
+        (at(), inner).prop_map(|(at, inner)| Change::Within(at, Box::new(inner)))
+    })
 }
 
 impl Change {
     fn make(&self, bytes: &mut Vec<u8>) {
-        if bytes.is_empty() {
-            return;
-        }
         let length = bytes.len();
         match self {
+            Self::Append(tag, value) => {
+                encode_varint(*tag, bytes);
+                bytes.extend(value);
+            }
+            _ if bytes.is_empty() => {}
             Self::Set(at, byte) => bytes[at.index(length)] = *byte,
-            Self::Flip(at, bit) => bytes[at.index(length)] ^= 1 << bit,
             Self::Remove(at, count) => {
                 let start = at.index(length);
                 bytes.drain(start..(start + count).min(length));
@@ -270,40 +302,56 @@ impl Change {
                 let at = at.index(length);
                 bytes.splice(at..at, new.iter().copied());
             }
+            Self::Cut(at) => bytes.truncate(at.index(length)),
             Self::Repeat(at) => {
                 let fields = fields(bytes);
                 if !fields.is_empty() {
-                    let field = at.get(&fields).clone();
-                    bytes.extend(field);
+                    bytes.extend_from_within(at.get(&fields).start..at.get(&fields).end);
                 }
             }
-            Self::Append(number, value) => {
-                prost::encoding::encode_varint(u64::from(*number << 3), bytes);
-                prost::encoding::encode_varint(value >> (value % 64), bytes);
+            Self::Within(at, inner) => {
+                // The payload is the last one, and where most of the rules are.
+                let mut fields = fields(bytes);
+                fields.retain(|field| field.body.is_some());
+                let last = fields.len().saturating_sub(3);
+                let Some(field) = fields.get(last + at.index(3)) else { return };
+                let mut body = field.body.clone().unwrap_or_default();
+                inner.make(&mut body);
+                let mut whole = Vec::new();
+                encode_key(field.number, WireType::LengthDelimited, &mut whole);
+                encode_varint(body.len() as u64, &mut whole);
+                whole.extend(body);
+                bytes.splice(field.start..field.end, whole);
             }
-            Self::Cut(at) => bytes.truncate(at.index(length)),
         }
     }
 }
 
-/// The fields of a message, each with its tag, as far as they can be told apart.
-fn fields(bytes: &[u8]) -> Vec<Vec<u8>> {
+/// Where a field stands, with its tag, and its body when it has a length.
+struct Place {
+    number: u32,
+    start: usize,
+    end: usize,
+    body: Option<Vec<u8>>,
+}
+
+/// The fields of a message as far as they can be told apart.
+fn fields(bytes: &[u8]) -> Vec<Place> {
     let mut fields = Vec::new();
     let mut rest = bytes;
     while rest.has_remaining() {
-        let start = rest;
-        let Ok((_, wire)) = decode_key(&mut rest) else { break };
-        if take(wire, &mut rest).is_none() {
-            break;
-        }
-        fields.push(start[..start.len() - rest.len()].to_vec());
+        let start = bytes.len() - rest.len();
+        let Ok((number, wire)) = decode_key(&mut rest) else { break };
+        let Some(value) = take(wire, &mut rest) else { break };
+        let body = (wire == WireType::LengthDelimited).then(|| value.to_vec());
+        fields.push(Place { number, start, end: bytes.len() - rest.len(), body });
     }
     fields
 }
 
 /// An event's bytes with a few changes, or none.
 pub(crate) fn mutated() -> impl Strategy<Value = Vec<u8>> {
-    (sample::event(), vec(change(), 0..3)).prop_map(|(event, changes)| {
+    (sample::event(), vec(change(), 0..5)).prop_map(|(event, changes)| {
         let mut bytes = encode(&event);
         changes.iter().for_each(|change| change.make(&mut bytes));
         bytes
@@ -355,7 +403,8 @@ fn the_scanner_judges_as_the_reference_does() {
     use proptest::test_runner::{Config, TestRunner};
     let files = descriptors();
     let (accepted, refused) = (Cell::new(0), Cell::new(0));
-    let mut runner = TestRunner::new(Config::with_cases(3_000));
+    let mut runner =
+        TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(3_000) });
     let result = runner.run(&mutated(), |bytes| {
         let outcome = if check(&files, &bytes) { &accepted } else { &refused };
         outcome.set(outcome.get() + 1);
@@ -363,7 +412,7 @@ fn the_scanner_judges_as_the_reference_does() {
     });
     result.unwrap();
     let counts = (accepted.get(), refused.get());
-    assert!(counts.0 > 500 && counts.1 > 500, "either outcome came up seldom: {counts:?}");
+    assert!(counts.0 > 200 && counts.1 > 200, "either outcome came up seldom: {counts:?}");
 }
 
 proptest! {
