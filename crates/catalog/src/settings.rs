@@ -19,9 +19,9 @@ pub struct CatalogSettings {
     pub subscriptions_max: usize,
 }
 
-const TIMEFRAMES: [&str; 18] = [
-    "1s", "5s", "15s", "30s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h",
-    "1d", "1w", "1mo",
+const TIMEFRAMES: [&str; 21] = [
+    "1s", "5s", "10s", "15s", "30s", "1m", "2m", "3m", "5m", "10m", "15m", "30m", "1h", "2h", "4h",
+    "6h", "8h", "12h", "1d", "1w", "1mo",
 ];
 
 impl Default for CatalogSettings {
