@@ -61,8 +61,11 @@ impl Probe {
 
     async fn write_and_read(&self, now: Duration) -> Result<(), String> {
         let value = Bytes::from(now.as_nanos().to_string());
-        let change =
-            TableChange { table: Table::PROBE, key: Bytes::from_static(KEY), value: Some(value.clone()) };
+        let change = TableChange {
+            table: Table::PROBE,
+            key: Bytes::from_static(KEY),
+            value: Some(value.clone()),
+        };
         let pending = self.log.commit(self.log.term(), vec![change]).map_err(|e| e.to_string())?;
         pending.await.map_err(|e| e.to_string())?;
         match self.log.get(Table::PROBE, KEY) {
