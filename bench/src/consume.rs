@@ -7,10 +7,14 @@ use tidings_wire::rest::SubscriptionRequest;
 
 use crate::BenchError;
 
-/// Creates a subscription to everything, from the beginning.
-pub(crate) async fn subscribe(client: &Client, name: &str) -> Result<(), BenchError> {
+/// Creates a subscription to topics, from the beginning.
+pub(crate) async fn subscribe(
+    client: &Client,
+    name: &str,
+    topics: &[&str],
+) -> Result<(), BenchError> {
     let request = serde_json::json!({
-        "name": name, "topics": ["analysis/**"], "start": "earliest", "delivery": {"stream": {}},
+        "name": name, "topics": topics, "start": "earliest", "delivery": {"stream": {}},
     });
     let request: SubscriptionRequest =
         serde_json::from_value(request).map_err(|e| BenchError::Check(e.to_string()))?;

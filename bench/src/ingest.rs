@@ -49,7 +49,7 @@ async fn one(args: &Args, options: LoadOptions, consumed: bool) -> Result<Round,
         made.push(block);
     }
     if consumed {
-        consume::subscribe(&client, "bench").await?;
+        consume::subscribe(&client, "bench", &["analysis/**"]).await?;
         let reader = Client::connect(&server.url).await?;
         consumers.spawn(consume::take(reader, "bench".into(), total, |_| Ok(())));
     }

@@ -31,7 +31,7 @@ pub(crate) async fn run(args: &Args, report: &mut Report) -> Result<(), BenchErr
 async fn one(args: &Args) -> Result<Round, BenchError> {
     let server = Server::start(&args.server).await?;
     let client = Client::connect(&server.url).await?;
-    consume::subscribe(&client, "bench").await?;
+    consume::subscribe(&client, "bench", &["analysis/**"]).await?;
     let per_tick = args.rate * TICK.as_micros() as u64 / 1_000_000;
     let ticks = args.rate * SECONDS / per_tick;
     let total = per_tick * ticks;

@@ -10,6 +10,7 @@ mod ingest;
 mod latency;
 mod process;
 mod report;
+mod restart;
 mod start;
 
 use std::path::PathBuf;
@@ -28,6 +29,9 @@ struct Args {
     /// Events of each round
     #[arg(long, default_value_t = 4_000_000)]
     events: u64,
+    /// GiB of log that the restart begins with
+    #[arg(long, default_value_t = 2)]
+    log_gib: u64,
     /// Rounds of each scenario
     #[arg(long, default_value_t = 3)]
     rounds: u32,
@@ -52,6 +56,8 @@ enum Scenario {
     Latency,
     /// Start on an empty directory, memory when idle
     Start,
+    /// Kill with a full log, page cache dropped, start again
+    Restart,
 }
 
 /// Why a bench has no result.
@@ -91,6 +97,7 @@ async fn run(args: &Args) -> Result<(), BenchError> {
             Scenario::E2e => ingest::run(args, &mut report, true).await?,
             Scenario::Latency => latency::run(args, &mut report).await?,
             Scenario::Start => start::run(args, &mut report).await?,
+            Scenario::Restart => restart::run(args, &mut report).await?,
         }
     }
     report.write(&args.out)

@@ -22,14 +22,21 @@ pub(crate) struct Server {
     pub(crate) url: String,
     /// From start to ready.
     pub(crate) ready_after: Duration,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Server {
     /// Starts the binary on an empty directory and waits until it is ready.
     pub(crate) async fn start(binary: &Path) -> Result<Self, BenchError> {
+        Self::start_in(binary, tempfile::tempdir_in(".")?).await
+    }
+
+    /// Starts the binary on a directory and waits until it is ready.
+    pub(crate) async fn start_in(
+        binary: &Path,
+        dir: tempfile::TempDir,
+    ) -> Result<Self, BenchError> {
         let clock = SystemClock::new();
-        let dir = tempfile::tempdir_in(".")?;
         let mut child = Command::new(binary)
             .args(["serve", "--json", "--addr", "127.0.0.1:0", "--data-dir"])
             .arg(dir.path())
@@ -44,7 +51,7 @@ impl Server {
         let addr = ready["addr"].as_str().ok_or_else(gone)?;
         let pid = child.id().ok_or_else(gone)?;
         let url = format!("http://{addr}");
-        Ok(Self { child, pid, url, ready_after: clock.monotonic(), _dir: dir })
+        Ok(Self { child, pid, url, ready_after: clock.monotonic(), dir })
     }
 
     /// Processor time so far.
@@ -63,9 +70,14 @@ impl Server {
     }
 
     /// Ends it.
-    pub(crate) async fn stop(mut self) -> Result<(), BenchError> {
+    pub(crate) async fn stop(self) -> Result<(), BenchError> {
+        self.kill().await.map(drop)
+    }
+
+    /// Ends it as a crash would, and gives its directory back.
+    pub(crate) async fn kill(mut self) -> Result<tempfile::TempDir, BenchError> {
         self.child.kill().await?;
-        Ok(())
+        Ok(self.dir)
     }
 }
 

@@ -1,0 +1,85 @@
+//! From kill -9 to ready, with a full log in 320 partitions and a cold page cache.
+
+use std::process::Command;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tidings_client::{Client, PublisherOptions};
+use tidings_event::{Clock, SystemClock};
+use tidings_market::load::LoadOptions;
+
+use crate::blocks::{Blocks, PARTITIONS};
+use crate::process::Server;
+use crate::report::{Report, Round};
+use crate::{Args, BenchError, consume};
+
+/// Every other block goes to a topic of this name instead, which doubles the partitions.
+const MIRROR: &str = "bench/";
+const WINDOW: usize = 64;
+
+/// Fills a log once; kills and starts again each round; then reads everything.
+pub(crate) async fn run(args: &Args, report: &mut Report) -> Result<(), BenchError> {
+    let mut server = Server::start(&args.server).await?;
+    let events = fill(&server, args.log_gib << 30).await?;
+    for _ in 0..args.rounds {
+        let dir = server.kill().await?;
+        let cold = drop_page_cache()?;
+        server = Server::start_in(&args.server, dir).await?;
+        let round = Round {
+            ready_after: server.ready_after,
+            resident_kib: server.resident_kib()?,
+            ..Round::default()
+        };
+        println!("restart: {:?}, page cache dropped: {cold}", round.ready_after);
+        report.add(&format!("restart after kill -9, {} GiB, 320 partitions", args.log_gib), round);
+    }
+    let client = Client::connect(&server.url).await?;
+    consume::subscribe(&client, "bench", &["analysis/**", "bench/**"]).await?;
+    let clock = SystemClock::new();
+    consume::take(client, "bench".into(), events, |_| Ok(())).await?;
+    let replay = Round { events, took: clock.monotonic(), ..Round::default() };
+    println!("replay: {:.0} ev/s", replay.rate());
+    report.add("replay of the whole log, 1 consumer", replay);
+    server.stop().await
+}
+
+async fn fill(server: &Server, bytes: u64) -> Result<u64, BenchError> {
+    let client = Client::connect(&server.url).await?;
+    for timeframe in tidings_market::load::TIMEFRAMES {
+        let request = serde_json::from_value(serde_json::json!({ "partitions": PARTITIONS }))
+            .map_err(|e| BenchError::Check(e.to_string()))?;
+        client.rest().put_topic(&format!("{MIRROR}{timeframe}"), &request).await?;
+    }
+    let publisher = client.publisher(PublisherOptions::sequenced("bench")).await?;
+    let mut blocks = Blocks::new(LoadOptions::SPREAD);
+    let clock = SystemClock::new();
+    let (mut receipts, mut written, mut events, mut mirrored) =
+        (FuturesUnordered::new(), 0, 0, false);
+    while written < bytes {
+        let block = blocks.next_full(clock.wall());
+        written += block.body.len() as u64;
+        events += u64::from(block.count);
+        mirrored = !mirrored;
+        let topic = match block.topic.rsplit('/').next() {
+            Some(timeframe) if mirrored => format!("{MIRROR}{timeframe}"),
+            _ => block.topic,
+        };
+        let place = (block.partition, PARTITIONS);
+        receipts.push(publisher.send_body_to(&topic, place, block.body, block.count).await?);
+        if receipts.len() >= WINDOW
+            && let Some(answer) = receipts.next().await
+        {
+            answer?;
+        }
+    }
+    while let Some(answer) = receipts.next().await {
+        answer?;
+    }
+    Ok(events)
+}
+
+/// Makes the next reads come from the disk; `false` where the system does not allow it.
+fn drop_page_cache() -> Result<bool, BenchError> {
+    Command::new("sync").status()?;
+    Ok(std::fs::write("/proc/sys/vm/drop_caches", "3").is_ok())
+}
