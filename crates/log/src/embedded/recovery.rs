@@ -1,20 +1,21 @@
 //! Finding out what a journal holds after any kind of stop.
 
 use std::collections::BTreeMap;
+use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 
-use tidings_event::{Epoch, TopicPartition};
+use tidings_event::{Epoch, Term, TopicPartition};
 use tidings_telemetry::{Counter, Recorder};
 
 use super::context::list;
-use super::group::PAGE;
+use super::group::{self, PAGE};
 use super::index;
 use super::options::{EmbeddedOptions, OpenError, Sabotage};
 use super::partitions::{BlockRef, Partitions};
 use super::scan::{Scan, Scanner};
 use super::segment::{End, Segment, SegmentHeader};
 use super::tables::Tables;
-use crate::disk::{Disk, OpenMode};
+use crate::disk::{Disk, DiskFile, OpenMode};
 use crate::partition_log::Journal;
 
 /// The partition that state records are in.
@@ -50,11 +51,17 @@ pub(crate) struct Recovered {
     pub(crate) unreadable: Vec<PathBuf>,
 }
 
-/// Segment files of a journal, with their headers; `None` where a header is unreadable.
-fn headers(
-    source: Source<'_>,
-    journal: Journal,
-) -> Result<Vec<(PathBuf, Option<SegmentHeader>)>, OpenError> {
+/// A segment file as it was found.
+struct Named {
+    path: PathBuf,
+    /// `None` where it is unreadable and nothing is behind it.
+    header: Option<SegmentHeader>,
+    /// Whether the header was rebuilt from what is behind it.
+    salvaged: bool,
+}
+
+/// Segment files of a journal, in order.
+fn named(source: Source<'_>, journal: Journal) -> Result<Vec<Named>, OpenError> {
     let dir = source.dir.join(journal.name());
     let mut found = vec![];
     for path in list(source.disk, &dir).map_err(OpenError::io(&dir))? {
@@ -64,14 +71,57 @@ fn headers(
         let file = source.disk.open(&path, OpenMode::Read).map_err(OpenError::io(&path))?;
         let mut page = vec![0; PAGE];
         let read = file.read_exact_at(&mut page, 0);
-        let header = SegmentHeader::decode(&page).filter(|_| read.is_ok());
-        if let Some(header) = header.filter(|h| h.incompatible != 0) {
+        let decoded = SegmentHeader::decode(&page).filter(|_| read.is_ok());
+        if let Some(header) = decoded.filter(|h| h.incompatible != 0) {
             return Err(OpenError::Feature { file: path, bits: header.incompatible });
         }
-        let header = header.filter(|h| h.epoch == source.epoch.0 && h.journal == journal as u32);
-        found.push((path, header));
+        let header = decoded.filter(|h| h.epoch == source.epoch.0 && h.journal == journal as u32);
+        let salvage = if decoded.is_none() {
+            salvage(&*file, (journal, number_of(&path), source.epoch))
+                .map_err(OpenError::io(&path))?
+        } else {
+            None
+        };
+        found.push(Named { path, header: header.or(salvage), salvaged: salvage.is_some() });
     }
     Ok(found)
+}
+
+/// The header of a segment whose own is damaged, from its first group. A group is only ever written
+/// behind a durable header, so that a segment without one was being created and holds nothing.
+///
+/// Only the first place will do: whoever publishes could put the likeness of a group further on.
+fn salvage(
+    file: &dyn DiskFile,
+    (journal, number, epoch): (Journal, u32, Epoch),
+) -> io::Result<Option<SegmentHeader>> {
+    let group = group::read(file, PAGE as u64, file.len()?)?;
+    Ok(group.map(|group| SegmentHeader {
+        incompatible: 0,
+        journal: journal as u32,
+        number,
+        epoch: epoch.0,
+        term: Term(0),
+        generation: group.generation,
+        first_seq: group.seq + u64::from(group.mark),
+        previous: End::default(),
+        crc: group.previous_crc,
+    }))
+}
+
+/// Writes what was judged to be the tail once more, and makes it durable.
+///
+/// It may be in the page cache only, and after a failed sync the system takes it for stored: then no
+/// sync would store it. The bytes stay the same, so that tearing them changes nothing.
+fn store_again(file: &dyn DiskFile, scan: &Scan) -> io::Result<()> {
+    let durable = scan.groups.iter().map(|found| found.group.durable).max().unwrap_or_default();
+    for found in scan.groups.iter().filter(|found| found.group.seq > durable) {
+        let mut bytes = vec![0; usize::try_from(found.group.total).map_err(io::Error::other)?];
+        let at = u64::from(found.page) * PAGE as u64;
+        file.read_exact_at(&mut bytes, at)?;
+        file.write_all_at(&[IoSlice::new(&bytes)], at)?;
+    }
+    file.sync_data()
 }
 
 /// Recovers a journal. Everything it found is durable before this returns.
@@ -85,17 +135,17 @@ pub(crate) fn recover(
         let known = recovered.partitions.entry(partition).or_default();
         (known.trim, known.durable, known.tail) = (trim, trim, trim);
     }
-    let files = headers(source, journal)?;
-    for (at, (path, header)) in files.iter().enumerate() {
+    let files = named(source, journal)?;
+    for (at, Named { path, header, salvaged }) in files.iter().enumerate() {
         recovered.highest = number_of(path).max(recovered.highest);
-        let Some(header) = header else {
-            tracing::warn!(file = %path.display(), "segment header is unreadable, skipped");
+        if *salvaged || header.is_none() {
+            tracing::warn!(file = %path.display(), salvaged, "segment header is unreadable");
             recovered.unreadable.push(path.clone());
-            continue;
-        };
+        }
+        let Some(header) = header else { continue };
         let accepted = files[at + 1..]
             .iter()
-            .find_map(|(_, next)| next.map(|n| n.previous))
+            .find_map(|next| next.header.map(|n| n.previous))
             .filter(|end| end.segment == header.number)
             .filter(|_| !source.options.sabotaged(Sabotage::ResurrectTail));
         let mode = if source.verify { OpenMode::Read } else { OpenMode::Write };
@@ -108,6 +158,7 @@ pub(crate) fn recover(
             None => Scanner {
                 file: &*file,
                 header: *header,
+                salvaged: *salvaged,
                 accepted,
                 bodies: source.verify,
                 swallow_gaps: source.options.sabotaged(Sabotage::SwallowGap)
@@ -118,8 +169,7 @@ pub(crate) fn recover(
         };
         let synced = source.verify || source.options.sabotaged(Sabotage::NoFsync);
         if accepted.is_none() && !synced {
-            // What is accepted now may be in the page cache only.
-            file.sync_data().map_err(OpenError::io(path))?;
+            store_again(&*file, &scan).map_err(OpenError::io(path))?;
         }
         let segment = Segment {
             header: *header,

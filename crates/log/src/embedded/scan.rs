@@ -42,6 +42,8 @@ impl Scan {
 pub(crate) struct Scanner<'a> {
     pub(crate) file: &'a dyn DiskFile,
     pub(crate) header: SegmentHeader,
+    /// Whether the header was rebuilt from the first group, so that what is before it is not known.
+    pub(crate) salvaged: bool,
     /// Where a later segment says it ends; `None` asks for a judgment.
     pub(crate) accepted: Option<End>,
     /// Whether bodies are read too. A judgment always reads them.
@@ -56,7 +58,7 @@ impl Scanner<'_> {
         let limit = self.accepted.map_or(length, |end| end.position.min(length));
         let (mut at, mut crc) = (PAGE as u64, self.header.crc);
         let mut last = self.header.first_seq - 1;
-        let (mut groups, mut missing, mut after_hole) = (vec![], 0, false);
+        let (mut groups, mut missing, mut after_hole) = (vec![], 0, self.salvaged);
         while at < limit {
             let next = self.group_at(at, limit)?.filter(|g| {
                 after_hole || (g.previous_crc == crc && g.seq == last + u64::from(!g.mark))

@@ -101,7 +101,7 @@ impl NameChange {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Dirty {
     pub(super) images: Vec<Bytes>,
-    /// Its sync failed once: later ones do not count.
+    /// Its sync failed: the system takes it for stored, and no later sync does it.
     doomed: bool,
 }
 
@@ -139,14 +139,16 @@ impl Content {
             let image = if piece.len() == PAGE_BYTES {
                 bytes.slice(piece)
             } else {
-                let mut page = self.page(number).map_or_else(
-                    || BytesMut::zeroed(PAGE_BYTES),
-                    |page| BytesMut::from(&page[..]),
-                );
+                let mut page = self
+                    .page(number)
+                    .map_or_else(|| BytesMut::zeroed(PAGE_BYTES), |page| BytesMut::from(&page[..]));
                 page[in_page..in_page + piece.len()].copy_from_slice(&bytes[piece]);
                 page.freeze()
             };
-            self.dirty.entry(number).or_default().images.push(image);
+            let dirty = self.dirty.entry(number).or_default();
+            dirty.images.push(image);
+            // Written again, it is the next sync's to store.
+            dirty.doomed = false;
         }
         self.len = self.len.max(at + bytes.len() as u64);
     }

@@ -1,0 +1,270 @@
+//! Damage is always detected, never served, and costs no more than what it hit.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tidings_event::block::Block;
+use tidings_event::{JournalSeq, ManualClock, Offset, TopicPartition};
+use tidings_log::conformance::fixture::{DAY, NOW, append_all, block, commit, set, topic};
+use tidings_log::fake_disk::FakeDisk;
+use tidings_log::{
+    EmbeddedLog, EmbeddedOptions, Journal, OpenError, PartitionLog, ReadError, Table, check,
+};
+use tidings_telemetry::Recorder;
+
+const DIR: &str = "/data";
+const PAGE: u64 = 4096;
+
+fn open(disk: &FakeDisk) -> Result<Arc<EmbeddedLog>, OpenError> {
+    let options = EmbeddedOptions {
+        segment_bytes_min: 64 << 10,
+        segment_bytes_max: 128 << 10,
+        ring_bytes: 1,
+        group_bytes_max: 1,
+        snapshot_bytes: 1 << 10,
+        ..EmbeddedOptions::default()
+    };
+    let clock = Arc::new(ManualClock::at(NOW));
+    EmbeddedLog::open(Arc::new(disk.clone()), Path::new(DIR), options, clock, Recorder::new())
+}
+
+type Stored = BTreeMap<TopicPartition, Vec<Block>>;
+
+/// A log of three topics in two journals, over several openings and segments, closed.
+async fn stored() -> (FakeDisk, Stored) {
+    let (disk, mut stored) = (FakeDisk::new(), Stored::new());
+    let mut rng = StdRng::seed_from_u64(12);
+    for opening in 0..3u32 {
+        let log = open(&disk).unwrap();
+        for (id, age) in [(1, DAY), (2, DAY), (3, 30 * DAY)] {
+            log.ensure_topic(&topic(id, 2, age)).await.unwrap();
+        }
+        for call in 0..40u32 {
+            let mut blocks = Vec::new();
+            for partition in [(1, call % 2), (2, 1), (3, 0)] {
+                let partition = TopicPartition::new(partition.0, partition.1);
+                let tail = log.bounds(partition).unwrap().tail.0;
+                let size = (rng.random_range(1..4), rng.random_range(1..2500));
+                blocks.push(block(&*log, partition, tail, size));
+            }
+            append_all(&*log, blocks.clone()).await;
+            for block in blocks {
+                stored.entry(block.header.topic_partition).or_default().push(block);
+            }
+            let key = format!("{}", call % 5);
+            commit(&*log, vec![set(Table::CURSORS, key, format!("{opening}/{call}"))]).await;
+        }
+        log.close().await;
+    }
+    (disk, stored)
+}
+
+/// Offsets that reads said are lost.
+type Lost = BTreeMap<TopicPartition, Vec<(u64, u64)>>;
+
+/// Reads everything, past what is lost; panics where anything is wrong or silently missing.
+async fn read(log: &dyn PartitionLog, stored: &Stored, what: &str) -> Lost {
+    let mut lost = Lost::new();
+    for (&partition, blocks) in stored {
+        let end = blocks.last().unwrap().header.end_offset();
+        let bounds = log.bounds(partition).unwrap();
+        assert_eq!((bounds.trim, bounds.durable_tail), (Offset(0), end), "{what}: {partition}");
+        let mut next = Offset(0);
+        while next < end {
+            match log.read(partition, next, 10_000).await {
+                Ok(read) => {
+                    assert!(!read.is_empty(), "{what}: {partition} has nothing at {next}");
+                    for committed in read {
+                        assert_eq!(committed.block.header.base_offset, next, "{what}: {partition}");
+                        assert!(blocks.contains(&committed.block), "{what}: {partition}@{next}");
+                        next = committed.end_offset();
+                    }
+                }
+                Err(ReadError::DataLoss { partition: named, from, to }) => {
+                    assert_eq!((named, from), (partition, next), "{what}");
+                    assert!(to >= from && to < end, "{what}: {partition} lost {from}..={to}");
+                    lost.entry(partition).or_default().push((from.0, to.0));
+                    next = to.plus(1);
+                }
+                Err(other) => panic!("{what}: {partition}@{next}: {other}"),
+            }
+        }
+    }
+    for journal in Journal::TOPICS {
+        let mut after = JournalSeq(0);
+        loop {
+            let read = log.read_journal(journal, after, 10_000).await.unwrap();
+            let Some(last) = read.last() else { break };
+            after = last.seq;
+            for committed in read {
+                let blocks = &stored[&committed.topic_partition()];
+                assert!(blocks.contains(&committed.block), "{what}: {} {after}", journal.name());
+            }
+        }
+    }
+    lost
+}
+
+/// Damages a copy of the disk; says what was done.
+fn damage(disk: &FakeDisk, files: &[(PathBuf, u64)], rng: &mut StdRng) -> String {
+    let (path, bytes) = &files[rng.random_range(0..files.len())];
+    let at = rng.random_range(0..*bytes);
+    if rng.random() {
+        disk.flip_bit(path, at * 8 + rng.random_range(0..8)).unwrap();
+        format!("bit of byte {at} in {} flipped", path.display())
+    } else {
+        disk.zero_page(path, at / PAGE).unwrap();
+        format!("page {} of {} zeroed", at / PAGE, path.display())
+    }
+}
+
+fn files_of(disk: &FakeDisk, wanted: impl Fn(&str) -> bool) -> Vec<(PathBuf, u64)> {
+    let files = disk.files().into_iter();
+    files.filter(|(path, bytes)| *bytes > 0 && wanted(&path.to_string_lossy())).collect()
+}
+
+fn covers(lost: &Lost, partition: TopicPartition, offset: u64) -> bool {
+    let ranges = lost.get(&partition).into_iter().flatten();
+    ranges.into_iter().any(|&(from, to)| (from..=to).contains(&offset))
+}
+
+#[tokio::test]
+async fn damaged_segments_cost_one_group_and_are_named() {
+    let (disk, stored) = stored().await;
+    let segments = files_of(&disk, |path| path.ends_with(".seg") && !path.contains("/state/"));
+    let mut losses = 0;
+    for seed in 0..400 {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let copy = disk.copy();
+        let what = format!("seed {seed}: {}", damage(&copy, &segments, &mut rng));
+        let report = check(&copy, Path::new(DIR)).unwrap_or_else(|e| panic!("{what}: {e}"));
+        let log = open(&copy).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let lost = read(&*log, &stored, &what).await;
+        let ranges: Vec<_> =
+            lost.iter().flat_map(|(p, r)| r.iter().map(|r| (*p, r.0, r.1))).collect();
+        // A call wrote at most two blocks to one journal, and a segment's header is not missed.
+        assert!(ranges.len() <= 2, "{what}: {ranges:?}");
+        for &(partition, from, to) in &ranges {
+            for offset in from..=to {
+                let named = report.damaged.iter().any(|range| {
+                    range.partition == partition && (range.from.0..=range.to.0).contains(&offset)
+                });
+                assert!(named, "{what}: check does not name {partition}@{offset}: {report:?}");
+            }
+        }
+        assert!(ranges.is_empty() || !report.is_sound(), "{what}");
+        for range in &report.damaged {
+            assert!(covers(&lost, range.partition, range.from.0), "{what}: {range:?} is readable");
+        }
+        losses += usize::from(!ranges.is_empty());
+        // What is damaged stays so: a restart does not change the verdict, and writing goes on.
+        let partition = TopicPartition::new(1, 0);
+        let tail = log.bounds(partition).unwrap().tail.0;
+        append_all(&*log, vec![block(&*log, partition, tail, (1, 10))]).await;
+        log.close().await;
+    }
+    assert!(losses > 150, "only {losses} of the damages hit anything");
+}
+
+#[tokio::test]
+async fn damage_is_judged_the_same_by_every_later_start() {
+    let (disk, stored) = stored().await;
+    let segments = files_of(&disk, |path| path.ends_with(".seg") && !path.contains("/state/"));
+    for seed in 1000..1100 {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let copy = disk.copy();
+        let what = format!("seed {seed}: {}", damage(&copy, &segments, &mut rng));
+        let mut verdicts = Vec::new();
+        for _ in 0..3 {
+            let log = open(&copy).unwrap_or_else(|error| panic!("{what}: {error}"));
+            verdicts.push(read(&*log, &stored, &what).await);
+            log.close().await;
+        }
+        assert!(verdicts.windows(2).all(|pair| pair[0] == pair[1]), "{what}: {verdicts:?}");
+    }
+}
+
+#[tokio::test]
+async fn damage_under_a_running_log_is_not_served() {
+    let (disk, stored) = stored().await;
+    for seed in 2000..2150 {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let copy = disk.copy();
+        let log = open(&copy).unwrap();
+        let segments = files_of(&copy, |path| path.ends_with(".seg") && !path.contains("/state/"));
+        let what = format!("seed {seed}: {}", damage(&copy, &segments, &mut rng));
+        let lost = read(&*log, &stored, &what).await;
+        assert!(lost.values().map(Vec::len).sum::<usize>() <= 2, "{what}: {lost:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_index_costs_nothing() {
+    let (disk, stored) = stored().await;
+    let indexes = files_of(&disk, |path| path.ends_with(".idx"));
+    assert!(!indexes.is_empty());
+    for seed in 0..150 {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let copy = disk.copy();
+        let what = format!("seed {seed}: {}", damage(&copy, &indexes, &mut rng));
+        let log = open(&copy).unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!(read(&*log, &stored, &what).await, Lost::new(), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn one_damaged_snapshot_costs_nothing() {
+    let (disk, stored) = stored().await;
+    let tables = open(&disk.copy()).unwrap().table(Table::CURSORS);
+    let snapshots = files_of(&disk, |path| path.contains("snapshot-"));
+    assert!(!snapshots.is_empty());
+    for seed in 0..100 {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let copy = disk.copy();
+        let what = format!("seed {seed}: {}", damage(&copy, &snapshots, &mut rng));
+        let log = open(&copy).unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!(log.table(Table::CURSORS), tables, "{what}");
+        assert_eq!(read(&*log, &stored, &what).await, Lost::new(), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_identity_is_refused_by_name() {
+    let (disk, _) = stored().await;
+    let meta = files_of(&disk, |path| path.ends_with("log.meta"));
+    for seed in 0..50 {
+        let copy = disk.copy();
+        let what = damage(&copy, &meta, &mut StdRng::seed_from_u64(seed));
+        match open(&copy) {
+            Err(OpenError::Damaged { file, .. } | OpenError::Feature { file, .. }) => {
+                assert!(file.ends_with("log.meta"), "{what}");
+            }
+            Err(other) => panic!("{what}: {other}"),
+            Ok(_) => panic!("{what}: opened"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn damage_of_the_state_is_told_or_harmless() {
+    let (disk, stored) = stored().await;
+    let tables = open(&disk.copy()).unwrap().table(Table::CURSORS);
+    let segments = files_of(&disk, |path| path.contains("/state/") && path.ends_with(".seg"));
+    for seed in 0..150 {
+        let copy = disk.copy();
+        let what = damage(&copy, &segments, &mut StdRng::seed_from_u64(seed));
+        let report = check(&copy, Path::new(DIR)).unwrap_or_else(|e| panic!("{what}: {e}"));
+        let log = open(&copy).unwrap_or_else(|error| panic!("{what}: {error}"));
+        if log.table(Table::CURSORS) != tables {
+            assert!(!report.is_sound(), "seed {seed}: {what}: tables differ, check says nothing");
+        }
+        for &partition in stored.keys() {
+            assert!(log.bounds(partition).is_ok(), "seed {seed}: {what}: {partition} is gone");
+        }
+    }
+}
