@@ -53,8 +53,12 @@ impl Writer {
     /// Works until the journal stops or fails.
     pub(crate) fn run(mut self) {
         loop {
+            let mut batch = vec![];
             let done = match self.next() {
-                Next::Write(batch) => self.write(batch).map(|()| false),
+                Next::Write(taken) => {
+                    batch = taken;
+                    self.write(&mut batch).map(|()| false)
+                }
                 Next::Mark => self.mark().map(|()| false),
                 Next::Stop(Stop::Clean) => self.mark().map(|()| true),
                 Next::Stop(Stop::Abrupt) => Ok(true),
@@ -62,7 +66,12 @@ impl Writer {
             match done {
                 Ok(false) => {}
                 Ok(true) => return,
-                Err(error) => return self.journal.fail(error.to_string()),
+                Err(error) => {
+                    self.journal.fail(error.to_string());
+                    // Not before: whoever learns of it finds the journal read-only.
+                    drop(batch);
+                    return;
+                }
             }
         }
     }
@@ -107,18 +116,18 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, mut batch: Vec<Queued>) -> io::Result<()> {
+    fn write(&mut self, batch: &mut Vec<Queued>) -> io::Result<()> {
         let queued_bytes: u64 = batch.iter().map(|q| q.bytes).sum();
         let started = self.journal.context.clock.monotonic();
         if self.active.as_ref().is_none_or(|a| a.at + queued_bytes > self.segment_bytes) {
             self.roll()?;
         }
-        let groups = split(&mut batch, self.journal.context.options.group_bytes_max);
+        let groups = split(batch, self.journal.context.options.group_bytes_max);
         let early = self.journal.context.options.sabotaged(Sabotage::AckBeforeFsync);
         let mut written = self.write_groups(groups)?;
         if early {
             let copies = written.iter().map(Written::share).collect();
-            self.journal.publish(copies, std::mem::take(&mut batch));
+            self.journal.publish(copies, std::mem::take(batch));
             written.clear();
         }
         self.sync()?;
@@ -129,7 +138,7 @@ impl Writer {
             let rate = queued_bytes as f64 / took;
             core.bytes_per_second = (core.bytes_per_second * 0.9 + rate * 0.1).max(1e6);
         }
-        self.journal.publish(written, batch);
+        self.journal.publish(written, std::mem::take(batch));
         if self.journal.kind == Journal::State {
             self.journal.snapshot_when_due()?;
         }
