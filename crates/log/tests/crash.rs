@@ -9,9 +9,9 @@ mod ledger;
 #[path = "crash/workload.rs"]
 mod workload;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Mutex;
 
-use explore::{Effort, explore};
+use explore::{Effort, Tally, explore};
 use tidings_log::Sabotage;
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -23,23 +23,32 @@ fn ten_thousand_crash_states_recover() {
     // More seeds, for a long run by hand.
     let seeds = std::env::var("CRASH_SEEDS").map_or(60, |seeds| seeds.parse().unwrap());
     let effort = Effort { lives: 4, steps: 60, crashes: 40 };
-    let states = AtomicUsize::new(0);
+    let tally = Mutex::new(Tally::default());
     std::thread::scope(|scope| {
         for thread in 0..2 {
-            let states = &states;
+            let tally = &tally;
             scope.spawn(move || {
                 for seed in (0..seeds).filter(|seed| seed % 2 == thread) {
                     match runtime().block_on(explore(seed, effort, Sabotage::None)) {
-                        Ok(looked_at) => states.fetch_add(looked_at, Ordering::Relaxed),
+                        Ok(seen) => tally.lock().unwrap().add(seen),
                         Err(violation) => panic!("{violation}"),
-                    };
+                    }
                 }
             });
         }
     });
-    let states = states.into_inner();
-    println!("{states} crash states recovered");
-    assert!(states >= 10_000, "only {states} crash states");
+    let tally = tally.into_inner().unwrap();
+    println!("{tally:?}");
+    assert!(tally.states >= 10_000 && tally.kept > 1000 && tally.gone > 1000, "vacuous: {tally:?}");
+}
+
+#[test]
+fn a_header_damaged_after_a_crash_costs_nothing() {
+    for seed in 0..300 {
+        if let Err(violation) = runtime().block_on(explore::damage_a_header(seed)) {
+            panic!("seed {seed}: {violation}");
+        }
+    }
 }
 
 /// Explores until the bug shows.

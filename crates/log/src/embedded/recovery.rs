@@ -153,7 +153,7 @@ pub(crate) fn recover(
         let believed = accepted.filter(|_| !source.verify);
         let index = believed.and_then(|end| index::load(source.disk, path, header, end));
         let indexed = index.is_some();
-        let scan = match index {
+        let mut scan = match index {
             Some(scan) => scan,
             None => Scanner {
                 file: &*file,
@@ -167,6 +167,12 @@ pub(crate) fn recover(
             .run()
             .map_err(OpenError::io(path))?,
         };
+        if let Some(next) = files.get(at + 1).filter(|next| next.salvaged)
+            && let Some(first) = next.header.map(|header| header.first_seq)
+        {
+            // Where it ends was on record in the damaged header; up to which sequence is known.
+            scan.cut(first - 1);
+        }
         let synced = source.verify || source.options.sabotaged(Sabotage::NoFsync);
         if accepted.is_none() && !synced {
             store_again(&*file, &scan).map_err(OpenError::io(path))?;

@@ -38,6 +38,15 @@ impl Scan {
     }
 }
 
+impl Scan {
+    /// Cuts off what comes after the sequence that is known to be its last.
+    pub(crate) fn cut(&mut self, last: u64) {
+        self.groups.retain(|found| found.group.seq <= last);
+        self.missing += last.saturating_sub(self.end.seq);
+        self.end.seq = last;
+    }
+}
+
 /// How a segment is walked.
 pub(crate) struct Scanner<'a> {
     pub(crate) file: &'a dyn DiskFile,

@@ -23,16 +23,35 @@ pub(crate) struct Effort {
     pub(crate) crashes: usize,
 }
 
-/// Runs one seed; returns how many crash states recovered well.
+/// What was seen, to show that there was something to see.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    /// Crash states that recovered well.
+    pub(crate) states: usize,
+    /// Unconfirmed appends that a crash left.
+    pub(crate) kept: usize,
+    /// Unconfirmed appends that a crash took.
+    pub(crate) gone: usize,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.states += other.states;
+        self.kept += other.kept;
+        self.gone += other.gone;
+    }
+}
+
+/// Runs one seed.
 pub(crate) async fn explore(
     seed: u64,
     effort: Effort,
     sabotage: Sabotage,
-) -> Result<usize, String> {
+) -> Result<Tally, String> {
     let mut rng = StdRng::seed_from_u64(seed);
     let (mut disk, mut ledger) =
         (FakeDisk::new(), Ledger::default().after(Term(0), &Found::default()));
-    let mut states = 0;
+    let mut tally = Tally::default();
     for life in 0..effort.lives {
         let at = |what: &str| format!("seed {seed}, life {life}, {what}");
         let mut workload = Workload { disk: &disk, rng: &mut rng, ledger: &mut ledger, sabotage };
@@ -51,7 +70,7 @@ pub(crate) async fn explore(
             let crashed = explorer.crash(&mut StdRng::seed_from_u64(crash_seed));
             let look = Look { ledger: &ledger, moment, sabotage, crash_seed };
             let at = |error| at(&format!("crash {crash_seed} after {moment}: {error}"));
-            states += look.at(&crashed).await.map_err(at)?;
+            tally.add(look.at(&crashed).await.map_err(at)?);
             if number == chosen {
                 let again = explorer.crash(&mut StdRng::seed_from_u64(crash_seed));
                 let (log, found) = look.recover(&again).await.map_err(at)?;
@@ -63,7 +82,39 @@ pub(crate) async fn explore(
             (disk, ledger) = (crashed.copy(), after);
         }
     }
-    Ok(states)
+    Ok(tally)
+}
+
+/// Crashes a log, lets it go on, then damages the header of any of its segments: nothing is lost,
+/// and nothing that was discarded comes back.
+pub(crate) async fn damage_a_header(seed: u64) -> Result<(), String> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let (disk, mut ledger) = (FakeDisk::new(), Ledger::default().after(Term(0), &Found::default()));
+    let sabotage = Sabotage::None;
+    let mut workload = Workload { disk: &disk, rng: &mut rng, ledger: &mut ledger, sabotage };
+    workload.run(40).await?;
+    let mut explorer = disk.explore();
+    let moment = rng.random_range(0..=explorer.len());
+    while explorer.done() < moment {
+        explorer.step();
+    }
+    let crashed = explorer.crash(&mut rng);
+    let look = Look { ledger: &ledger, moment, sabotage, crash_seed: seed };
+    let (log, found) = look.recover(&crashed).await?;
+    look.goes_on(&log, &found).await?;
+    log.close().await;
+    let before = Found::read(&*log, ledger.topics()).await?;
+    drop(log);
+    let segments = crashed.files().into_iter().map(|(path, _)| path);
+    let segments: Vec<_> = segments.filter(|p| p.extension().is_some_and(|e| e == "seg")).collect();
+    if segments.is_empty() {
+        return Ok(());
+    }
+    let path = &segments[rng.random_range(0..segments.len())];
+    crashed.zero_page(path, 0).map_err(|error| error.to_string())?;
+    let log = open(&crashed, sabotage).map_err(|error| format!("open: {error}"))?;
+    let after = Found::read(&*log, ledger.topics()).await?;
+    if after == before { Ok(()) } else { Err(format!("{} damaged: differs", path.display())) }
 }
 
 /// One crash state.
@@ -75,10 +126,12 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// Recovers, checks, and checks again in one of three ways; says how many states that were.
-    async fn at(&self, crashed: &FakeDisk) -> Result<usize, String> {
+    /// Recovers, checks, and checks again in one of three ways.
+    async fn at(&self, crashed: &FakeDisk) -> Result<Tally, String> {
         let mut rng = StdRng::seed_from_u64(self.crash_seed ^ 1);
         let (log, found) = self.recover(crashed).await?;
+        let (kept, gone) = self.ledger.unconfirmed(self.moment, &found);
+        let tally = Tally { states: 1, kept, gone };
         match rng.random_range(0..6) {
             0 => {
                 let again = crashed.crash(&mut rng);
@@ -87,18 +140,18 @@ impl Look<'_> {
                 if second != found {
                     return Err("the second recovery found something else".to_owned());
                 }
-                Ok(2)
+                Ok(Tally { states: 2, ..tally })
             }
             1 => {
                 drop(log);
                 self.during_recovery(crashed, &mut rng).await?;
-                Ok(2)
+                Ok(Tally { states: 2, ..tally })
             }
             2 => {
                 self.goes_on(&log, &found).await?;
-                Ok(1)
+                Ok(tally)
             }
-            _ => Ok(1),
+            _ => Ok(tally),
         }
     }
 

@@ -191,6 +191,16 @@ impl Ledger {
         self.check_tables(crash, found)
     }
 
+    /// How many unconfirmed appends a crash left, and how many it took.
+    pub(crate) fn unconfirmed(&self, crash: usize, found: &Found) -> (usize, usize) {
+        let open = self.appends.iter().filter(|(_, span)| span.may(crash) && !span.must(crash));
+        let (kept, gone): (Vec<_>, Vec<_>) = open.partition(|(blocks, _)| {
+            let id = blocks[0].header.topic_partition;
+            blocks[0].header.end_offset().0 <= found.end(id)
+        });
+        (kept.len(), gone.len())
+    }
+
     fn check_topics(&self, crash: usize, found: &Found) -> Result<(), String> {
         for (id, (spec, ensured)) in &self.ensured {
             let there = (0..spec.partitions)
