@@ -171,6 +171,42 @@ async fn damaged_segments_cost_one_group_and_are_named() {
     assert!(losses > 150, "only {losses} of the damages hit anything");
 }
 
+/// Several places at once may hide where a loss ends; that there is one, never.
+#[tokio::test]
+async fn no_amount_of_damage_is_served_or_kept_quiet() {
+    let (disk, stored) = stored().await;
+    let segments = files_of(&disk, |path| path.ends_with(".seg") && !path.contains("/state/"));
+    for seed in 3000..3200 {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let copy = disk.copy();
+        for _ in 0..rng.random_range(2..12) {
+            damage(&copy, &segments, &mut rng);
+        }
+        let report = check(&copy, Path::new(DIR)).unwrap();
+        let log = open(&copy).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        for (&partition, blocks) in &stored {
+            let (tail, mut next) = (log.bounds(partition).unwrap().tail, Offset(0));
+            let end = blocks.last().unwrap().header.end_offset();
+            assert!(tail == end || !report.is_sound(), "seed {seed}: {partition} ends at {tail}");
+            while next < tail {
+                match log.read(partition, next, 10_000).await {
+                    Ok(read) => {
+                        for committed in read {
+                            assert!(blocks.contains(&committed.block), "seed {seed}: {partition}");
+                            next = committed.end_offset();
+                        }
+                    }
+                    Err(ReadError::DataLoss { to, .. }) => {
+                        assert!(!report.is_sound(), "seed {seed}: {partition}");
+                        next = to.plus(1);
+                    }
+                    Err(other) => panic!("seed {seed}: {partition}@{next}: {other}"),
+                }
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn damage_is_judged_the_same_by_every_later_start() {
     let (disk, stored) = stored().await;

@@ -10,7 +10,7 @@ use tidings_log::fake_disk::FakeDisk;
 use tidings_log::{EmbeddedLog, PartitionLog, Sabotage};
 
 use super::ledger::{Found, Ledger};
-use super::workload::{Workload, open};
+use super::workload::{Setup, Workload, open};
 
 /// How much to do for one seed.
 #[derive(Clone, Copy)]
@@ -51,10 +51,10 @@ pub(crate) async fn explore(
     let mut rng = StdRng::seed_from_u64(seed);
     let (mut disk, mut ledger) =
         (FakeDisk::new(), Ledger::default().after(Term(0), &Found::default()));
-    let mut tally = Tally::default();
+    let (mut tally, setup) = (Tally::default(), Setup { seed, sabotage });
     for life in 0..effort.lives {
         let at = |what: &str| format!("seed {seed}, life {life}, {what}");
-        let mut workload = Workload { disk: &disk, rng: &mut rng, ledger: &mut ledger, sabotage };
+        let mut workload = Workload { disk: &disk, rng: &mut rng, ledger: &mut ledger, setup };
         workload.run(effort.steps).await.map_err(|error| at(&error))?;
         let mut explorer = disk.explore();
         let mut next = None;
@@ -68,7 +68,7 @@ pub(crate) async fn explore(
             }
             let crash_seed = rng.random();
             let crashed = explorer.crash(&mut StdRng::seed_from_u64(crash_seed));
-            let look = Look { ledger: &ledger, moment, sabotage, crash_seed };
+            let look = Look { ledger: &ledger, moment, setup, crash_seed };
             let at = |error| at(&format!("crash {crash_seed} after {moment}: {error}"));
             tally.add(look.at(&crashed).await.map_err(at)?);
             if number == chosen {
@@ -90,8 +90,8 @@ pub(crate) async fn explore(
 pub(crate) async fn damage_a_header(seed: u64) -> Result<(), String> {
     let mut rng = StdRng::seed_from_u64(seed);
     let (disk, mut ledger) = (FakeDisk::new(), Ledger::default().after(Term(0), &Found::default()));
-    let sabotage = Sabotage::None;
-    let mut workload = Workload { disk: &disk, rng: &mut rng, ledger: &mut ledger, sabotage };
+    let setup = Setup { seed, sabotage: Sabotage::None };
+    let mut workload = Workload { disk: &disk, rng: &mut rng, ledger: &mut ledger, setup };
     workload.run(40).await?;
     let mut explorer = disk.explore();
     let moment = rng.random_range(0..=explorer.len());
@@ -99,7 +99,7 @@ pub(crate) async fn damage_a_header(seed: u64) -> Result<(), String> {
         explorer.step();
     }
     let crashed = explorer.crash(&mut rng);
-    let look = Look { ledger: &ledger, moment, sabotage, crash_seed: seed };
+    let look = Look { ledger: &ledger, moment, setup, crash_seed: seed };
     let (log, found) = look.recover(&crashed).await?;
     look.goes_on(&log, &found).await?;
     log.close().await;
@@ -112,7 +112,7 @@ pub(crate) async fn damage_a_header(seed: u64) -> Result<(), String> {
     }
     let path = &segments[rng.random_range(0..segments.len())];
     crashed.zero_page(path, 0).map_err(|error| error.to_string())?;
-    let log = open(&crashed, sabotage).map_err(|error| format!("open: {error}"))?;
+    let log = open(&crashed, setup).map_err(|error| format!("open: {error}"))?;
     let after = Found::read(&*log, ledger.topics()).await?;
     if after == before { Ok(()) } else { Err(format!("{} damaged: differs", path.display())) }
 }
@@ -121,7 +121,7 @@ pub(crate) async fn damage_a_header(seed: u64) -> Result<(), String> {
 struct Look<'a> {
     ledger: &'a Ledger,
     moment: usize,
-    sabotage: Sabotage,
+    setup: Setup,
     crash_seed: u64,
 }
 
@@ -159,7 +159,7 @@ impl Look<'_> {
         &self,
         disk: &FakeDisk,
     ) -> Result<(Arc<EmbeddedLog>, Found), String> {
-        let log = open(disk, self.sabotage).map_err(|error| format!("open: {error}"))?;
+        let log = open(disk, self.setup).map_err(|error| format!("open: {error}"))?;
         let found = Found::read(&*log, self.ledger.topics()).await?;
         self.ledger.check(self.moment, log.term(), &found)?;
         Ok((log, found))

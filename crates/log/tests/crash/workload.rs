@@ -20,23 +20,34 @@ use super::ledger::{Ledger, Span, TABLES};
 pub(crate) const DIR: &str = "/data";
 
 /// Small segments and snapshots, a group for each append: a little work reaches everything.
-pub(crate) fn options(sabotage: Sabotage) -> EmbeddedOptions {
+///
+/// Some logs mark at once what is durable, some have a physical cap: by their seed.
+fn options(setup: Setup) -> EmbeddedOptions {
+    let default = EmbeddedOptions::default();
     EmbeddedOptions {
         segment_bytes_min: 32 << 10,
         segment_bytes_max: 64 << 10,
         ring_bytes: 24 << 10,
         queue_bytes_max: 4 << 20,
         snapshot_bytes: 600,
-        mark_after: None,
+        mark_after: (setup.seed % 3 == 1).then_some(Duration::ZERO),
+        journal_bytes_max: if setup.seed % 4 == 3 { 150 << 10 } else { default.journal_bytes_max },
         group_bytes_max: 1,
-        sabotage,
-        ..EmbeddedOptions::default()
+        sabotage: setup.sabotage,
+        ..default
     }
 }
 
-pub(crate) fn open(disk: &FakeDisk, sabotage: Sabotage) -> Result<Arc<EmbeddedLog>, OpenError> {
+/// How a log is set up.
+#[derive(Clone, Copy)]
+pub(crate) struct Setup {
+    pub(crate) seed: u64,
+    pub(crate) sabotage: Sabotage,
+}
+
+pub(crate) fn open(disk: &FakeDisk, setup: Setup) -> Result<Arc<EmbeddedLog>, OpenError> {
     let clock = Arc::new(ManualClock::at(NOW));
-    let (disk, options) = (Arc::new(disk.clone()), options(sabotage));
+    let (disk, options) = (Arc::new(disk.clone()), options(setup));
     EmbeddedLog::open(disk, Path::new(DIR), options, clock, Recorder::new())
 }
 
@@ -50,7 +61,7 @@ pub(crate) struct Workload<'a> {
     pub(crate) disk: &'a FakeDisk,
     pub(crate) rng: &'a mut StdRng,
     pub(crate) ledger: &'a mut Ledger,
-    pub(crate) sabotage: Sabotage,
+    pub(crate) setup: Setup,
 }
 
 impl Workload<'_> {
@@ -82,7 +93,7 @@ impl Workload<'_> {
     }
 
     fn open(&mut self) -> Result<Arc<EmbeddedLog>, String> {
-        let log = open(self.disk, self.sabotage).map_err(|error| format!("open: {error}"))?;
+        let log = open(self.disk, self.setup).map_err(|error| format!("open: {error}"))?;
         self.ledger.terms.push((log.term(), self.disk.operations()));
         Ok(log)
     }
