@@ -49,3 +49,28 @@ pub fn indicator(instrument: &str, timeframe: &str, number: u64) -> Vec<u8> {
         ..Event::default()
     })
 }
+
+/// The same event without its source, which the service must refuse.
+///
+/// # Panics
+/// When it has none.
+#[must_use]
+pub fn without_source(event: &[u8]) -> Vec<u8> {
+    // Tag and length of field 2, then its text.
+    let source = b"\x12\x03e2e";
+    let at = event.windows(source.len()).position(|bytes| bytes == source);
+    let at = at.expect("a test event has a source");
+    [&event[..at], &event[at + source.len()..]].concat()
+}
+
+/// An indicator event as JSON, without an id.
+#[must_use]
+pub fn indicator_json(instrument: &str, minute: u64, value: f64) -> String {
+    let at = |minute: u64| format!("2026-01-02T{:02}:{:02}:00Z", minute / 60, minute % 60);
+    format!(
+        r#"{{"source":"e2e","kind":"INDICATORS","instrument":"{instrument}","venue":"XNAS","timeframe":"5m","interval_start":"{}","interval_end":"{}","produced_at":"{}","indicators":{{"values":{{"rsi_14":{value:?}}}}}}}"#,
+        at(minute),
+        at(minute + 5),
+        at(minute + 5)
+    )
+}

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
+use crate::limit::blocking;
+
 /// How a run of the executable ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finished {
@@ -26,7 +28,8 @@ impl From<Output> for Finished {
     }
 }
 
-/// The executable, built once by whichever test asks first.
+/// The executable, built once by whichever test asks first. With `TIDINGS_E2E_PREBUILT` set it is
+/// taken as it lies beside the test.
 ///
 /// # Panics
 /// When it cannot be built.
@@ -38,18 +41,22 @@ pub fn executable() -> &'static Path {
         let profile = test.ancestors().nth(2).expect("target/<profile>/deps");
         let path = profile.join("tidings");
         if std::env::var_os("TIDINGS_E2E_PREBUILT").is_none() {
-            build(profile.file_name().is_some_and(|name| name == "release"));
+            build(profile);
         }
         assert!(path.exists(), "{} is not there", path.display());
         path
     })
 }
 
-fn build(release: bool) {
+/// Into the test's own target directory, with the flags it was built with: a coverage run counts
+/// what the executable does, too.
+fn build(profile: &Path) {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "--package", "tidings"]);
-    if release {
+    command.args(["build", "--quiet", "--package", "tidings", "--target-dir"]);
+    command.arg(profile.parent().expect("a profile lies in the target directory"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    if profile.file_name().is_some_and(|name| name == "release") {
         command.arg("--release");
     }
     let status = command.status().expect("cargo runs");
@@ -59,7 +66,7 @@ fn build(release: bool) {
 /// Runs a command of the executable to its end.
 ///
 /// # Panics
-/// When it cannot be started.
+/// When it cannot be started, or does not end.
 #[must_use]
 pub fn run(dir: &Path, arguments: &[&str]) -> Finished {
     run_with_input(dir, arguments, "")
@@ -68,20 +75,29 @@ pub fn run(dir: &Path, arguments: &[&str]) -> Finished {
 /// As [`run`], with a text on stdin.
 ///
 /// # Panics
-/// When it cannot be started.
+/// As [`run`].
 #[must_use]
 pub fn run_with_input(dir: &Path, arguments: &[&str], input: &str) -> Finished {
-    let mut child = Command::new(executable())
-        .args(arguments)
-        .current_dir(dir)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the executable starts");
+    let mut command = Command::new(executable());
+    command.args(arguments).current_dir(dir);
+    finish(command, input)
+}
+
+/// Runs any command to its end, with a text on stdin.
+///
+/// # Panics
+/// When it cannot be started, or does not end.
+#[must_use]
+pub fn finish(mut command: Command, input: &str) -> Finished {
+    let what = format!("the end of {command:?}");
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = piped.spawn().expect("it starts");
     let mut stdin = child.stdin.take().expect("stdin is piped");
-    // A command that does not read its input may be gone already.
-    let _ended = stdin.write_all(input.as_bytes());
-    drop(stdin);
-    child.wait_with_output().expect("the executable ends").into()
+    let input = input.to_owned();
+    blocking(&what, child.id(), move || {
+        // A command that does not read its input may be gone already.
+        let _ended = stdin.write_all(input.as_bytes());
+        drop(stdin);
+        child.wait_with_output().expect("it ends").into()
+    })
 }

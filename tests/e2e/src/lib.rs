@@ -2,10 +2,19 @@
 //! killed, stopped, and awaited by what it says, never by time.
 #![expect(clippy::expect_used, reason = "a harness fails its test by panicking")]
 
+mod chronicle;
 mod events;
 mod executable;
+mod http;
+mod limit;
 mod server;
+mod witness;
 
-pub use events::{TestEvent, indicator};
-pub use executable::{Finished, executable, run, run_with_input};
+pub use chronicle::Chronicle;
+pub use events::{TestEvent, indicator, indicator_json, without_source};
+pub use executable::{Finished, executable, finish, run, run_with_input};
+pub use http::{Answer, ask, send_raw};
+pub use limit::soon;
 pub use server::Server;
+pub use tidings_checker::Thresholds;
+pub use witness::{Witness, subscribe};

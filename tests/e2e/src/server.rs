@@ -1,19 +1,20 @@
 //! A running service that a test may kill.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use tidings_client::Client;
 
 use crate::executable::{Finished, executable};
+use crate::limit::{blocking, end, signal, soon};
 
-/// The service on a free port, with a data directory.
+/// The service on a free port, with a data directory. Dropping it kills it.
 #[derive(Debug)]
 pub struct Server {
-    child: Child,
+    child: Option<Child>,
     url: String,
-    data_dir: PathBuf,
+    log: PathBuf,
 }
 
 impl Server {
@@ -32,11 +33,8 @@ impl Server {
     /// As [`Self::start`].
     #[must_use]
     pub fn start_with(data_dir: &Path, flags: &[&str]) -> Self {
-        let stderr = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(data_dir.with_extension("stderr"))
-            .expect("the log of the service can be written");
+        let log = data_dir.with_extension("stderr");
+        let opened = std::fs::OpenOptions::new().create(true).append(true).open(&log);
         let mut child = Command::new(executable())
             .args(["--json", "serve", "--addr", "127.0.0.1:0", "--data-dir"])
             .arg(data_dir)
@@ -44,18 +42,21 @@ impl Server {
             .current_dir(data_dir.parent().expect("a data directory has a parent"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(stderr)
+            .stderr(opened.expect("the log of the service can be written"))
             .spawn()
             .expect("the executable starts");
-        let mut line = String::new();
         let stdout = child.stdout.take().expect("stdout is piped");
-        BufReader::new(stdout).read_line(&mut line).expect("stdout is readable");
+        let line = blocking("the service to be ready", child.id(), move || {
+            let mut line = String::new();
+            BufReader::new(stdout).read_line(&mut line).expect("stdout is readable");
+            line
+        });
         let ready: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
         let Some(addr) = ready["addr"].as_str() else {
-            let status = child.wait().expect("the executable ends");
-            panic!("not ready: {line:?}, {status}, {}", log_of(data_dir));
+            end(&mut child);
+            panic!("not ready: {line:?}, {}", read(&log));
         };
-        Self { url: format!("http://{addr}"), child, data_dir: data_dir.to_owned() }
+        Self { url: format!("http://{addr}"), child: Some(child), log }
     }
 
     /// Its address.
@@ -64,12 +65,24 @@ impl Server {
         &self.url
     }
 
+    /// `host:port` of it.
+    #[must_use]
+    pub fn addr(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
+    /// What it and its predecessors on the same directory wrote to stderr.
+    #[must_use]
+    pub fn log(&self) -> String {
+        read(&self.log)
+    }
+
     /// A connection to it.
     ///
     /// # Panics
     /// When it cannot be reached.
     pub async fn client(&self) -> Client {
-        Client::connect(&self.url).await.expect("the service is reachable")
+        soon("a connection", Client::connect(&self.url)).await.expect("the service is reachable")
     }
 
     /// kill -9.
@@ -77,38 +90,34 @@ impl Server {
     /// # Panics
     /// When it had ended before.
     pub fn kill(mut self) {
-        assert!(self.child.try_wait().expect("it can be asked").is_none(), "it had ended before");
-        self.child.kill().expect("it can be killed");
-        self.child.wait().expect("it ends");
+        let mut child = self.child.take().expect("it runs until it is ended");
+        let ended = child.try_wait().expect("it can be asked");
+        assert!(ended.is_none(), "it had ended before: {ended:?}, {}", read(&self.log));
+        end(&mut child);
     }
 
     /// SIGTERM, and how it ended.
     ///
     /// # Panics
-    /// When it cannot be signalled.
+    /// When it cannot be signalled, or does not end.
     #[must_use]
     pub fn terminate(mut self) -> Finished {
-        let id = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status().expect("kill runs");
-        assert!(sent.success());
-        let status = self.child.wait().expect("it ends");
-        let stderr = log_of(&self.data_dir);
-        Finished { code: status.code(), stdout: String::new(), stderr }
+        let mut child = self.child.take().expect("it runs until it is ended");
+        signal(child.id(), "TERM");
+        let ended = blocking("the service to stop", child.id(), move || child.wait());
+        let status = ended.expect("it can be waited for");
+        Finished { code: status.code(), stdout: String::new(), stderr: read(&self.log) }
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // A test that failed leaves no process behind; one that ended is no error.
-        let _gone = self.child.kill();
-        let _gone = self.child.wait();
+        if let Some(child) = &mut self.child {
+            end(child);
+        }
     }
 }
 
-fn log_of(data_dir: &Path) -> String {
-    let mut text = String::new();
-    if let Ok(mut file) = std::fs::File::open(data_dir.with_extension("stderr")) {
-        let _partial = file.read_to_string(&mut text);
-    }
-    text
+fn read(log: &Path) -> String {
+    std::fs::read_to_string(log).unwrap_or_default()
 }

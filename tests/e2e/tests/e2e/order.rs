@@ -1,125 +1,187 @@
-//! Order and completeness under load: many producers, many subscriptions that reconnect.
+//! Order and completeness under load: many producers, many subscriptions that attach anew.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::HashMap;
 
 use bytes::Bytes;
-use tidings_client::documents::{StartDocument, SubscriptionRequest};
-use tidings_client::{Client, ConsumerEvent, ConsumerOptions, PublisherOptions};
-use tidings_e2e::{Server, TestEvent, indicator};
+use tidings_client::{Client, Publisher, PublisherOptions, Receipt};
+use tidings_e2e::{
+    Chronicle, Server, Thresholds, Witness, indicator, soon, subscribe, without_source,
+};
 use tidings_event::{Code, block::BodyBuilder, scan};
 use tokio::task::JoinSet;
 
 const KEYS: u64 = 100;
 const EVENTS: u64 = 1_000;
 const PRODUCERS: u64 = 8;
-const SUBSCRIPTIONS: usize = 16;
+const PARTITIONS: u32 = 16;
 const TIMEFRAMES: [&str; 4] = ["1m", "5m", "15m", "1h"];
+/// The producer with a refused block, and how many events that block has.
+const UNLUCKY: u64 = 3;
+const BLOCK: u64 = 10;
 
 fn event(key: u64, number: u64) -> Vec<u8> {
     // A key stays in its timeframe, so that its order is that of one topic and partition.
     indicator(&format!("KEY{key:03}"), TIMEFRAMES[(key % 4) as usize], number)
 }
 
-/// A block that the service must refuse: its event has no source.
-async fn send_refused(publisher: &tidings_client::Publisher, key: u64) {
-    let good = event(key, EVENTS + 1);
-    let envelope = scan(&good).unwrap();
-    let partition = envelope.key_hash().partition(16).0;
-    let topic = format!("analysis/indicators/{}", envelope.timeframe);
-    let mut body = BodyBuilder::default();
-    // Tag and length of `source` (field 2) with its text taken out.
-    let at = good.windows(5).position(|w| w == b"\x12\x03e2e").unwrap();
-    assert!(body.push(&[&good[..at], &good[at + 5..]].concat()));
-    let body: Bytes = body.take().0;
-    let receipt = publisher.send_body_to(&topic, (partition, 16), body, 1).await.unwrap();
-    assert!(receipt.await.unwrap_err().is(Code::FieldMissing));
+/// One sequenced producer and its history.
+struct Producer {
+    name: String,
+    publisher: Publisher,
+    chronicle: Chronicle,
+    receipts: Vec<(Vec<u8>, Receipt)>,
 }
 
-async fn produce(client: Client, producer: u64) {
-    let options = PublisherOptions {
-        max_block_bytes: 8 << 10,
-        ..PublisherOptions::sequenced(format!("p{producer}"))
-    };
-    let publisher = client.publisher(options).await.unwrap();
-    let keys: Vec<u64> = (0..KEYS).filter(|key| key % PRODUCERS == producer).collect();
-    let mut receipts = Vec::new();
-    for number in 0..EVENTS {
-        if producer == 3 && number == EVENTS / 2 {
-            send_refused(&publisher, keys[0]).await;
+impl Producer {
+    async fn send(&mut self, event: Vec<u8>) {
+        self.chronicle.invoke(&self.name, &event);
+        let receipt = soon("room", self.publisher.send(&event)).await.unwrap();
+        self.receipts.push((event, receipt));
+    }
+
+    /// Sends a block with an invalid event in its middle, and more events of its partition behind
+    /// it; when the block was refused, sends it again without the mistake.
+    async fn send_with_a_mistake(&mut self, key: u64, first: u64, behind: Vec<Vec<u8>>) {
+        let events: Vec<_> = (first..first + BLOCK).map(|number| event(key, number)).collect();
+        let mut body = BodyBuilder::default();
+        for (at, event) in events.iter().enumerate() {
+            let wrong = at as u64 == BLOCK / 2;
+            let sent = if wrong { without_source(event) } else { event.clone() };
+            self.chronicle.invoke_as(&self.name, event, &sent);
+            assert!(body.push(&sent));
         }
-        for &key in &keys {
-            receipts.push(publisher.send(event(key, number)).await.unwrap());
+        let (body, count): (Bytes, u32) = body.take();
+        let envelope = scan(&events[0]).unwrap();
+        let topic = format!("analysis/indicators/{}", envelope.timeframe);
+        let place = (envelope.key_hash().partition(PARTITIONS).0, PARTITIONS);
+        let sent = self.publisher.send_body_to(&topic, place, body, count).await;
+        for event in behind {
+            self.send(event).await;
+        }
+        let refused = soon("the refusal", sent.unwrap()).await.unwrap_err();
+        assert!(refused.is(Code::FieldMissing), "{refused}");
+        for event in events {
+            self.chronicle.outcome(&event, &Err(refused.clone()));
+            self.send(event).await;
         }
     }
-    for receipt in receipts {
-        receipt.await.unwrap();
+
+    async fn finish(self) {
+        for (event, receipt) in self.receipts {
+            let outcome = soon("an outcome", receipt).await;
+            self.chronicle.outcome(&event, &outcome);
+            assert!(outcome.is_ok(), "{outcome:?}");
+        }
+        soon("the publisher to close", self.publisher.close()).await.unwrap();
     }
-    publisher.close().await.unwrap();
 }
 
-/// Reads a subscription to its end, attaching anew after every `turn` deliveries; returns how many
-/// events came for the first time and how many were flagged repeats.
-async fn consume(client: Client, name: String, turn: usize) -> (u64, u64) {
-    let timeframes = if name.ends_with('0') { 1 } else { TIMEFRAMES.len() as u64 };
-    let expected = KEYS * EVENTS * timeframes / TIMEFRAMES.len() as u64;
-    let mut next: BTreeMap<String, u64> = BTreeMap::new();
-    let (mut first, mut repeats) = (0, 0);
-    while first < expected {
-        let mut consumer = client.consumer(ConsumerOptions::new(&name, "c")).await.unwrap();
-        let mut deliveries = 0;
-        while first < expected && deliveries < turn {
-            let received = consumer.next().await.unwrap().unwrap();
-            let ConsumerEvent::Events(delivered) = received else { continue };
-            for event in delivered.events() {
-                let event = event.unwrap();
-                let TestEvent { instrument, number } = TestEvent::read(event.event);
-                let due = next.entry(instrument.clone()).or_default();
-                if number < *due {
-                    assert!(event.redelivered, "{name}: {instrument} {number} again, unflagged");
-                    repeats += 1;
-                    continue;
+fn partition(key: u64) -> u32 {
+    scan(&event(key, 0)).unwrap().key_hash().partition(PARTITIONS).0
+}
+
+/// Two keys of one topic's same partition: the second one's events must wait for the first one's to
+/// be put right, and lose nothing by it.
+fn neighbours(keys: &[u64]) -> (u64, u64) {
+    let pairs = keys.iter().flat_map(|&a| keys.iter().map(move |&b| (a, b)));
+    let mut pairs = pairs.filter(|&(a, b)| a < b && partition(a) == partition(b));
+    pairs.next().expect("two of the keys share a partition")
+}
+
+async fn produce(client: Client, chronicle: Chronicle, number: u64) {
+    let name = format!("p{number}");
+    let options =
+        PublisherOptions { max_block_bytes: 8 << 10, ..PublisherOptions::sequenced(&name) };
+    let publisher = soon("a publisher", client.publisher(options)).await.unwrap();
+    let mut producer = Producer { name, publisher, chronicle, receipts: Vec::new() };
+    let keys: Vec<u64> = (0..KEYS).filter(|key| key % PRODUCERS == number).collect();
+    let mut from = vec![0; keys.len()];
+    for turn in 0..EVENTS {
+        if number == UNLUCKY && turn == EVENTS / 2 {
+            let (wrong, other) = neighbours(&keys);
+            let behind = (turn..turn + BLOCK).map(|number| event(other, number)).collect();
+            producer.send_with_a_mistake(wrong, turn, behind).await;
+            for (key, from) in keys.iter().zip(&mut from) {
+                if [wrong, other].contains(key) {
+                    *from = turn + BLOCK;
                 }
-                assert_eq!(number, *due, "{name}: {instrument} skipped or out of order");
-                *due += 1;
-                first += 1;
             }
-            consumer.ack_up_to(delivered.last_position()).await.unwrap();
-            deliveries += 1;
         }
-        consumer.close().await;
+        for (&key, &from) in keys.iter().zip(&from) {
+            if turn >= from {
+                producer.send(event(key, turn)).await;
+            }
+        }
     }
-    (first, repeats)
+    producer.finish().await;
+}
+
+/// Two subscriptions to everything, four to two topics, ten to one.
+fn topics(subscription: usize) -> Vec<String> {
+    let one = |n: usize| format!("analysis/indicators/{}", TIMEFRAMES[n % 4]);
+    match subscription {
+        0 => vec!["analysis/**".to_owned()],
+        1 => (0..4).map(one).collect(),
+        2..6 => vec![one(subscription), one(subscription + 1)],
+        _ => vec![one(subscription)],
+    }
+}
+
+/// Reads a subscription to its end, attaching anew after every `turn` deliveries, of which it
+/// leaves the last one unacknowledged.
+async fn consume(client: Client, chronicle: Chronicle, name: String, expected: u64, turn: usize) {
+    // First offset not seen yet, by topic and partition.
+    let mut next = HashMap::new();
+    let mut seen = 0;
+    while seen < expected {
+        let mut witness = Witness::attach(&client, &chronicle, &name).await;
+        let mut deliveries = 0;
+        while seen < expected && deliveries < turn {
+            let Some(delivered) = witness.next().await.unwrap() else { continue };
+            let next = next.entry((delivered.topic_id, delivered.partition)).or_insert(0);
+            for event in delivered.events() {
+                let offset = event.unwrap().offset.0;
+                seen += u64::from(offset >= *next);
+                *next = (offset + 1).max(*next);
+            }
+            deliveries += 1;
+            if deliveries < turn {
+                witness.ack(&delivered).await.unwrap();
+            }
+        }
+        witness.detach().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_event_once_or_flagged_and_in_order_per_key() {
     let dir = tempfile::tempdir().unwrap();
-    let server = Arc::new(Server::start(&dir.path().join("data")));
+    let (server, chronicle) =
+        (Server::start(&dir.path().join("data")), Chronicle::open(dir.path()));
     let client = server.client().await;
-    let mut consumers = JoinSet::new();
-    for n in 0..SUBSCRIPTIONS {
-        let one = n % 10 == 0;
-        let pattern = if one { "analysis/indicators/5m" } else { "analysis/**" };
-        let request = SubscriptionRequest {
-            name: format!("s{n}"),
-            topics: vec![pattern.into()],
-            start: Some(StartDocument::Earliest),
-            ..SubscriptionRequest::default()
-        };
-        client.rest().create_subscription(&request).await.unwrap();
-        consumers.spawn(consume(server.client().await, format!("s{n}"), 20 + 7 * n));
+    let mut tasks = JoinSet::new();
+    let mut deliveries = 0;
+    for n in 0..16 {
+        let (name, topics) = (format!("s{n}"), topics(n));
+        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+        chronicle.subscription(&name, &topics);
+        subscribe(&client, &name, &topics).await;
+        let share = if n == 0 { 4 } else { topics.len() as u64 };
+        let expected = KEYS * EVENTS * share / 4;
+        deliveries += expected;
+        let client = server.client().await;
+        tasks.spawn(consume(client, chronicle.clone(), name, expected, 20 + 7 * n));
     }
-    let mut producers = JoinSet::new();
-    for producer in 0..PRODUCERS {
-        producers.spawn(produce(server.client().await, producer));
+    for number in 0..PRODUCERS {
+        tasks.spawn(produce(server.client().await, chronicle.clone(), number));
     }
-    while let Some(ended) = producers.join_next().await {
+    while let Some(ended) = tasks.join_next().await {
         ended.unwrap();
     }
-    let mut seen = Vec::new();
-    while let Some(ended) = consumers.join_next().await {
-        seen.push(ended.unwrap());
-    }
-    assert_eq!(seen.len(), SUBSCRIPTIONS);
+    chronicle.judge(&Thresholds {
+        min_acked: (KEYS * EVENTS) as usize,
+        min_deliveries: deliveries as usize,
+        expect_marks: vec!["reconnect".to_owned()],
+        expect_redelivery: true,
+    });
 }

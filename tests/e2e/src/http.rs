@@ -1,0 +1,66 @@
+//! Plain HTTP/1.1 by hand: what curl sends, and what no client would.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::Server;
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Status code; 0 when the connection was closed without an answer.
+    pub status: u16,
+    /// Everything before the body.
+    pub head: String,
+    /// The body.
+    pub body: String,
+}
+
+impl Answer {
+    /// The body as JSON; null when it is not.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_default()
+    }
+}
+
+/// Sends a request: `POST /path`, its content type (may be empty) and its body.
+///
+/// # Panics
+/// When the service cannot be reached or does not answer.
+#[must_use]
+pub fn ask(server: &Server, line: &str, content_type: &str, body: &[u8]) -> Answer {
+    let kind = match content_type {
+        "" => String::new(),
+        kind => format!("content-type: {kind}\r\n"),
+    };
+    let length = body.len();
+    let head = format!(
+        "{line} HTTP/1.1\r\nhost: e2e\r\nconnection: close\r\n{kind}content-length: {length}\r\n\r\n"
+    );
+    send_raw(server, &[head.as_bytes(), body].concat(), true)
+}
+
+/// Sends bytes as they are; without `wait` the connection is dropped unanswered.
+///
+/// # Panics
+/// As [`ask`].
+#[must_use]
+pub fn send_raw(server: &Server, bytes: &[u8], wait: bool) -> Answer {
+    let mut stream = TcpStream::connect(server.addr()).expect("the service is reachable");
+    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a limit can be set");
+    // It may refuse before it has read everything.
+    let _refused = stream.write_all(bytes);
+    let mut text = Vec::new();
+    if wait {
+        // A connection that is reset after the answer still has answered.
+        let _reset = stream.read_to_end(&mut text);
+    }
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+    Answer { status, head: head.to_owned(), body: body.to_owned() }
+}

@@ -1,0 +1,107 @@
+//! A consumer that writes down what it sees.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tidings_client::documents::{StartDocument, SubscriptionRequest};
+use tidings_client::{Client, ClientError, Consumer, ConsumerEvent, ConsumerOptions, Delivered};
+use tidings_event::TopicId;
+
+use crate::{Chronicle, soon};
+
+/// Creates a subscription to everything that ever was or will be in these topics.
+///
+/// # Panics
+/// When it is refused.
+pub async fn subscribe(client: &Client, name: &str, topics: &[&str]) {
+    let request = SubscriptionRequest {
+        name: name.to_owned(),
+        topics: topics.iter().map(|&topic| topic.to_owned()).collect(),
+        start: Some(StartDocument::Earliest),
+        ..SubscriptionRequest::default()
+    };
+    let created = soon("a subscription", client.rest().create_subscription(&request)).await;
+    created.expect("the subscription is accepted");
+}
+
+/// A consumer and its history.
+pub struct Witness {
+    consumer: Consumer,
+    chronicle: Chronicle,
+    subscription: String,
+    topics: HashMap<TopicId, Arc<str>>,
+    /// Events whose acks were confirmed.
+    confirmed: u64,
+}
+
+impl Witness {
+    /// Attaches to a subscription; it does not attach again by itself.
+    ///
+    /// # Panics
+    /// When it cannot.
+    pub async fn attach(client: &Client, chronicle: &Chronicle, subscription: &str) -> Self {
+        let options =
+            ConsumerOptions { reconnect: false, ..ConsumerOptions::new(subscription, "witness") };
+        let consumer = soon("a consumer", client.consumer(options)).await;
+        Self {
+            consumer: consumer.expect("the consumer is attached"),
+            chronicle: chronicle.clone(),
+            subscription: subscription.to_owned(),
+            topics: HashMap::new(),
+            confirmed: 0,
+        }
+    }
+
+    /// How many events' acks were confirmed so far.
+    #[must_use]
+    pub fn confirmed(&self) -> u64 {
+        self.confirmed
+    }
+
+    /// The next events, or `None` after a confirmation or a gap; all of it is written down.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    ///
+    /// # Panics
+    /// When nothing comes.
+    pub async fn next(&mut self) -> Result<Option<Delivered>, ClientError> {
+        let next = soon("a delivery", self.consumer.next()).await.ok_or(ClientError::Closed)?;
+        match next? {
+            ConsumerEvent::Events(delivered) => {
+                self.topics.insert(delivered.topic_id, Arc::clone(&delivered.topic));
+                self.chronicle.delivered(&self.subscription, "witness", &delivered);
+                return Ok(Some(delivered));
+            }
+            ConsumerEvent::Confirmed(acks) => {
+                for run in acks.runs {
+                    let topic = self.topics.get(&run.topic).map_or("", |name| &**name);
+                    self.chronicle.confirmed(&self.subscription, topic, &run);
+                    self.confirmed += run.last.0 - run.first.0 + 1;
+                }
+            }
+            ConsumerEvent::Gap(gap) => {
+                self.chronicle.gap(&self.subscription, &gap.topic, &gap.run);
+            }
+            ConsumerEvent::Reconnected => {}
+        }
+        Ok(None)
+    }
+
+    /// Acknowledges what was given.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub async fn ack(&self, delivered: &Delivered) -> Result<(), ClientError> {
+        soon("room for an ack", self.consumer.ack_up_to(delivered.last_position())).await
+    }
+
+    /// Detaches, so that the next one may attach.
+    ///
+    /// # Panics
+    /// When the service does not let go.
+    pub async fn detach(self) {
+        soon("the service to let go of a consumer", self.consumer.close()).await;
+        self.chronicle.mark("reconnect", Some(&self.subscription));
+    }
+}
