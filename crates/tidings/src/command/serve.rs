@@ -8,6 +8,9 @@ use crate::failure::Failure;
 use crate::lifecycle::Running;
 use crate::output;
 
+/// `SIGXFSZ`.
+const FILE_TOO_LARGE: i32 = 25;
+
 pub(super) async fn run(args: ServeArgs, json: bool) -> Result<(), Failure> {
     if args.print_config {
         return output::line(DEFAULT.trim_end());
@@ -22,6 +25,9 @@ pub(super) async fn run(args: ServeArgs, json: bool) -> Result<(), Failure> {
         Config::load(&flags, std::env::vars()).map_err(|e| Failure::Usage(e.to_string()))?;
     tidings_telemetry::start_logs(&config.log_level, config.log_format)
         .map_err(|error| Failure::Usage(error.to_string()))?;
+    // A file-size limit answers writes with an error, as a full disk does, instead of ending the
+    // process: for that the signal must be taken.
+    let _file_too_large = signal(SignalKind::from_raw(FILE_TOO_LARGE))?;
     // Before the start, so that a stop during it is not lost.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
