@@ -24,21 +24,26 @@ impl Server {
     /// When it ends instead, with what it said.
     #[must_use]
     pub fn start(data_dir: &Path) -> Self {
-        Self::start_with(data_dir, &[])
+        Self::launch(Command::new(executable()), data_dir)
     }
 
-    /// As [`Self::start`], with more flags.
+    /// As [`Self::start`], and no file of it can grow beyond so many KiB.
     ///
     /// # Panics
     /// As [`Self::start`].
     #[must_use]
-    pub fn start_with(data_dir: &Path, flags: &[&str]) -> Self {
+    pub fn start_limited(data_dir: &Path, kib: u32) -> Self {
+        let mut command = Command::new("bash");
+        command.args(["-c", &format!("ulimit -f {kib}; exec \"$0\" \"$@\"")]).arg(executable());
+        Self::launch(command, data_dir)
+    }
+
+    fn launch(mut command: Command, data_dir: &Path) -> Self {
         let log = data_dir.with_extension("stderr");
         let opened = std::fs::OpenOptions::new().create(true).append(true).open(&log);
-        let mut child = Command::new(executable())
+        let mut child = command
             .args(["--json", "serve", "--addr", "127.0.0.1:0", "--data-dir"])
             .arg(data_dir)
-            .args(flags)
             .current_dir(data_dir.parent().expect("a data directory has a parent"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

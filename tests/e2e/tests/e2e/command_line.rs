@@ -1,6 +1,8 @@
 //! What the command line refuses, and how it ends.
 
-use tidings_e2e::{Server, run, run_with_input};
+use std::process::Command;
+
+use tidings_e2e::{Server, executable, finish, indicator_json, run, run_with_input};
 
 #[test]
 fn an_unknown_key_is_named_with_line_and_suggestion() {
@@ -48,18 +50,33 @@ fn a_second_process_and_a_taken_port_are_refused() {
 }
 
 #[test]
-fn sigterm_drains_and_the_log_is_sound() {
+fn no_room_for_the_log_at_the_start_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut limited = Command::new("bash");
+    limited.args(["-c", "ulimit -f 1; exec \"$0\" serve --addr 127.0.0.1:0 --data-dir data"]);
+    limited.arg(executable()).current_dir(dir.path());
+    let ended = finish(limited, "");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("File too large"), "{ended:?}");
+}
+
+#[test]
+fn a_file_of_events_goes_in_and_comes_out() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(&dir.path().join("data"));
-    let line = r#"{"source":"cli","kind":"INDICATORS","instrument":"AAPL","venue":"XNAS","timeframe":"5m","interval_start":"2026-01-02T03:00:00Z","interval_end":"2026-01-02T03:05:00Z","produced_at":"2026-01-02T03:05:01Z","indicators":{"values":{"rsi_14":32.7}}}"#;
-    let published = run_with_input(dir.path(), &["publish", "--server", server.url()], line);
+    let good = indicator_json("AAPL", 0, 32.7);
+    let published = run_with_input(dir.path(), &["publish", "--server", server.url()], &good);
     assert_eq!(published.code, Some(0), "{}", published.stderr);
     assert_eq!(published.stdout, "1 stored, 0 duplicates, 0 refused\n");
-    let url = server.url().to_owned();
-    let arguments = ["subscribe", "s", "--create", "--start", "earliest", "--max", "1", "--server"];
-    let seen = run(dir.path(), &[&arguments[..], &[&url]].concat());
+    let lines = format!("{}\n{{}}\n", indicator_json("AAPL", 5, 33.5));
+    let published = run_with_input(dir.path(), &["publish", "--server", server.url()], &lines);
+    assert_eq!(published.code, Some(1), "{}", published.stderr);
+    assert_eq!(published.stdout, "1 stored, 0 duplicates, 1 refused\n");
+    assert!(published.stderr.contains("line 2: "), "{}", published.stderr);
+    let arguments = ["subscribe", "s", "--create", "--start", "earliest", "--max", "2", "--server"];
+    let seen = run(dir.path(), &[&arguments[..], &[server.url()]].concat());
     assert_eq!(seen.code, Some(0), "{}", seen.stderr);
-    assert!(seen.stdout.contains("\"rsi_14\""), "{}", seen.stdout);
+    assert_eq!(seen.stdout.matches("\"rsi_14\"").count(), 2, "{}", seen.stdout);
     let ended = server.terminate();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let checked = run(dir.path(), &["check", "data"]);

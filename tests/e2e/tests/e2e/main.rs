@@ -4,6 +4,7 @@
 mod bad_input;
 mod command_line;
 mod crash;
+mod damage;
 mod guide;
 mod order;
 mod rest;

@@ -15,13 +15,19 @@ const EVENTS: u64 = 1_000;
 const PRODUCERS: u64 = 8;
 const PARTITIONS: u32 = 16;
 const TIMEFRAMES: [&str; 4] = ["1m", "5m", "15m", "1h"];
+/// Keys of each timeframe's topic.
+const SHARES: [u64; 4] = [70, 10, 10, 10];
 /// The producer with a refused block, and how many events that block has.
 const UNLUCKY: u64 = 3;
 const BLOCK: u64 = 10;
 
+/// A key stays in its timeframe, so that its order is that of one topic and partition.
+fn timeframe(key: u64) -> usize {
+    (key % 10).saturating_sub(6) as usize
+}
+
 fn event(key: u64, number: u64) -> Vec<u8> {
-    // A key stays in its timeframe, so that its order is that of one topic and partition.
-    indicator(&format!("KEY{key:03}"), TIMEFRAMES[(key % 4) as usize], number)
+    indicator(&format!("KEY{key:03}"), TIMEFRAMES[timeframe(key)], number)
 }
 
 /// One sequenced producer and its history.
@@ -84,7 +90,8 @@ fn partition(key: u64) -> u32 {
 /// be put right, and lose nothing by it.
 fn neighbours(keys: &[u64]) -> (u64, u64) {
     let pairs = keys.iter().flat_map(|&a| keys.iter().map(move |&b| (a, b)));
-    let mut pairs = pairs.filter(|&(a, b)| a < b && partition(a) == partition(b));
+    let place = |key| (timeframe(key), partition(key));
+    let mut pairs = pairs.filter(|&(a, b)| a < b && place(a) == place(b));
     pairs.next().expect("two of the keys share a partition")
 }
 
@@ -116,15 +123,23 @@ async fn produce(client: Client, chronicle: Chronicle, number: u64) {
     producer.finish().await;
 }
 
-/// Two subscriptions to everything, four to two topics, ten to one.
-fn topics(subscription: usize) -> Vec<String> {
-    let one = |n: usize| format!("analysis/indicators/{}", TIMEFRAMES[n % 4]);
+/// Timeframes of a subscription: all, the large one and a small one, two small ones, or one.
+fn selection(subscription: usize) -> Vec<usize> {
+    let small = |n: usize| 1 + n % 3;
     match subscription {
-        0 => vec!["analysis/**".to_owned()],
-        1 => (0..4).map(one).collect(),
-        2..6 => vec![one(subscription), one(subscription + 1)],
-        _ => vec![one(subscription)],
+        0 => (0..4).collect(),
+        1 => vec![0, 1],
+        2..6 => vec![small(subscription), small(subscription + 1)],
+        _ => vec![small(subscription)],
     }
+}
+
+fn topics(subscription: usize) -> Vec<String> {
+    let selected = selection(subscription);
+    if selected.len() == TIMEFRAMES.len() {
+        return vec!["analysis/**".to_owned()];
+    }
+    selected.into_iter().map(|n| format!("analysis/indicators/{}", TIMEFRAMES[n])).collect()
 }
 
 /// Reads a subscription to its end, attaching anew after every `turn` deliveries, of which it
@@ -166,8 +181,7 @@ async fn every_event_once_or_flagged_and_in_order_per_key() {
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
         chronicle.subscription(&name, &topics);
         subscribe(&client, &name, &topics).await;
-        let share = if n == 0 { 4 } else { topics.len() as u64 };
-        let expected = KEYS * EVENTS * share / 4;
+        let expected = EVENTS * selection(n).iter().map(|&n| SHARES[n]).sum::<u64>();
         deliveries += expected;
         let client = server.client().await;
         tasks.spawn(consume(client, chronicle.clone(), name, expected, 20 + 7 * n));
