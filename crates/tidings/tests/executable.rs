@@ -1,6 +1,7 @@
 //! The executable answers about itself, and refuses what it does not know.
 //!
 //! Being here, this test also makes `cargo test` build the executable that `tests/e2e` drives.
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::process::{Command, Output};
 
