@@ -41,6 +41,7 @@ pub(crate) fn steps(_root: &Path, steps: &mut Steps<'_>) -> Result<(), Failure> 
         "--exclude-files",
         "target/*",
         "xtask/*",
+        "bench/*",
         "*/tests.rs",
         "*/tests/*",
         "*/build.rs",

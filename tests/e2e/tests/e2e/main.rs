@@ -5,6 +5,7 @@ mod bad_input;
 mod command_line;
 mod crash;
 mod damage;
+mod demo;
 mod guide;
 mod order;
 mod rest;
