@@ -34,7 +34,7 @@ use bytes::Bytes;
 use tidings_event::block::{BODY_BYTES_MAX, Block, HEADER_BYTES_MAX};
 use tidings_event::hop::Committed;
 use tidings_event::{Epoch, JournalSeq, Offset, Term, Timestamp, TopicId, TopicPartition};
-use tidings_telemetry::Counter;
+use tidings_telemetry::{Counter, Gauge};
 use tokio::sync::watch;
 
 use self::context::Context;
@@ -94,6 +94,28 @@ impl EmbeddedLog {
 
     fn leases(&self) -> std::sync::MutexGuard<'_, Leases> {
         self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the wall clock may age anything now. What is believed is put on record, so that a jump
+    /// across a restart shows.
+    async fn believes_wall(&self) -> bool {
+        let Context { clock, recorder, .. } = &*self.context;
+        let wall = clock.wall();
+        let believed = self
+            .wall
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .believes(wall, clock.monotonic());
+        recorder.set(Gauge::LogWallDoubted, i64::from(!believed));
+        if !believed {
+            tracing::error!(%wall, "wall clock jumped: retention by age waits until it is stable");
+        } else if WallGuard::is_news(self.tables.wall(), wall)
+            && let Ok(pending) = self.commit_records(&[tables::wall_change(wall)])
+            && pending.await.is_err()
+        {
+            tracing::warn!("the wall clock is not on record");
+        }
+        believed
     }
 
     /// Trims one journal: plan, make durable, apply, remove files.
@@ -256,15 +278,7 @@ impl PartitionLog for EmbeddedLog {
     }
 
     async fn trim(&self, now: Timestamp) -> Vec<(TopicPartition, u64)> {
-        let clock = &self.context.clock;
-        let believed = self
-            .wall
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .believes(clock.wall(), clock.monotonic());
-        if !believed {
-            tracing::warn!("wall clock jumped: retention by age waits until it is stable");
-        }
+        let believed = self.believes_wall().await;
         let mut lost = vec![];
         for journal in Journal::TOPICS {
             let journal = self.journal(journal);
@@ -333,5 +347,7 @@ impl PartitionLog for EmbeddedLog {
 
 #[cfg(test)]
 mod fixture_tests;
+#[cfg(test)]
+mod limit_tests;
 #[cfg(test)]
 mod tests;

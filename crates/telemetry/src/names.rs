@@ -59,6 +59,7 @@ names! {
     Gauge {
         LogQueuedBytes "tidings_log_queued_bytes" "Bytes appended and not yet durable, all journals.";
         LogReadOnly "tidings_log_read_only_journals" "Journals that an I/O error made read-only.";
+        LogWallDoubted "tidings_log_wall_doubted" "1 while retention by age waits because the wall clock jumped.";
         DeliverConsumers "tidings_deliver_consumers" "Consumers attached.";
         DeliverInFlight "tidings_deliver_in_flight_events" "Events sent and not yet settled.";
         ServeConnections "tidings_serve_connections" "Open connections.";

@@ -26,6 +26,7 @@ struct Part<'a> {
 impl EmbeddedLog {
     pub(super) fn append_blocks(&self, blocks: Vec<Block>) -> Result<Pending, AppendError> {
         let mut by_journal: [Vec<Block>; 4] = Default::default();
+        let asked: u64 = blocks.iter().map(stored_bytes).sum();
         for block in blocks {
             let id = block.header.topic_partition;
             let journal = self.journal_of(id).filter(|j| j.kind != Journal::State);
@@ -33,7 +34,7 @@ impl EmbeddedLog {
             self.validate(&block)?;
             by_journal[journal.kind as usize].push(block);
         }
-        if self.context.is_full() {
+        if self.context.is_full(asked) {
             return Err(AppendError::StorageFull);
         }
         // Always in the same order, so that two appends cannot wait for each other.

@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tidings_event::Clock;
 use tidings_telemetry::Recorder;
@@ -16,6 +17,8 @@ pub(crate) struct Context {
     pub(crate) options: EmbeddedOptions,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) recorder: Arc<Recorder>,
+    /// Bytes that wait to be written, all journals.
+    pub(crate) queued: AtomicU64,
 }
 
 impl Context {
@@ -48,13 +51,19 @@ impl Context {
         }
     }
 
-    /// Whether only the reserve is left for journals of topics.
-    pub(crate) fn is_full(&self) -> bool {
+    /// Whether so many bytes of topics, after all that is queued, would go into the reserve.
+    pub(crate) fn is_full(&self, asked: u64) -> bool {
+        let wanted = self.queued.load(Ordering::Relaxed) + asked;
         // A file system that cannot say how full it is refuses by itself when it is.
-        self.disk
-            .space(&self.dir)
-            .is_ok_and(|(free, total)| free < self.options.reserve_bytes.min(total / 100).max(1))
+        self.disk.space(&self.dir).is_ok_and(|(free, total)| {
+            free < self.options.reserve_bytes.min(total / 100).max(1) + wanted
+        })
     }
+}
+
+/// Whether an error says that there is no room, so that nothing is wrong with what is stored.
+pub(crate) fn is_no_room(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// All bytes of a file; `None` when it does not exist.

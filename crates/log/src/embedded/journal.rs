@@ -173,6 +173,7 @@ impl JournalStore {
     /// Takes an append that was admitted.
     pub(crate) fn enqueue(&self, core: &mut Core, blocks: Vec<Block>, bytes: u64, ack: Arc<Ack>) {
         core.queued_bytes += bytes;
+        self.context.queued.fetch_add(bytes, Ordering::Relaxed);
         self.context.recorder.shift(Gauge::LogQueuedBytes, i64::try_from(bytes).unwrap_or(0));
         core.queue.push_back(Queued { blocks, bytes, ack, at: self.context.clock.monotonic() });
         self.wake.notify_one();
@@ -197,12 +198,24 @@ impl JournalStore {
         drop(core);
         let recorder = &self.context.recorder;
         recorder.shift(Gauge::LogQueuedBytes, -i64::try_from(bytes).unwrap_or(0));
+        self.context.queued.fetch_sub(bytes, Ordering::Relaxed);
         let now = self.context.clock.monotonic();
         self.durable.send_replace(JournalSeq(last));
         for queued in batch {
             recorder.time(Latency::LogAppend, now.saturating_sub(queued.at));
             queued.ack.settle(JournalSeq(last));
         }
+    }
+
+    /// Waits a moment for room on the disk; `false` when the journal is to stop.
+    pub(crate) fn wait_for_room(&self) -> bool {
+        const LOOK: Duration = Duration::from_millis(100);
+        let core = self.core();
+        if core.stop.is_some() {
+            return false;
+        }
+        let waited = self.wake.wait_timeout(core, LOOK).unwrap_or_else(PoisonError::into_inner);
+        waited.0.stop.is_none()
     }
 
     /// Stops writing for good: what was queued fails, what is durable stays readable.
@@ -216,6 +229,7 @@ impl JournalStore {
         drop(queue);
         let recorder = &self.context.recorder;
         recorder.shift(Gauge::LogQueuedBytes, -i64::try_from(bytes).unwrap_or(0));
+        self.context.queued.fetch_sub(bytes, Ordering::Relaxed);
         recorder.count(Counter::LogErrors, 1);
         recorder.shift(Gauge::LogReadOnly, 1);
     }

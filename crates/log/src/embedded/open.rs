@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -13,6 +14,7 @@ use super::group::{self, PAGE};
 use super::journal::JournalStore;
 use super::options::{EmbeddedOptions, OpenError};
 use super::recovery::{Recovered, Source, recover};
+use super::retention::WallGuard;
 use super::segment::Segment;
 use super::tables::Tables;
 use super::writer::Writer;
@@ -35,7 +37,14 @@ impl EmbeddedLog {
     ) -> Result<Arc<Self>, OpenError> {
         disk.create_dir_all(dir).map_err(OpenError::io(dir))?;
         let lock = check::lock(&*disk, dir)?;
-        let context = Arc::new(Context { disk, dir: dir.to_owned(), options, clock, recorder });
+        let context = Arc::new(Context {
+            disk,
+            dir: dir.to_owned(),
+            options,
+            clock,
+            recorder,
+            queued: AtomicU64::new(0),
+        });
         let identity = meta::advance(&context)?;
         let tables = Arc::new(Tables::default());
         let state = dir.join(Journal::State.name());
@@ -44,6 +53,8 @@ impl EmbeddedLog {
         let state = start(&context, Journal::State, identity, &tables, &mut threads)?;
         let [short, medium, long] = Journal::TOPICS
             .map(|journal| start(&context, journal, identity, &tables, &mut threads));
+        let (wall, monotonic) = (context.clock.wall(), context.clock.monotonic());
+        let wall = WallGuard::after(tables.wall(), wall, monotonic);
         let log = Self {
             epoch: identity.0,
             term: identity.1,
@@ -52,7 +63,7 @@ impl EmbeddedLog {
             tables,
             threads: Mutex::new(threads),
             leases: Mutex::default(),
-            wall: Mutex::default(),
+            wall: Mutex::new(wall),
             lock: Mutex::new(Some(lock)),
         };
         Ok(Arc::new(log))

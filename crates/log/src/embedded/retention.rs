@@ -13,6 +13,8 @@ use crate::partition_log::TopicSpec;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const STABLE: Duration = Duration::from_secs(600);
+/// A stop that seems longer than this is taken for a jump until the clock has been stable.
+const STOP_MAX: Duration = Duration::from_secs(7 * 86_400);
 
 /// Watches the wall clock against the monotonic one.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,6 +26,17 @@ pub(crate) struct WallGuard {
 }
 
 impl WallGuard {
+    /// The guard at a start, given the wall time that was last believed before it.
+    pub(crate) fn after(last: Option<Timestamp>, wall: Timestamp, monotonic: Duration) -> Self {
+        let moved = |last: &Timestamp| Duration::from_nanos(last.0.abs_diff(wall.0)) > STOP_MAX;
+        Self { trusted: last.filter(moved).map(|last| (last, monotonic)), suspect: None }
+    }
+
+    /// Whether a wall time that is believed is worth recording again.
+    pub(crate) fn is_news(last: Option<Timestamp>, wall: Timestamp) -> bool {
+        last.is_none_or(|last| Duration::from_nanos(last.0.abs_diff(wall.0)) >= HOUR)
+    }
+
     /// Whether wall time may be believed: it agrees with the monotonic clock within an hour, or has
     /// done so for ten minutes since it jumped.
     pub(crate) fn believes(&mut self, wall: Timestamp, monotonic: Duration) -> bool {

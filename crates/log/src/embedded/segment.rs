@@ -127,7 +127,11 @@ pub(crate) fn create(
         .wrapping_add(u64::from(header.number).wrapping_mul(0xD1B5_4A32_D192_ED03));
     let page = header.encode();
     header.crc = Fields(&page[BYTES - 4..]).u32().unwrap_or_default();
-    file.write_all_at(&[IoSlice::new(&page)], 0)?;
+    if let Err(error) = file.write_all_at(&[IoSlice::new(&page)], 0) {
+        // It may be made once more when there is room.
+        context.remove(&path)?;
+        return Err(error);
+    }
     context.sync(&*file)?;
     context.sync_dir(dir)?;
     let (bytes, last_seq) = (PAGE as u64, header.first_seq - 1);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tidings_event::Offset;
 use tidings_event::block::crc32c;
 
-use super::context::{list, read_file};
+use super::context::{is_no_room, list, read_file};
 use super::fields::{Fields, Put, short};
 use super::journal::JournalStore;
 use super::tables::{Tables, decode_change, encode_change};
@@ -85,7 +85,13 @@ impl JournalStore {
     /// Takes a snapshot when enough has changed since the last one.
     pub(crate) fn snapshot_when_due(&self) -> io::Result<()> {
         let due = self.tables.read().bytes >= self.context.options.snapshot_bytes;
-        if due { self.snapshot() } else { Ok(()) }
+        match if due { self.snapshot() } else { Ok(()) } {
+            Err(error) if is_no_room(&error) => {
+                tracing::warn!(%error, "no snapshot: it is taken when there is room");
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     /// Takes a snapshot, then removes what only older ones needed.

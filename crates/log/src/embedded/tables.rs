@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tidings_event::block::{Block, BodyBuilder, events};
-use tidings_event::{Offset, TopicId, TopicPartition};
+use tidings_event::{Offset, Timestamp, TopicId, TopicPartition};
 
 use super::fields::{Fields, Put, short};
 use crate::partition_log::{Journal, Retention, Table, TableChange, TopicSpec};
@@ -18,6 +18,9 @@ pub(crate) const INTERNAL: u32 = 1000;
 const TOPICS: Table = Table(INTERNAL);
 /// Trim points: topic and partition -> offset.
 const TRIMS: Table = Table(INTERNAL + 1);
+/// The wall clock when retention last believed it, under one key.
+const WALL: Table = Table(INTERNAL + 2);
+const WALL_KEY: &[u8] = b"wall";
 
 /// A topic as the engine knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +89,13 @@ impl Tables {
         self.topic(id).is_none_or(|topic| !topic.dropped)
     }
 
+    /// The wall clock when retention last believed it.
+    pub(crate) fn wall(&self) -> Option<Timestamp> {
+        let inner = self.read();
+        let value = inner.maps.get(&WALL)?.get(WALL_KEY)?;
+        Fields(value).u64().map(Timestamp)
+    }
+
     /// Durable trim points of a journal's partitions.
     pub(crate) fn trims(&self, journal: Journal) -> Vec<(TopicPartition, u64)> {
         let inner = self.read();
@@ -146,6 +156,12 @@ pub(crate) fn trim_change(partition: TopicPartition, trim: u64) -> TableChange {
     key.extend_from_slice(&partition.partition.0.to_be_bytes());
     let value = Bytes::copy_from_slice(&trim.to_le_bytes());
     TableChange { table: TRIMS, key: key.into(), value: Some(value) }
+}
+
+/// A record of a wall time that retention believed.
+pub(crate) fn wall_change(wall: Timestamp) -> TableChange {
+    let value = Bytes::copy_from_slice(&wall.0.to_le_bytes());
+    TableChange { table: WALL, key: Bytes::from_static(WALL_KEY), value: Some(value) }
 }
 
 fn topic_of(key: &[u8], value: &[u8]) -> Option<Topic> {

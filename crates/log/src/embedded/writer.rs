@@ -7,6 +7,7 @@ use tidings_event::TopicPartition;
 use tidings_event::block::Block;
 use tidings_telemetry::{Counter, Latency};
 
+use super::context::is_no_room;
 use super::group::{self, Ends, GROUP_BYTES_MAX, PAGE, Stamp};
 use super::journal::{JournalStore, Queued, Stop, Written};
 use super::open::index_segment;
@@ -120,7 +121,7 @@ impl Writer {
         let queued_bytes: u64 = batch.iter().map(|q| q.bytes).sum();
         let started = self.journal.context.clock.monotonic();
         if self.active.as_ref().is_none_or(|a| a.at + queued_bytes > self.segment_bytes) {
-            self.roll()?;
+            self.when_there_is_room(Self::roll)?;
         }
         let groups = split(batch, self.journal.context.options.group_bytes_max);
         let early = self.journal.context.options.sabotaged(Sabotage::AckBeforeFsync);
@@ -173,7 +174,7 @@ impl Writer {
                 std::iter::once(IoSlice::new(&front.bytes)).chain(bodies).chain([padding])
             })
             .collect();
-        active.file.write_all_at(&slices, start)?;
+        write_when_there_is_room(&self.journal, &*active.file, &slices, start)?;
         active.at = at;
         let mut core = self.journal.core();
         core.last_ends = ends;
@@ -216,7 +217,8 @@ impl Writer {
         }
         drop(core);
         let slices = [IoSlice::new(&front.bytes), IoSlice::new(&ZEROS[..front.padding])];
-        active.file.write_all_at(&slices, active.at - front.total as u64)?;
+        let start = active.at - front.total as u64;
+        write_when_there_is_room(&self.journal, &*active.file, &slices, start)?;
         self.sync()
     }
 
@@ -228,10 +230,20 @@ impl Writer {
         }
     }
 
+    /// Does something that starts over when the disk is full.
+    fn when_there_is_room(&mut self, work: impl Fn(&mut Self) -> io::Result<()>) -> io::Result<()> {
+        loop {
+            match work(self) {
+                Err(error) if is_no_room(&error) && self.journal.wait_for_room() => {}
+                done => return done,
+            }
+        }
+    }
+
     fn roll(&mut self) -> io::Result<()> {
         let journal = &self.journal;
         let options = &journal.context.options;
-        if let Some(active) = &self.active {
+        if let Some(active) = self.active.take() {
             let seq = journal.core().last_seq;
             self.previous = End { segment: active.number, position: active.at, seq };
             self.index(active.number);
@@ -267,6 +279,22 @@ impl Writer {
 impl Written {
     fn share(&self) -> Self {
         Self { seq: self.seq, segment: self.segment, page: self.page, blocks: self.blocks.clone() }
+    }
+}
+
+/// Writes; on a full disk the same bytes again until they fit. None of them was synced, so that
+/// nothing is in doubt.
+fn write_when_there_is_room(
+    journal: &JournalStore,
+    file: &dyn DiskFile,
+    slices: &[IoSlice<'_>],
+    at: u64,
+) -> io::Result<()> {
+    loop {
+        match file.write_all_at(slices, at) {
+            Err(error) if is_no_room(&error) && journal.wait_for_room() => {}
+            done => return done,
+        }
     }
 }
 

@@ -1,0 +1,223 @@
+//! The engine at its limits: a full disk, a full queue, a full journal, a failing disk, a clock that
+//! jumps.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings_event::{Clock, ManualClock, Offset, Timestamp, TopicPartition};
+use tidings_telemetry::{Gauge, Recorder};
+
+use super::*;
+use crate::conformance::fixture::{
+    DAY, NOW, append, block, commit, fill, partition, read_all, set, topic,
+};
+use crate::fake_disk::{Call, EIO, ENOSPC, FakeDisk};
+use crate::partition_log::PendingError;
+
+struct Rig {
+    log: Arc<EmbeddedLog>,
+    clock: Arc<ManualClock>,
+    recorder: Arc<Recorder>,
+}
+
+fn open_at(disk: &FakeDisk, options: EmbeddedOptions, wall: Timestamp) -> Rig {
+    let clock = Arc::new(ManualClock::at(wall));
+    let recorder = Recorder::new();
+    let (disk, its_clock) = (Arc::new(disk.clone()), Arc::clone(&clock));
+    let log = EmbeddedLog::open(disk, Path::new("/log"), options, its_clock, Arc::clone(&recorder));
+    Rig { log: log.unwrap(), clock, recorder }
+}
+
+fn open(disk: &FakeDisk, options: EmbeddedOptions) -> Arc<EmbeddedLog> {
+    open_at(disk, options, NOW).log
+}
+
+fn options() -> EmbeddedOptions {
+    EmbeddedOptions { mark_after: None, ..EmbeddedOptions::default() }
+}
+
+fn after(wall: Timestamp, passed: Duration) -> Timestamp {
+    Timestamp(wall.0 + passed.as_nanos() as u64)
+}
+
+#[tokio::test]
+async fn a_write_that_does_not_fit_is_done_when_there_is_room() {
+    // What fails is a group, the index of a full segment, or the next segment: its name or header.
+    for (call, nth) in [(Call::Write, 0), (Call::Write, 1), (Call::Open, 0), (Call::Open, 1)] {
+        let disk = FakeDisk::new();
+        let small = EmbeddedOptions {
+            segment_bytes_min: 64 << 10,
+            segment_bytes_max: 64 << 10,
+            ..options()
+        };
+        let log = open(&disk, small.clone());
+        let id = partition(&*log, 1).await;
+        let mut stored = vec![];
+        for base in 0..4 {
+            disk.fail(call, nth, ENOSPC);
+            let next = block(&*log, id, base, (1, 30_000));
+            append(&*log, next.clone()).await;
+            stored.push(next);
+        }
+        assert_eq!(log.health(), Ok(()), "{call:?} {nth}");
+        assert_eq!(read_all(&*log, id).await, stored, "{call:?} {nth}");
+        drop(log);
+        let log = open(&disk.copy(), small);
+        assert_eq!(read_all(&*log, id).await, stored, "{call:?} {nth}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_queued_counts_as_used() {
+    let disk = FakeDisk::new();
+    disk.limit(12 << 20);
+    let log = open(&disk, options());
+    let id = partition(&*log, 1).await;
+    disk.hold_syncs();
+    let mut pending = vec![];
+    let refused = loop {
+        let next = block(&*log, id, pending.len() as u64, (1, 200_000));
+        match log.append(vec![next]) {
+            Ok(accepted) => pending.push(accepted),
+            Err(refused) => break refused,
+        }
+    };
+    assert_eq!(refused, AppendError::StorageFull);
+    disk.release_syncs();
+    for accepted in pending {
+        accepted.await.unwrap();
+    }
+    assert_eq!(log.health(), Ok(()));
+}
+
+#[tokio::test]
+async fn a_failed_write_makes_its_journal_read_only_and_no_other() {
+    let disk = FakeDisk::new();
+    let Rig { log, recorder, .. } = open_at(&disk, options(), NOW);
+    let id = partition(&*log, 1).await;
+    log.ensure_topic(&topic(2, 1, 30 * DAY)).await.unwrap();
+    let stored = fill(&*log, id, 3).await;
+    disk.fail(Call::Write, 0, EIO);
+    let next = block(&*log, id, 3, (1, 10));
+    assert_eq!(log.append(vec![next]).unwrap().await, Err(PendingError));
+    let next = block(&*log, id, 4, (1, 10));
+    assert_eq!(log.append(vec![next]).unwrap_err(), AppendError::ReadOnly);
+    assert!(log.health().unwrap_err().contains("journal short is read-only"));
+    assert_eq!(recorder.gauge(Gauge::LogReadOnly), 1);
+    assert_eq!(read_all(&*log, id).await, stored);
+    append(&*log, block(&*log, TopicPartition::new(2, 0), 0, (1, 10))).await;
+    commit(&*log, vec![set(Table::CURSORS, "key", "value")]).await;
+    drop(log);
+    let log = open(&disk, options());
+    assert_eq!(log.health(), Ok(()));
+    assert!(read_all(&*log, id).await.starts_with(&stored));
+}
+
+#[tokio::test]
+async fn the_oldest_segments_go_when_a_journal_is_full() {
+    let disk = FakeDisk::new();
+    let small = EmbeddedOptions {
+        segment_bytes_min: 32 << 10,
+        segment_bytes_max: 32 << 10,
+        journal_bytes_max: 100 << 10,
+        ..options()
+    };
+    let log = open(&disk, small.clone());
+    let busy = partition(&*log, 1).await;
+    let quiet = TopicPartition::new(1, 1);
+    append(&*log, block(&*log, quiet, 0, (1, 100))).await;
+    let mut stored = fill(&*log, busy, 0).await;
+    for base in 0..40 {
+        let next = block(&*log, busy, base, (1, 7000));
+        append(&*log, next.clone()).await;
+        stored.push(next);
+    }
+    append(&*log, block(&*log, quiet, 1, (1, 100))).await;
+    let short = || disk.files().into_iter().filter(|(path, _)| path.starts_with("/log/short"));
+    let bytes = || short().filter(|(p, _)| p.extension() == Some("seg".as_ref()));
+    assert!(bytes().map(|(_, bytes)| bytes).sum::<u64>() > 300_000);
+    let lost = log.trim(NOW).await;
+    assert!(bytes().map(|(_, bytes)| bytes).sum::<u64>() <= 100 << 10);
+    let trim = log.bounds(busy).unwrap().trim;
+    assert_eq!(lost.iter().find(|(id, _)| *id == busy), Some(&(busy, trim.0)));
+    assert_eq!(log.bounds(quiet).unwrap().trim, Offset(1));
+    let asked = Offset(trim.0 - 1);
+    let refused = log.read(busy, asked, 1).await.unwrap_err();
+    assert_eq!(refused, ReadError::Trimmed { asked, trim });
+    let kept = stored.split_off(trim.0 as usize);
+    assert_eq!(read_all(&*log, busy).await, kept);
+    drop(log);
+    let log = open(&disk, small);
+    assert_eq!(log.bounds(busy).unwrap().trim, trim);
+    assert_eq!(read_all(&*log, busy).await, kept);
+}
+
+#[tokio::test]
+async fn a_full_queue_says_when_to_try_again() {
+    let disk = FakeDisk::new();
+    let log = open(&disk, EmbeddedOptions { queue_bytes_max: 100_000, ..options() });
+    let id = partition(&*log, 1).await;
+    disk.hold_syncs();
+    let mut pending = vec![];
+    let refused = loop {
+        let next = block(&*log, id, pending.len() as u64, (1, 30_000));
+        match log.append(vec![next]) {
+            Ok(accepted) => pending.push(accepted),
+            Err(refused) => break refused,
+        }
+    };
+    assert_eq!(pending.len(), 3);
+    assert!(log.pressure(Journal::Short).is_high());
+    let AppendError::Full { retry_after } = refused else { panic!("{refused}") };
+    assert!(retry_after >= Duration::from_millis(1) && retry_after < Duration::from_secs(1));
+    // Nothing of it was stored: the tail did not move.
+    assert_eq!(log.bounds(id).unwrap().tail, Offset(3));
+    disk.release_syncs();
+    for accepted in pending {
+        accepted.await.unwrap();
+    }
+    assert_eq!(log.pressure(Journal::Short).queued_bytes, 0);
+    append(&*log, block(&*log, id, 3, (1, 30_000))).await;
+}
+
+#[tokio::test]
+async fn a_clock_that_jumped_across_a_restart_ages_nothing_until_it_is_stable() {
+    let minutes = |count: u64| Duration::from_secs(60 * count);
+    for (moved, believed) in [(6 * DAY, true), (8 * DAY, false)] {
+        let disk = FakeDisk::new();
+        let log = open(&disk, options());
+        let id = partition(&*log, 1).await;
+        fill(&*log, id, 3).await;
+        assert_eq!(log.trim(NOW).await, []);
+        drop(log);
+        let wall = after(NOW, moved);
+        let Rig { log, clock, recorder } = open_at(&disk, options(), wall);
+        let doubted = |want: bool| {
+            assert_eq!(recorder.gauge(Gauge::LogWallDoubted), i64::from(want), "{moved:?}");
+        };
+        let trim = async || log.trim(clock.wall()).await;
+        if !believed {
+            assert_eq!(trim().await, []);
+            doubted(true);
+            clock.advance(minutes(9));
+            assert_eq!(trim().await, []);
+            // It jumps once more: the wait begins anew.
+            clock.set_wall(after(clock.wall(), 2 * DAY));
+            clock.advance(minutes(2));
+            assert_eq!(trim().await, []);
+            clock.advance(minutes(9));
+            assert_eq!(trim().await, []);
+            clock.advance(minutes(2));
+        }
+        assert_eq!(trim().await.len(), 1, "{moved:?}");
+        doubted(false);
+        assert_eq!(log.bounds(id).unwrap().trim, Offset(3));
+        // What is believed now is on record.
+        let wall = clock.wall();
+        drop((log, doubted));
+        let log = open_at(&disk, options(), after(wall, 6 * DAY)).log;
+        append(&*log, block(&*log, id, 3, (1, 10))).await;
+        assert_eq!(log.trim(after(wall, 6 * DAY)).await.len(), 1);
+    }
+}
