@@ -39,8 +39,8 @@ async fn one(args: &Args) -> Result<Round, BenchError> {
     let reader = Client::connect(&server.url).await?;
     let mut consumers = JoinSet::new();
     consumers.spawn(async move {
-        let mut histogram =
-            Histogram::<u64>::new(3).map_err(|e| BenchError::Check(e.to_string()))?;
+        let mut histogram = Histogram::<u64>::new_with_bounds(1, 60_000_000, 3)
+            .map_err(|e| BenchError::Check(e.to_string()))?;
         consume::take(reader, "bench".into(), total, |delivered| {
             let now = clock.wall().0;
             for event in delivered.events() {
