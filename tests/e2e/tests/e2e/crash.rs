@@ -9,6 +9,7 @@ use tidings_client::{Backoff, Client, PublisherOptions};
 use tidings_e2e::{Chronicle, Server, TestEvent, Thresholds, Witness, indicator, soon, subscribe};
 use tokio::task::JoinSet;
 
+/// Kills of an ordinary run; `TIDINGS_KILL_CYCLES` asks for more.
 const CYCLES: u64 = 20;
 const PER_CYCLE: u64 = 2_000;
 const KILL_AFTER: usize = 400;
@@ -101,13 +102,15 @@ async fn twenty_kills_lose_nothing_acknowledged_and_invent_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let (data, chronicle) = (dir.path().join("data"), Chronicle::open(dir.path()));
     chronicle.subscription("all", &["analysis/**"]);
+    let asked = std::env::var("TIDINGS_KILL_CYCLES").ok().and_then(|n| n.parse().ok());
+    let cycles = asked.unwrap_or(CYCLES);
     let mut acknowledged = 0;
-    for n in 0..CYCLES {
+    for n in 0..cycles {
         acknowledged += cycle(&data, n * PER_CYCLE, &chronicle, End::Kill).await;
     }
-    read_to_the_end(&data, CYCLES * PER_CYCLE, &chronicle).await;
+    read_to_the_end(&data, cycles * PER_CYCLE, &chronicle).await;
     chronicle.judge(&Thresholds {
-        min_acked: KILL_AFTER * CYCLES as usize,
+        min_acked: KILL_AFTER * cycles as usize,
         min_deliveries: acknowledged,
         expect_marks: vec!["crash".to_owned()],
         expect_redelivery: true,
