@@ -8,3 +8,6 @@ include!(concat!(env!("OUT_DIR"), "/tidings.v1.rs"));
 
 /// The public descriptor set, for gRPC reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+#[cfg(test)]
+mod tests;

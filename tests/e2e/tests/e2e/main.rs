@@ -6,6 +6,7 @@ mod command_line;
 mod crash;
 mod damage;
 mod demo;
+mod fixture;
 mod guide;
 mod order;
 mod rest;
