@@ -49,6 +49,8 @@ pub(crate) struct Recovered {
     pub(crate) counted: (u64, u64),
     /// Segment files whose header is unreadable.
     pub(crate) unreadable: Vec<PathBuf>,
+    /// Those of them that hold more than a header, and nothing that can be salvaged.
+    pub(crate) lost: Vec<PathBuf>,
 }
 
 /// A segment file as it was found.
@@ -142,7 +144,15 @@ pub(crate) fn recover(
             tracing::warn!(file = %path.display(), salvaged, "segment header is unreadable");
             recovered.unreadable.push(path.clone());
         }
-        let Some(header) = header else { continue };
+        let Some(header) = header else {
+            let file = source.disk.open(path, OpenMode::Read).map_err(OpenError::io(path))?;
+            // Groups are only written behind a durable header: this one was there.
+            if file.len().map_err(OpenError::io(path))? > PAGE as u64 {
+                tracing::error!(file = %path.display(), "a segment of the log is lost");
+                recovered.lost.push(path.clone());
+            }
+            continue;
+        };
         let accepted = files[at + 1..]
             .iter()
             .find_map(|next| next.header.map(|n| n.previous))

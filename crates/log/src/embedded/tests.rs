@@ -201,6 +201,29 @@ async fn the_loss_of_the_very_last_acknowledged_group_is_named() {
 }
 
 #[tokio::test]
+async fn a_segment_that_is_lost_whole_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    log.ensure_topic(&spec(7)).await.unwrap();
+    put(&log, 0, b"first").await;
+    put(&log, 2, b"second").await;
+    log.close().await;
+    drop(log);
+    let path = segments(dir.path(), "short")[0].clone();
+    let whole = fs::read(&path).unwrap();
+    let mut bytes = whole.clone();
+    bytes[..8192].fill(0);
+    fs::write(&path, bytes).unwrap();
+    let report = check(&SystemDisk, dir.path()).unwrap();
+    assert_eq!((report.is_sound(), report.unreadable), (false, vec![path.clone()]));
+    // A file that holds no more than its header was being created: nothing is lost with it.
+    fs::write(&path, vec![0; 4096]).unwrap();
+    assert!(check(&SystemDisk, dir.path()).unwrap().is_sound());
+    fs::write(&path, whole).unwrap();
+    assert!(check(&SystemDisk, dir.path()).unwrap().is_sound());
+}
+
+#[tokio::test]
 async fn a_torn_tail_is_discarded_once_and_does_not_come_back() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
