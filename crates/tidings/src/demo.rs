@@ -85,7 +85,7 @@ async fn drive(url: &str, args: &DemoArgs, json: bool) -> Result<Summary, DemoEr
         let (client, board) = (client.clone(), Arc::clone(&board));
         tasks.spawn(consumers::run(client, board, plan.consumers[place].clone(), place));
     }
-    let mut table = table::Table::new(Arc::clone(&board), json);
+    let mut table = table::Table::new(Arc::clone(&board), args.length(), json);
     let published = tokio::select! {
         published = producer::run(&client, Arc::clone(&board), args) => published,
         failed = first_failure(&mut tasks) => Err(failed),

@@ -35,6 +35,13 @@ pub(crate) struct DemoArgs {
     pub(crate) timeframe: Option<Timeframe>,
 }
 
+impl DemoArgs {
+    /// Length of a timed run; `None` when it ends with its files.
+    pub(super) fn length(&self) -> Option<Duration> {
+        self.csv.is_empty().then_some(self.duration)
+    }
+}
+
 /// A whole number of seconds, or one with `s`, `m` or `h`.
 fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = match text.strip_suffix(['s', 'm', 'h']) {

@@ -23,6 +23,8 @@ pub(super) fn histogram(max: u64) -> Histogram<u64> {
 /// Draws the board again and again, over itself.
 pub(super) struct Table {
     board: Arc<Board>,
+    /// Length of a timed run; bars from files end when everybody has everything.
+    length: Option<Duration>,
     visible: bool,
     lines: usize,
     start: Duration,
@@ -31,10 +33,11 @@ pub(super) struct Table {
 
 impl Table {
     /// A table on standard error, unless that is no terminal or JSON was asked for.
-    pub(super) fn new(board: Arc<Board>, json: bool) -> Self {
+    pub(super) fn new(board: Arc<Board>, length: Option<Duration>, json: bool) -> Self {
         let start = board.clock.monotonic();
         let before = (start, 0, vec![0; board.consumers.len()]);
-        Self { visible: !json && stderr().is_terminal(), board, lines: 0, start, before }
+        let visible = !json && stderr().is_terminal();
+        Self { visible, board, length, lines: 0, start, before }
     }
 
     /// Draws for ever; also keeps the highest lag of every consumer up to date.
@@ -62,6 +65,17 @@ impl Table {
         let _shown = stderr().write_all(format!("{up}{cleared}").as_bytes());
     }
 
+    /// How much of the run is over, 0..=1.
+    fn share(&self, now: Duration) -> f64 {
+        if let Some(length) = self.length {
+            return (now - self.start).as_secs_f64() / length.as_secs_f64().max(1e-3);
+        }
+        let consumers = &self.board.consumers;
+        let received: u64 = consumers.iter().map(|t| t.received.load(Ordering::Relaxed)).sum();
+        let expected: u64 = consumers.iter().map(|t| self.board.expected(t)).sum();
+        received as f64 / expected.max(1) as f64
+    }
+
     fn text(&mut self) -> String {
         let now = self.board.clock.monotonic();
         let seconds = (now - self.before.0).as_secs_f64().max(1e-3);
@@ -69,7 +83,8 @@ impl Table {
         let per_second = |now: u64, before: u64| (now.saturating_sub(before)) as f64 / seconds;
         let rate = per_second(published, self.before.1);
         let mut text = format!(
-            "{:>5.1} s  published {published:>10}  {rate:>9.0}/s\n{:<11}{:<16}{:>11}{:>10}{:>10}{:>10}{:>9}  order\n",
+            "{}  {:>5.1} s  published {published:>10}  {rate:>9.0}/s\n{:<11}{:<16}{:>11}{:>10}{:>10}{:>10}{:>9}  order\n",
+            bar(self.share(now)),
             (now - self.start).as_secs_f64(),
             "consumer",
             "how",
@@ -100,3 +115,13 @@ impl Table {
         text
     }
 }
+
+/// A progress bar of 20 places.
+fn bar(share: f64) -> String {
+    let share = share.clamp(0.0, 1.0);
+    let full = (share * 20.0) as usize;
+    format!("[{}{}] {:>3.0} %", "#".repeat(full), "-".repeat(20 - full), share * 100.0)
+}
+
+#[cfg(test)]
+mod tests;

@@ -73,5 +73,6 @@ fn a_bad_row_ends_it_with_its_place() {
     .unwrap();
     let ended = run(dir.path(), &["demo", "--csv", "BAD-1d.csv"]);
     assert_eq!(ended.code, Some(1));
-    assert!(ended.stderr.contains("BAD-1d.csv") && ended.stderr.contains('2'), "{}", ended.stderr);
+    let place = "BAD-1d.csv, line 2, column `Low`";
+    assert!(ended.stderr.contains(place), "{}", ended.stderr);
 }
