@@ -11,8 +11,13 @@ use prost::Message;
 use prost_types::FileDescriptorSet;
 use prost_types::field_descriptor_proto::Type;
 
-const FILES: [&str; 3] =
-    ["tidings/v1/publisher.proto", "tidings/v1/consumer.proto", "tidings/v1/problem.proto"];
+const FILES: [&str; 5] = [
+    "tidings/v1/publisher.proto",
+    "tidings/v1/consumer.proto",
+    "tidings/v1/admin.proto",
+    "tidings/v1/analysis_stream.proto",
+    "tidings/v1/problem.proto",
+];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = "../../proto";

@@ -40,10 +40,11 @@ fn integer() -> impl Strategy<Value = u64> {
 }
 
 fn value() -> impl Strategy<Value = v1::Value> {
-    let parts = (of(number()), choice(), text(), of(unit()));
-    parts.prop_map(|(value, status, signal, confidence)| {
+    let parts = (of(number()), choice(), text(), of(unit()), vec(any::<u8>(), 0..33));
+    parts.prop_map(|(value, status, signal, confidence, definition)| {
         let silent = value.is_none() && matches!(status, 0 | 1);
-        v1::Value { value, status: if silent { 2 } else { status }, signal, confidence }
+        let status = if silent { 2 } else { status };
+        v1::Value { value, status, signal, confidence, definition: definition.into() }
     })
 }
 
@@ -163,8 +164,14 @@ fn summary() -> impl Strategy<Value = Payload> {
 }
 
 fn interval_complete() -> impl Strategy<Value = Payload> {
-    any::<(u32, u32)>().prop_map(|(expected, published)| {
-        Payload::IntervalComplete(v1::IntervalComplete { expected, published })
+    let parts = (any::<(u32, u32)>(), vec(text(), 0..3), choice());
+    parts.prop_map(|((expected, published), missing, expected_from)| {
+        Payload::IntervalComplete(v1::IntervalComplete {
+            expected,
+            published,
+            missing,
+            expected_from,
+        })
     })
 }
 

@@ -209,7 +209,7 @@ fn value(name: &str, bar: &Bar, reading: Reading) -> v1::Value {
         value: reading.value(),
         status: status.into(),
         signal: signal.to_owned(),
-        confidence: None,
+        ..v1::Value::default()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The services and messages of `tidings.v1`, generated from `proto/tidings/v1`.
 //!
 //! `repeated Event` fields hold the events' bytes: see `build.rs`.
-#![expect(missing_docs, reason = "generated: the .proto files are the documentation")]
+#![expect(missing_docs, non_camel_case_types, reason = "generated: the .proto files say it")]
 #![allow(clippy::all, clippy::allow_attributes, clippy::too_many_lines, reason = "generated")]
 
 include!(concat!(env!("OUT_DIR"), "/tidings.v1.rs"));

@@ -23,7 +23,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("admit", &["catalog", "log", "shape", "event", "telemetry"]),
     ("deliver", &["catalog", "log", "match", "shape", "event", "telemetry"]),
     ("insight", &["catalog", "log", "event", "telemetry"]),
-    ("serve", &["wire", "admit", "deliver", "insight", "catalog", "log", "event", "telemetry"]),
+    ("serve", &["wire", "admit", "deliver", "insight", "catalog", "log", "shape", "event", "telemetry"]),
     ("sink", &["deliver", "client", "catalog", "event", "telemetry"]),
     ("plugin", &["shape", "deliver", "catalog", "event", "telemetry"]),
 ];

@@ -57,6 +57,11 @@ static CORRELATION_KIND: Enum = Enum {
     names: &[(0, "CORRELATION_KIND_UNSPECIFIED"), (1, "FULL"), (2, "CLUSTER"), (3, "PAIRS")],
 };
 
+static EXPECTED_FROM: Enum = Enum {
+    name: "ExpectedFrom",
+    names: &[(0, "EXPECTED_FROM_UNSPECIFIED"), (1, "DECLARED"), (2, "LEARNED")],
+};
+
 /// The event itself.
 pub(crate) static EVENT: Message = Message {
     name: "Event",
@@ -110,6 +115,7 @@ static VALUE: Message = Message {
         field(2, "status", Plain, Shape::Enum(&VALUE_STATUS)),
         field(3, "signal", Plain, Text),
         ranged(4, "confidence", Range::Unit),
+        field(5, "definition", Plain, Shape::Bytes),
     ],
 };
 
@@ -286,5 +292,10 @@ static INTERVAL_COMPLETE: Message = Message {
     name: "IntervalComplete",
     form: Form::Object,
     rule: Rule::Free,
-    fields: &[field(1, "expected", Plain, Uint32), field(2, "published", Plain, Uint32)],
+    fields: &[
+        field(1, "expected", Plain, Uint32),
+        field(2, "published", Plain, Uint32),
+        field(3, "missing", Repeated, Text),
+        field(4, "expected_from", Plain, Shape::Enum(&EXPECTED_FROM)),
+    ],
 };
