@@ -6,10 +6,14 @@
 //! TLV extensions; its own CRC-32C covers the body's. `docs/spec/log-format.md` is the byte table.
 
 mod body;
+mod extensions;
 mod header;
+mod key_notes;
 
 pub use body::{BodyBuilder, BodyError, Events, crc32c, events};
+pub use extensions::{EXTENSION_BYTES_MAX, extension, extension_type, put_extension};
 pub use header::{BlockHeader, FIXED_BYTES, Flags, HEADER_BYTES_MAX, HeaderError, ProducerStamp};
+pub use key_notes::{KEY_NOTES_MAX, KeyNote, KeyNotes, KeyState};
 
 use bytes::Bytes;
 

@@ -51,6 +51,8 @@ pub struct Envelope<'a> {
     pub matrix_id: &'a str,
     /// Of a correlation.
     pub correlation_kind: CorrelationKind,
+    /// Whether an indicator in it carries the hash of its definition.
+    pub has_definitions: bool,
     /// Where the payload message lies in the event's bytes.
     pub payload: Range<usize>,
 }

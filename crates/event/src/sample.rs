@@ -40,7 +40,8 @@ fn integer() -> impl Strategy<Value = u64> {
 }
 
 fn value() -> impl Strategy<Value = v1::Value> {
-    let parts = (of(number()), choice(), text(), of(unit()), vec(any::<u8>(), 0..33));
+    let definition = prop_oneof![Just(Vec::new()), vec(any::<u8>(), 8..33)];
+    let parts = (of(number()), choice(), text(), of(unit()), definition);
     parts.prop_map(|(value, status, signal, confidence, definition)| {
         let silent = value.is_none() && matches!(status, 0 | 1);
         let status = if silent { 2 } else { status };

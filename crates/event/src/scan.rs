@@ -82,6 +82,7 @@ fn empty<'a>() -> Scanned<'a> {
             traceparent: "",
             matrix_id: "",
             correlation_kind: CorrelationKind::Unspecified,
+            has_definitions: false,
             payload: 0..0,
         },
         seen: 0,
@@ -180,10 +181,10 @@ fn read_payload<'a>(
     into.payload = number;
     let message = reader.nested()?;
     into.envelope.payload = message.offset()..reader.offset();
-    match EVENT.field(number).map(|field| field.shape) {
-        Some(Shape::Message(table)) => payload::check(table, message),
-        _ => Ok(()),
+    if let Some(Shape::Message(table)) = EVENT.field(number).map(|field| field.shape) {
+        into.envelope.has_definitions = payload::check(table, message)?;
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ pub struct BlockHeader {
     /// The producer's attempt, when sequenced.
     pub producer: Option<ProducerStamp>,
     /// Extensions: `u16 type, u16 length, bytes`, padded with zeros to 8. Reserved types: 1 origin,
-    /// 2 encryption key id, 3 schema ids, 4 trace.
+    /// 2 encryption key id, 3 schema ids, 4 trace, 5 key notes.
     pub extensions: Bytes,
 }
 

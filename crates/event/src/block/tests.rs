@@ -74,6 +74,46 @@ proptest! {
     }
 }
 
+fn any_note() -> impl Strategy<Value = KeyNote> {
+    let states = [KeyState::Gap, KeyState::Late, KeyState::Repeat, KeyState::Reset];
+    let parts = (any::<u32>(), proptest::sample::select(states.to_vec()), any::<[u64; 2]>());
+    parts.prop_map(|(index, state, [expected, seen])| KeyNote { index, state, expected, seen })
+}
+
+proptest! {
+    #[test]
+    fn key_notes_survive_their_header(header in any_header(), all in proptest::collection::vec(any_note(), 0..90)) {
+        let mut notes = KeyNotes::default();
+        all.iter().for_each(|note| notes.push(*note));
+        prop_assert_eq!(notes.notes.len() + notes.overflow as usize, all.len());
+        let mut extensions = Vec::new();
+        prop_assert!(put_extension(&mut extensions, extension_type::TRACE, &[7; 3]));
+        prop_assert!(put_extension(&mut extensions, extension_type::KEY_NOTES, &notes.encode()));
+        let mut bytes = vec![];
+        BlockHeader { extensions: extensions.into(), ..header }.encode(&mut bytes);
+        let (read, _) = BlockHeader::decode(&bytes).unwrap();
+        prop_assert_eq!(KeyNotes::of(&read), Some(notes));
+        prop_assert_eq!(extension(&read.extensions, extension_type::TRACE), Some(&[7; 3][..]));
+        prop_assert_eq!(extension(&read.extensions, 9), None);
+    }
+
+    #[test]
+    fn any_extensions_are_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+        let _found = extension(&bytes, extension_type::KEY_NOTES);
+        let _notes = KeyNotes::decode(&bytes);
+    }
+}
+
+#[test]
+fn extensions_that_do_not_fit_are_left_out() {
+    let mut extensions = Vec::new();
+    assert!(put_extension(&mut extensions, 4, &[1; EXTENSION_BYTES_MAX - 12]));
+    assert!(!put_extension(&mut extensions, 5, &[1; 5]));
+    assert!(put_extension(&mut extensions, 5, &[1; 4]));
+    assert_eq!(extensions.len(), EXTENSION_BYTES_MAX);
+    assert_eq!(extension(&extensions, 5), Some(&[1; 4][..]));
+}
+
 #[test]
 fn a_body_has_a_limit_and_says_where_it_breaks() {
     let mut builder = BodyBuilder::default();

@@ -18,10 +18,14 @@ struct Seen<'a> {
     choice: i32,
     /// The string in field 1.
     first: &'a str,
+    /// How long the bytes are; no message has two such fields.
+    bytes: usize,
+    /// Whether an indicator's definition stands here or below.
+    defined: bool,
 }
 
-/// Checks one message to its end.
-pub(super) fn check(message: &'static Message, mut reader: Reader<'_>) -> Result<(), Fault> {
+/// Checks one message to its end. Whether an indicator's definition stands in it.
+pub(super) fn check(message: &'static Message, mut reader: Reader<'_>) -> Result<bool, Fault> {
     let start = reader.clone();
     let mut seen = Seen::default();
     while let Some((number, wire)) = reader.tag()? {
@@ -33,7 +37,8 @@ pub(super) fn check(message: &'static Message, mut reader: Reader<'_>) -> Result
         check_field(field, wire, &mut reader, &mut seen)
             .map_err(|fault| within(fault, &place(message, field, start.clone(), here)))?;
     }
-    check_rule(message.rule, &seen)
+    check_rule(message.rule, &mut seen)?;
+    Ok(seen.defined)
 }
 
 #[inline]
@@ -76,8 +81,14 @@ fn check_value<'a>(
         Shape::Bool => boolean(reader).map(drop),
         Shape::Uint32 => uint32(reader).map(drop),
         Shape::Uint64 => uint64(reader).map(drop),
-        Shape::Bytes | Shape::Id => reader.bytes().map(drop),
-        Shape::Message(message) => check(message, reader.nested()?),
+        Shape::Bytes | Shape::Id => {
+            seen.bytes = reader.bytes()?.len();
+            Ok(())
+        }
+        Shape::Message(message) => {
+            seen.defined |= check(message, reader.nested()?)?;
+            Ok(())
+        }
         Shape::Enum(_) => {
             seen.choice = choice(reader)?;
             Ok(())
@@ -93,7 +104,7 @@ fn check_value<'a>(
 }
 
 /// What must hold across a message's fields.
-fn check_rule(rule: Rule, seen: &Seen<'_>) -> Result<(), Fault> {
+fn check_rule(rule: Rule, seen: &mut Seen<'_>) -> Result<(), Fault> {
     match rule {
         Rule::Free => Ok(()),
         // An encoder leaves out a value that is all defaults.
@@ -103,12 +114,26 @@ fn check_rule(rule: Rule, seen: &Seen<'_>) -> Result<(), Fault> {
             // A status of a later version is a reason too.
             let silent = [ValueStatus::Unspecified as i32, ValueStatus::Ok as i32];
             let absent = seen.fields & 2 == 0;
-            if absent && silent.contains(&seen.choice) { Err(no_reason()) } else { Ok(()) }
+            if absent && silent.contains(&seen.choice) {
+                return Err(no_reason());
+            }
+            // Bytes without a length are bytes that are absent.
+            seen.defined = seen.bytes != 0;
+            if seen.defined { definition(seen.bytes) } else { Ok(()) }
         }
         Rule::Elements if seen.fields & 2 == 0 => Err(missing("", "at least one is required")),
         Rule::Typed if seen.first.is_empty() => Err(missing("type", "each pattern has a type")),
         Rule::Elements | Rule::Typed => Ok(()),
     }
+}
+
+/// The length of a definition's hash.
+#[inline]
+fn definition(length: usize) -> Result<(), Fault> {
+    if (8..=32).contains(&length) {
+        return Ok(());
+    }
+    Err(invalid("definition", format!("a definition's hash has 8 to 32 bytes, this one {length}")))
 }
 
 #[cold]

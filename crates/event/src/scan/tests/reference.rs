@@ -139,6 +139,7 @@ fn is_indicator(entry: &[u8]) -> Option<bool> {
     Some(
         named
             && unit(value.confidence)
+            && matches!(value.definition.len(), 0 | 8..=32)
             && (value.value.is_some() || ![0, 1].contains(&value.status)),
     )
 }
@@ -385,6 +386,12 @@ fn same(envelope: &Envelope<'_>, event: &v1::Event) {
         _ => ("", CorrelationKind::Unspecified as i32),
     };
     assert_eq!((envelope.matrix_id, envelope.correlation_kind as i32), (matrix, kind));
+    assert_eq!(envelope.has_definitions, has_definitions(event));
+}
+
+fn has_definitions(event: &v1::Event) -> bool {
+    let Some(Payload::Indicators(payload)) = &event.payload else { return false };
+    payload.values.values().any(|value| !value.definition.is_empty())
 }
 
 /// Both judge alike, and read the same of what they accept. Whether it was accepted.
