@@ -1,11 +1,14 @@
 //! Which of the known names was meant.
 
+/// A hint that names the known name nearest to what was written; empty when none is near.
+#[must_use]
+pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(written, known).map_or_else(String::new, |name| format!("did you mean `{name}`?"))
+}
+
 /// The known name nearest to what was written, when it is near: at most a third of the letters
 /// differ, case and underscores aside.
-pub(super) fn nearest<'a>(
-    written: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // Longer than any name: not worth the comparison.
     if written.len() > 64 {
         return None;

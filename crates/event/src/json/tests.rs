@@ -2,6 +2,7 @@
 
 mod golden;
 mod property;
+mod slow;
 
 use serde_json::{Value, json};
 
