@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tidings_catalog::Catalog;
+use tidings_catalog::{Catalog, Start, TopicPattern};
 use tidings_event::{Clock, Code, Offset, Position, Refusal};
 use tidings_log::{Journal, PartitionLog};
 use tidings_telemetry::Recorder;
@@ -14,14 +14,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::ack_id::{AckId, AckState};
+use crate::ephemeral;
 use crate::last_value::LastValues;
 use crate::live::Live;
-use crate::outgoing::{Pulled, SubscriptionState, SubscriptionStatus};
+use crate::outgoing::{Pulled, Run, SubscriptionState, SubscriptionStatus};
 use crate::pull::{AckRequest, PullRequest};
 use crate::reader::Reader;
 use crate::registry::Registry;
 use crate::saver::Saver;
-use crate::session::Session;
+use crate::session::{Attach, Session, SessionId};
 use crate::settings::{DeliverError, DeliverSettings};
 use crate::stage::Stage;
 use crate::state::Owner;
@@ -29,6 +30,7 @@ use crate::state::Owner;
 /// The way out: durable subscriptions and their consumers, and last values.
 pub struct Deliver {
     stage: Arc<Stage>,
+    catalog: Arc<Catalog>,
     registry: Arc<Registry>,
     values: Arc<LastValues>,
     sessions: AtomicU64,
@@ -73,6 +75,7 @@ impl Deliver {
         let stage = Arc::new(Stage { log, clock, recorder, saver, settings });
         let deliver = Arc::new(Self {
             stage,
+            catalog: Arc::clone(&catalog),
             registry,
             values,
             sessions,
@@ -129,11 +132,65 @@ impl Deliver {
         subscription: &str,
         consumer: &str,
     ) -> Result<Session, Refusal> {
+        let attach = Attach { consumer: consumer.to_owned(), ..Attach::default() };
+        self.attach_with(tenant, subscription, attach)
+    }
+
+    /// As [`Self::attach`], with a window of its own, or going on after an earlier session.
+    ///
+    /// # Errors
+    /// As [`Self::attach`].
+    pub fn attach_with(
+        &self,
+        tenant: &str,
+        subscription: &str,
+        attach: Attach,
+    ) -> Result<Session, Refusal> {
         let live = self.live(tenant, subscription)?;
-        let owner =
-            Owner { name: consumer.to_owned(), session: self.session_number(), is_stream: true };
-        let session = live.claim(owner, self.stage.log.as_ref(), self.stage.clock.as_ref())?;
-        Ok(Session::new(Arc::clone(&self.stage), live, session))
+        let owner = Owner {
+            name: attach.consumer,
+            session: self.session_number(),
+            is_stream: true,
+            window: attach.max_in_flight.map_or(u64::MAX, u64::from),
+            hears_pauses: attach.hears_pauses,
+        };
+        let follows = attach.follows.map(|earlier| earlier.0);
+        let (log, clock) = (self.stage.log.as_ref(), self.stage.clock.as_ref());
+        let session = live.claim(owner, follows, log, clock)?;
+        Ok(Session::new(Arc::clone(&self.stage), live, session, None))
+    }
+
+    /// Reads the topics that patterns select, now and later, without a cursor: what is sent counts
+    /// as settled, and where to go on is the reader's to keep ([`Session::positions`]). Of
+    /// [`Start::Positions`], a partition without one starts at 0, and one that retention has
+    /// passed begins with a gap notice.
+    ///
+    /// # Errors
+    /// `FIELD_MISSING` without a pattern; `POSITION_INVALID`, `OFFSET_OUT_OF_RANGE` for positions
+    /// of another log; `SHUTTING_DOWN`.
+    pub async fn ephemeral(
+        &self,
+        tenant: &str,
+        patterns: Vec<TopicPattern>,
+        start: Start,
+    ) -> Result<Session, Refusal> {
+        self.refuse_when_stopping()?;
+        let (log, clock) = (self.stage.log.as_ref(), self.stage.clock.as_ref());
+        let subscription =
+            ephemeral::subscription(log, &self.catalog, tenant, patterns, start).await?;
+        let session = self.session_number();
+        let live = self.registry.sign_on(session, subscription);
+        let registry = Some(Arc::clone(&self.registry));
+        let attached = Session::new(Arc::clone(&self.stage), Arc::clone(&live), session, registry);
+        let owner = Owner {
+            name: String::new(),
+            session,
+            is_stream: true,
+            window: u64::MAX,
+            hears_pauses: false,
+        };
+        live.claim(owner, None, log, clock)?;
+        Ok(attached)
     }
 
     /// Gives a pull consumer events, waiting for the first as long as it says.
@@ -168,6 +225,37 @@ impl Deliver {
         request: AckRequest,
     ) -> Result<Vec<(AckId, AckState)>, Refusal> {
         self.stage.ack(&self.live(tenant, subscription)?, request).await
+    }
+
+    /// Settles what a stream's session was sent, even after it ended: it counts unless it was
+    /// settled or went to somebody else since. One answer for each list; resolves when the cursors
+    /// are durable.
+    ///
+    /// # Errors
+    /// As [`Self::ack`].
+    pub async fn ack_sent(
+        &self,
+        tenant: &str,
+        subscription: &str,
+        session: SessionId,
+        sent: Vec<Vec<Run>>,
+    ) -> Result<Vec<AckState>, Refusal> {
+        self.stage.ack_sent(&self.live(tenant, subscription)?, session.0, sent).await
+    }
+
+    /// Gives back what a stream's session has in flight; one answer for each run.
+    ///
+    /// # Errors
+    /// `SUBSCRIPTION_UNKNOWN`.
+    pub fn nack_sent(
+        &self,
+        tenant: &str,
+        subscription: &str,
+        session: SessionId,
+        (runs, delay): (&[Run], Duration),
+    ) -> Result<Vec<AckState>, Refusal> {
+        let live = self.live(tenant, subscription)?;
+        Ok(self.stage.nack_sent(&live, session.0, runs, delay))
     }
 
     /// Gives pulled events back; they come again after the delay.
@@ -241,10 +329,15 @@ impl Deliver {
     }
 
     fn live(&self, tenant: &str, subscription: &str) -> Result<Arc<Live>, Refusal> {
+        self.refuse_when_stopping()?;
+        self.registry.find(tenant, subscription)
+    }
+
+    fn refuse_when_stopping(&self) -> Result<(), Refusal> {
         if self.stop_readers.is_cancelled() {
             return Err(Refusal::new(Code::ShuttingDown, "the service is stopping"));
         }
-        self.registry.find(tenant, subscription)
+        Ok(())
     }
 
     fn session_number(&self) -> u64 {

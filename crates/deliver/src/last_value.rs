@@ -197,7 +197,11 @@ impl LastValues {
         })
     }
 
-    fn check_rebuilt(&self) -> Result<(), Refusal> {
+    /// Whether everything that was stored before the start has been read again.
+    ///
+    /// # Errors
+    /// `REBUILDING`, with how far it is.
+    pub fn check_rebuilt(&self) -> Result<(), Refusal> {
         let sum = |of: fn(&Progress) -> &AtomicU64| -> u64 {
             self.rebuilding.iter().map(|progress| of(progress).load(Ordering::SeqCst)).sum()
         };

@@ -10,6 +10,7 @@
 mod ack_id;
 mod cursor;
 mod deliver;
+mod ephemeral;
 mod feed;
 mod last_value;
 mod live;
@@ -34,5 +35,5 @@ pub use outgoing::{
     SubscriptionStatus,
 };
 pub use pull::{AckRequest, PullRequest};
-pub use session::Session;
+pub use session::{Attach, Session, SessionId};
 pub use settings::{DeliverError, DeliverSettings};

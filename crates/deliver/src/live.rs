@@ -48,10 +48,11 @@ impl Live {
     }
 
     /// Makes a session the owner, a stream's or a pull's. A stream's is refused while anyone else
-    /// consumes; a pull's while another consumer does.
+    /// consumes, but for the session that it follows; a pull's while another consumer does.
     pub(crate) fn claim(
         &self,
         owner: Owner,
+        follows: Option<u64>,
         log: &dyn PartitionLog,
         clock: &dyn Clock,
     ) -> Result<u64, Refusal> {
@@ -65,17 +66,13 @@ impl Live {
             Some(held) if !owner.is_stream && !held.is_stream && held.name == owner.name => {
                 held.session
             }
+            Some(held) if owner.is_stream && held.is_stream && follows == Some(held.session) => {
+                take(&mut state, &owner)
+            }
             Some(held) if held.is_stream || state.pulls > 0 || state.in_flight.events > 0 => {
                 return Err(busy(&state, held));
             }
-            _ => {
-                if let Some(held) = state.owner.clone() {
-                    state.detach(held.session);
-                }
-                let session = owner.session;
-                state.owner = Some(owner.clone());
-                session
-            }
+            _ => take(&mut state, &owner),
         };
         if !owner.is_stream {
             state.pulls += 1;
@@ -128,6 +125,17 @@ impl Live {
         self.lock().closed = Some(refusal);
         self.changed.notify_waiters();
     }
+}
+
+/// Makes it the owner; what another one had in flight is due again.
+fn take(state: &mut State, owner: &Owner) -> u64 {
+    if let Some(held) = state.owner.take() {
+        let session = held.session;
+        state.owner = Some(held);
+        state.detach(session);
+    }
+    state.owner = Some(owner.clone());
+    owner.session
 }
 
 fn busy(state: &State, held: &Owner) -> Refusal {

@@ -66,6 +66,16 @@ pub enum Outgoing {
     },
     /// Offsets that will never come.
     Gap(GapNotice),
+    /// The window is full and events wait; only for those who asked to hear it.
+    Paused {
+        /// Events sent and not settled.
+        in_flight: u64,
+    },
+    /// There is room again after [`Self::Paused`].
+    Resumed {
+        /// Events sent and not settled.
+        in_flight: u64,
+    },
     /// The stream ends, and why.
     Closed(Refusal),
 }

@@ -78,8 +78,14 @@ impl Stage {
         session: u64,
         request: PullRequest,
     ) -> Result<Vec<Pulled>, Refusal> {
-        let owner = Owner { name: request.consumer, session, is_stream: false };
-        let session = live.claim(owner, self.log.as_ref(), self.clock.as_ref())?;
+        let owner = Owner {
+            name: request.consumer,
+            session,
+            is_stream: false,
+            window: u64::MAX,
+            hears_pauses: false,
+        };
+        let session = live.claim(owner, None, self.log.as_ref(), self.clock.as_ref())?;
         let mut guard = Guard { stage: self, live, session, taken: Vec::new() };
         let until = self.clock.monotonic().saturating_add(request.wait.min(WAIT_MAX));
         let ack_deadline = live.lock().subscription.spec.ack_deadline;
@@ -115,15 +121,40 @@ impl Stage {
         live: &Arc<Live>,
         request: AckRequest,
     ) -> Result<Vec<(AckId, AckState)>, Refusal> {
+        self.settle(live, |acks| {
+            let mut answers: Vec<_> =
+                request.up_to.into_iter().map(|id| (id, acks.up_to(id))).collect();
+            answers.extend(request.ack_ids.into_iter().map(|id| (id, acks.one(id))));
+            answers
+        })
+        .await
+    }
+
+    /// Settles runs that were sent to a session, which may have ended since; one answer for each
+    /// list. Resolves when the cursors are durable.
+    pub(crate) async fn ack_sent(
+        &self,
+        live: &Arc<Live>,
+        session: u64,
+        sent: Vec<Vec<Run>>,
+    ) -> Result<Vec<AckState>, Refusal> {
+        let answer =
+            |acks: &mut Acks<'_>| sent.into_iter().map(|runs| acks.runs(session, &runs)).collect();
+        self.settle(live, answer).await
+    }
+
+    async fn settle<T>(
+        &self,
+        live: &Arc<Live>,
+        act: impl FnOnce(&mut Acks<'_>) -> T,
+    ) -> Result<T, Refusal> {
         let mut saved = live.saved.subscribe();
         let (answers, counted, generation) = {
             let mut state = live.lock();
             let now = self.clock.monotonic();
             state.expire(now);
             let mut acks = Acks { stage: self, state: &mut state, now, counted: 0 };
-            let mut answers: Vec<_> =
-                request.up_to.into_iter().map(|id| (id, acks.up_to(id))).collect();
-            answers.extend(request.ack_ids.into_iter().map(|id| (id, acks.one(id))));
+            let answers = act(&mut acks);
             let counted = acks.counted;
             self.report(&mut state);
             (answers, counted, state.generation)
@@ -175,6 +206,29 @@ impl Stage {
         live.changed.notify_waiters();
         answers
     }
+
+    /// Gives back what a session was sent; one answer for each run.
+    pub(crate) fn nack_sent(
+        &self,
+        live: &Live,
+        session: u64,
+        runs: &[Run],
+        delay: Duration,
+    ) -> Vec<AckState> {
+        let now = self.clock.monotonic();
+        let mut state = live.lock();
+        let answers = runs.iter().map(|&run| {
+            let given = state.nack(session, run, now, delay.min(DELAY_MAX));
+            let count = given.iter().map(Run::count).sum::<u64>();
+            self.recorder.count(Counter::SettleNacked, count);
+            if count > 0 { AckState::Confirmed } else { AckState::Stale }
+        });
+        let answers = answers.collect();
+        self.report(&mut state);
+        drop(state);
+        live.changed.notify_waiters();
+        answers
+    }
 }
 
 /// Acks under one lock.
@@ -201,12 +255,24 @@ impl Acks<'_> {
         // Too late for this attempt; it counts all the same while nobody else has the event.
         if !runs.is_empty() {
             self.count(1);
-        } else if self.state.ack_late(id.session(), position, self.now) {
-            self.counted += 1;
-            self.stage.recorder.count(Counter::SettleAcked, 1);
+        } else {
+            let late = self.state.ack_late(id.session(), Run::of(position), self.now);
+            self.counted += late;
+            self.stage.recorder.count(Counter::SettleAcked, late);
         }
         self.stage.recorder.count(Counter::SettleStale, 1);
         AckState::Stale
+    }
+
+    /// What a session was sent counts while it has it, and afterwards while nobody else had it.
+    fn runs(&mut self, session: u64, runs: &[Run]) -> AckState {
+        let mut events = 0;
+        for &run in runs {
+            let acked = self.state.ack(session, run, false, self.now);
+            events += acked.iter().map(Run::count).sum::<u64>();
+            events += self.state.ack_late(session, run, self.now);
+        }
+        self.count(events)
     }
 
     fn count(&mut self, events: u64) -> AckState {

@@ -33,6 +33,8 @@ pub(crate) struct Registry {
 struct Known {
     version: Option<u64>,
     lives: BTreeMap<SubscriptionId, Arc<Live>>,
+    /// Readers without a cursor, by their session.
+    ephemeral: BTreeMap<u64, Arc<Live>>,
 }
 
 impl Registry {
@@ -83,7 +85,33 @@ impl Registry {
     /// Every live subscription.
     pub(crate) fn all(&self) -> Vec<Arc<Live>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.lives.values().cloned().collect()
+        known.lives.values().chain(known.ephemeral.values()).cloned().collect()
+    }
+
+    /// Keeps a reader without a cursor aligned and fed until [`Self::sign_off`].
+    pub(crate) fn sign_on(&self, session: u64, subscription: Subscription) -> Arc<Live> {
+        self.refresh();
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let subscription = Arc::new(subscription);
+        let mut state = self.fresh_state(&subscription);
+        state.is_ephemeral = true;
+        let live = Arc::new(Live::new(state));
+        let mut routes = Routes::clone(&self.routes.load());
+        self.align(&live, &subscription, &self.catalog.snapshot(), false, &mut routes);
+        known.ephemeral.insert(session, Arc::clone(&live));
+        self.routes.store(Arc::new(routes));
+        live
+    }
+
+    /// Forgets a reader without a cursor.
+    pub(crate) fn sign_off(&self, session: u64) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(gone) = known.ephemeral.remove(&session) else { return };
+        let mut routes = Routes::clone(&self.routes.load());
+        for lives in routes.values_mut() {
+            lives.retain(|live| !Arc::ptr_eq(live, &gone));
+        }
+        self.routes.store(Arc::new(routes));
     }
 
     /// Brings live subscriptions to the catalog's version.
@@ -109,20 +137,28 @@ impl Registry {
                 known.lives.entry(id).or_insert_with(|| Arc::new(self.enliven(subscription)));
             self.align(live, subscription, &snapshot, restarted, &mut routes);
         }
+        for live in known.ephemeral.values() {
+            let subscription = Arc::clone(&live.lock().subscription);
+            self.align(live, &subscription, &snapshot, false, &mut routes);
+        }
         self.routes.store(Arc::new(routes));
         // What became durable between asking for a tail and being routed is asked for again.
-        for live in known.lives.values() {
+        for live in known.lives.values().chain(known.ephemeral.values()) {
             live.catch_tails(self.log.as_ref(), self.clock.as_ref());
         }
     }
 
     fn enliven(&self, subscription: &Arc<Subscription>) -> Live {
+        Live::new(self.fresh_state(subscription))
+    }
+
+    fn fresh_state(&self, subscription: &Arc<Subscription>) -> State {
         let limits = Limits {
             events: u64::from(subscription.spec.max_in_flight.max(1)),
             bytes: self.settings.in_flight_bytes,
             live_bytes: self.settings.live_bytes,
         };
-        Live::new(State::new(Arc::clone(subscription), limits, self.log.epoch()))
+        State::new(Arc::clone(subscription), limits, self.log.epoch())
     }
 
     /// Adds partitions of topics that appeared, removes those of topics that are gone.
@@ -153,10 +189,11 @@ impl Registry {
                 }
             }
         }
+        let is_durable = !state.is_ephemeral;
         drop(state);
         live.changed.notify_waiters();
         let id = subscription.id;
-        if !gone.is_empty() {
+        if is_durable && !gone.is_empty() {
             self.saver.forget(gone.into_iter().map(|partition| cursor::key(id, partition)));
         }
     }
@@ -169,7 +206,8 @@ impl Registry {
         restarted: bool,
     ) {
         let subscription = Arc::clone(&state.subscription);
-        let stored = self.log.get(Table::CURSORS, &cursor::key(subscription.id, partition));
+        let key = (!state.is_ephemeral).then(|| cursor::key(subscription.id, partition));
+        let stored = key.and_then(|key| self.log.get(Table::CURSORS, &key));
         let start = || Cursor {
             low: subscription.boundary.get(&partition).map_or(0, |offset| offset.0),
             ..Cursor::default()

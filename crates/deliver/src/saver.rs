@@ -48,8 +48,11 @@ impl Saver {
 
     /// Takes note that cursors of a subscription changed.
     pub(crate) fn mark(&self, live: &Arc<Live>) {
-        if std::mem::replace(&mut live.lock().is_saving, true) {
-            return;
+        {
+            let mut state = live.lock();
+            if state.is_ephemeral || std::mem::replace(&mut state.is_saving, true) {
+                return;
+            }
         }
         self.dirty.lock().unwrap_or_else(PoisonError::into_inner).lives.push(Arc::clone(live));
         self.wake.notify_one();

@@ -1,15 +1,18 @@
 //! A stream consumer's session: credit and acks in, what it is sent out.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tidings_event::{Epoch, Offset, Position};
+use tidings_event::{Code, Epoch, Offset, Position, Refusal};
 use tidings_telemetry::{Counter, Gauge};
 
+use crate::ack_id::AckId;
 use crate::live::Live;
 use crate::outgoing::{Delivery, Outgoing, Run};
+use crate::registry::Registry;
 use crate::slot::Budget;
 use crate::stage::{Ready, Stage};
 use crate::state::Sent;
@@ -17,12 +20,52 @@ use crate::state::Sent;
 /// Longest delay of a nack.
 const DELAY_MAX: Duration = Duration::from_secs(3600);
 
+/// How a stream consumer attaches.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attach {
+    /// Its name, for health and logs.
+    pub consumer: String,
+    /// Most events in flight, where fewer than the subscription allows.
+    pub max_in_flight: Option<u32>,
+    /// Whether [`Outgoing::Paused`] and [`Outgoing::Resumed`] are wanted.
+    pub hears_pauses: bool,
+    /// The session of the same consumer that this one goes on after. When that is still attached
+    /// its connection is taken for dead: it ends with `SESSION_TAKEN`.
+    pub follows: Option<SessionId>,
+}
+
+/// Names a session of this service; no two share one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub(crate) u64);
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}", self.0)
+    }
+}
+
+impl FromStr for SessionId {
+    type Err = Refusal;
+
+    fn from_str(text: &str) -> Result<Self, Refusal> {
+        let read = u64::from_str_radix(text, 16).ok().map(Self);
+        // One id, one text.
+        read.filter(|id| id.to_string() == text).ok_or_else(|| {
+            let shown: String = text.chars().take(40).collect();
+            let detail = format!("`{shown}` is not a session of this service");
+            Refusal::new(Code::PositionInvalid, detail)
+        })
+    }
+}
+
 /// One attached stream. Dropping it gives everything in flight back.
 pub struct Session {
     stage: Arc<Stage>,
     live: Arc<Live>,
     number: u64,
     id: String,
+    /// Where an ephemeral reader has to be signed off.
+    registry: Option<Arc<Registry>>,
     /// What is left of the credit.
     events: AtomicU64,
     bytes: AtomicU64,
@@ -30,10 +73,49 @@ pub struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(stage: Arc<Stage>, live: Arc<Live>, number: u64) -> Self {
+    pub(crate) fn new(
+        stage: Arc<Stage>,
+        live: Arc<Live>,
+        number: u64,
+        registry: Option<Arc<Registry>>,
+    ) -> Self {
         stage.recorder.shift(Gauge::DeliverConsumers, 1);
         let (events, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { stage, live, number, id: format!("{number:x}"), events, bytes, is_over: false }
+        let id = SessionId(number).to_string();
+        Self { stage, live, number, id, registry, events, bytes, is_over: false }
+    }
+
+    /// Names this session; [`Self::id`] is its text.
+    #[must_use]
+    pub fn number(&self) -> SessionId {
+        SessionId(self.number)
+    }
+
+    /// Whether it has no cursor: what it sends is settled, and acks settle nothing.
+    #[must_use]
+    pub fn is_ephemeral(&self) -> bool {
+        self.registry.is_some()
+    }
+
+    /// The next offset of every partition that has one above 0: an ephemeral reader that starts at
+    /// these positions goes on exactly here.
+    #[must_use]
+    pub fn positions(&self) -> Vec<Position> {
+        let state = self.live.lock();
+        let epoch = state.epoch;
+        let next = state.slots.iter().map(|(at, slot)| Position {
+            topic: at.topic,
+            epoch,
+            partition: at.partition,
+            offset: Offset(slot.window.next()),
+        });
+        next.filter(|position| position.offset.0 > 0).collect()
+    }
+
+    /// The id that acknowledges one delivered event in text.
+    #[must_use]
+    pub fn ack_id(&self, position: Position, attempt: u32) -> AckId {
+        AckId::new(position, attempt, self.number)
     }
 
     /// Names this session in acks and logs.
@@ -86,6 +168,37 @@ impl Session {
             self.is_over = true;
         }
         Some(outgoing)
+    }
+
+    /// As [`Self::ack`], by ids. One that was given to another session counts, as a late one does,
+    /// while the event is not settled and nobody else had it since; it is reported as stale.
+    pub fn ack_ids(&self, up_to: &[AckId], ids: &[AckId]) {
+        let (mut positions, mut runs) = (Vec::new(), Vec::new());
+        for id in up_to.iter().chain(ids).filter(|id| id.session() != self.number) {
+            self.ack_late(*id);
+        }
+        let mine = |id: &&AckId| id.session() == self.number;
+        positions.extend(up_to.iter().filter(mine).map(AckId::position));
+        runs.extend(ids.iter().filter(mine).map(|id| Run::of(id.position())));
+        if !positions.is_empty() || !runs.is_empty() {
+            self.ack(positions, runs);
+        }
+    }
+
+    fn ack_late(&self, id: AckId) {
+        let mut state = self.live.lock();
+        let run = Run::of(id.position());
+        let late = state.ack_late(id.session(), run, self.stage.clock.monotonic());
+        self.stage.recorder.count(Counter::SettleAcked, late);
+        self.stage.recorder.count(Counter::SettleStale, 1);
+        if late > 0 {
+            state.ticket.session = self.number;
+            state.ticket.stale.push(run);
+            drop(state);
+            self.stage.saver.mark(&self.live);
+        } else {
+            state.outbox.push_back(Outgoing::Confirmed { runs: Vec::new(), stale: vec![run] });
+        }
     }
 
     /// Settles, per position of `up_to`, everything sent to this session, still in flight, at or
@@ -203,6 +316,9 @@ fn missing(run: Run, found: &[Run]) -> Vec<Run> {
 impl Drop for Session {
     fn drop(&mut self) {
         self.live.detach(self.number);
+        if let Some(registry) = &self.registry {
+            registry.sign_off(self.number);
+        }
         self.stage.report(&mut self.live.lock());
         self.stage.recorder.shift(Gauge::DeliverConsumers, -1);
     }

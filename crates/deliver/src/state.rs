@@ -1,20 +1,22 @@
 //! The state of one live subscription and its steps. Pure: inputs and time in, outputs out.
 
-use std::collections::{BTreeMap, VecDeque};
+mod saving;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tidings_catalog::{Subscription, Topic};
 use tidings_event::hop::Committed;
-use tidings_event::{Epoch, Offset, Position, Refusal, TopicPartition};
+use tidings_event::{Code, Epoch, Offset, Refusal, TopicPartition};
 use tidings_log::ReadError;
 
-use crate::cursor::{self, Cursor};
 use crate::feed::Piece;
 use crate::outgoing::{GapNotice, GapReason, Outgoing, Run};
 use crate::slot::{Budget, Slot, Turn};
 use crate::window::{Freed, Sendable, Window};
+
+pub(crate) use saving::Ticket;
 
 /// Who consumes a subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +24,10 @@ pub(crate) struct Owner {
     pub(crate) name: String,
     pub(crate) session: u64,
     pub(crate) is_stream: bool,
+    /// Most events in flight, where it wants fewer than the subscription allows.
+    pub(crate) window: u64,
+    /// Whether it is told when a full window holds events back.
+    pub(crate) hears_pauses: bool,
 }
 
 /// What a step asks of the shell.
@@ -44,17 +50,6 @@ pub(crate) struct Sent {
     pub(crate) partition: TopicPartition,
     pub(crate) run: Sendable,
     pub(crate) piece: Piece,
-}
-
-/// What a save of cursors covers.
-#[derive(Debug, Default)]
-pub(crate) struct Ticket {
-    pub(crate) generation: u64,
-    pub(crate) session: u64,
-    pub(crate) runs: Vec<Run>,
-    pub(crate) stale: Vec<Run>,
-    pub(crate) count: u64,
-    pub(crate) since: Duration,
 }
 
 /// Bounds of one subscription.
@@ -88,6 +83,12 @@ pub(crate) struct State {
     pub(crate) is_saving: bool,
     /// What of `in_flight` the metric shows.
     pub(crate) reported: u64,
+    /// Without a cursor: what is sent is settled.
+    pub(crate) is_ephemeral: bool,
+    /// Partitions that time alone may change.
+    timed: BTreeSet<TopicPartition>,
+    /// Whether the owner was told that it is held back.
+    is_paused: bool,
 }
 
 impl State {
@@ -109,6 +110,9 @@ impl State {
             generation: 0,
             is_saving: false,
             reported: 0,
+            is_ephemeral: false,
+            timed: BTreeSet::new(),
+            is_paused: false,
         }
     }
 
@@ -216,10 +220,7 @@ impl State {
                 return;
             }
             Err(ReadError::Io(detail)) => {
-                self.outbox.push_back(Outgoing::Closed(Refusal::new(
-                    tidings_event::Code::Internal,
-                    detail,
-                )));
+                self.outbox.push_back(Outgoing::Closed(Refusal::new(Code::Internal, detail)));
                 return;
             }
         };
@@ -245,6 +246,9 @@ impl State {
         now: Duration,
         deadline: Option<Duration>,
     ) -> Step {
+        if self.owner.as_ref().is_some_and(|owner| owner.is_stream && owner.session != session) {
+            return Step::Out(Outgoing::Closed(taken_over()));
+        }
         if let Some(out) = self.outbox.pop_front() {
             return Step::Out(out);
         }
@@ -252,10 +256,12 @@ impl State {
             return Step::Out(Outgoing::Closed(refusal.clone()));
         }
         let timer = self.expire(now);
-        let budget = Budget {
-            events: budget.events.min(self.limits.events.saturating_sub(self.in_flight.events)),
-            bytes: budget.bytes.min(self.limits.bytes.saturating_sub(self.in_flight.bytes)),
-        };
+        let room = self.room();
+        if let Some(notice) = self.pause_or_resume(room) {
+            return Step::Out(notice);
+        }
+        let budget =
+            Budget { events: budget.events.min(room.events), bytes: budget.bytes.min(room.bytes) };
         if budget.events == 0 || budget.bytes == 0 || self.unconfirmed > self.limits.events {
             return Step::Wait(timer);
         }
@@ -277,8 +283,15 @@ impl State {
                 Turn::Send(run, piece) => {
                     let bytes = piece.body.len() as u64;
                     slot.window.sent(run, piece.end(), session, bytes, deadline);
-                    self.in_flight.events += u64::from(piece.count);
-                    self.in_flight.bytes += bytes;
+                    if self.is_ephemeral {
+                        slot.window.ack(run.first, piece.end(), session);
+                    } else {
+                        self.in_flight.events += u64::from(piece.count);
+                        self.in_flight.bytes += bytes;
+                    }
+                    if deadline.is_some() {
+                        self.timed.insert(partition);
+                    }
                     let topic = Arc::clone(&slot.topic);
                     return Step::Send(Sent { topic, partition, run, piece });
                 }
@@ -291,11 +304,13 @@ impl State {
     pub(crate) fn expire(&mut self, now: Duration) -> Option<Duration> {
         let mut earliest: Option<Duration> = None;
         let mut freed = Freed::default();
-        for (&partition, slot) in &mut self.slots {
-            // Only pull has deadlines; a stream's window answers at once.
-            if slot.window.is_idle() {
+        // Few: only pull has deadlines, and only what was given back is due.
+        let timed: Vec<_> = self.timed.iter().copied().collect();
+        for partition in timed {
+            let Some(slot) = self.slots.get_mut(&partition).filter(|s| !s.window.is_idle()) else {
+                self.timed.remove(&partition);
                 continue;
-            }
+            };
             let late = slot.window.expire(now);
             freed.events += late.events;
             freed.bytes += late.bytes;
@@ -331,16 +346,19 @@ impl State {
             .collect()
     }
 
-    /// Settles an event that is due again, for the session that had it last.
-    pub(crate) fn ack_late(&mut self, session: u64, position: Position, now: Duration) -> bool {
-        let Some(slot) = self.slots.get_mut(&position.topic_partition()) else { return false };
-        if position.epoch != self.epoch || !slot.window.ack_late(position.offset.0, session) {
-            return false;
+    /// Settles what of a run is due again, for the session that had it last; says how much.
+    pub(crate) fn ack_late(&mut self, session: u64, run: Run, now: Duration) -> u64 {
+        let partition = run.topic_partition();
+        let Some(slot) = self.slots.get_mut(&partition).filter(|_| run.epoch == self.epoch) else {
+            return 0;
+        };
+        let count = slot.window.ack_late(run.first.0, run.last.0.saturating_add(1), session);
+        if count > 0 {
+            slot.is_dirty = true;
+            self.acked(count, now);
+            self.wake(partition, now);
         }
-        slot.is_dirty = true;
-        self.acked(1, now);
-        self.wake(position.topic_partition(), now);
-        true
+        count
     }
 
     /// Gives runs back. Returns what was in flight.
@@ -357,6 +375,7 @@ impl State {
         };
         let end = run.last.0.saturating_add(1);
         let (given, freed) = slot.window.nack(run.first.0, end, session, now.saturating_add(delay));
+        self.timed.insert(partition);
         self.free(freed);
         self.wake(partition, now);
         given
@@ -376,11 +395,15 @@ impl State {
             if let Some(slot) = self.slots.get_mut(&partition) {
                 let freed = slot.window.detach(session);
                 slot.again.clear();
+                if !slot.window.is_idle() {
+                    self.timed.insert(partition);
+                }
                 self.free(freed);
             }
             self.wake(partition, Duration::MAX);
         }
         self.outbox.retain(|out| matches!(out, Outgoing::Gap(_)));
+        self.is_paused = false;
         self.forget_live();
     }
 
@@ -392,51 +415,27 @@ impl State {
         self.queued_bytes = 0;
     }
 
-    /// The changed cursors, and what their save will confirm.
-    pub(crate) fn collect(&mut self) -> (Vec<(Bytes, Bytes)>, Ticket) {
-        let id = self.subscription.id;
-        let mut cursors = Vec::new();
-        // Cursors of a deleted subscription are gone, and stay so.
-        let keeps = self.closed.is_none();
-        for (&partition, slot) in self.slots.iter_mut().filter(|(_, slot)| keeps && slot.is_dirty) {
-            slot.is_dirty = false;
-            let value = Cursor::encode(slot.window.low(), slot.window.settled());
-            slot.is_oversized = value.len() > cursor::BYTES_MAX;
-            cursors.push((cursor::key(id, partition), value));
-        }
-        let mut ticket = std::mem::take(&mut self.ticket);
-        ticket.generation = self.generation;
-        (cursors, ticket)
-    }
-
-    /// A save is durable.
-    pub(crate) fn saved(&mut self, ticket: Ticket) {
-        self.unconfirmed = self.unconfirmed.saturating_sub(ticket.count);
-        let attached =
-            self.owner.as_ref().is_some_and(|o| o.is_stream && o.session == ticket.session);
-        if attached && !(ticket.runs.is_empty() && ticket.stale.is_empty()) {
-            self.outbox.push_back(Outgoing::Confirmed { runs: ticket.runs, stale: ticket.stale });
+    /// How much more may be in flight.
+    fn room(&self) -> Budget {
+        let window = self.owner.as_ref().map_or(u64::MAX, |owner| owner.window);
+        Budget {
+            events: self.limits.events.min(window).saturating_sub(self.in_flight.events),
+            bytes: self.limits.bytes.saturating_sub(self.in_flight.bytes),
         }
     }
 
-    /// A save failed for good: acks can no longer be confirmed.
-    pub(crate) fn save_failed(&mut self, ticket: &Ticket, refusal: Refusal) {
-        self.unconfirmed = self.unconfirmed.saturating_sub(ticket.count);
-        for slot in self.slots.values_mut() {
-            slot.is_dirty = true;
+    /// Tells an owner that wants to hear it that its window is full and holds events back, and
+    /// that there is room again.
+    fn pause_or_resume(&mut self, room: Budget) -> Option<Outgoing> {
+        let is_full = room.events == 0 || room.bytes == 0;
+        let hears = self.owner.as_ref().is_some_and(|owner| owner.hears_pauses);
+        let holds_back = is_full && !self.ready.is_empty();
+        if !hears || is_full == self.is_paused || (is_full && !holds_back) {
+            return None;
         }
-        if self.owner.as_ref().is_some_and(|owner| owner.is_stream) {
-            self.outbox.push_back(Outgoing::Closed(refusal));
-        }
-    }
-
-    fn acked(&mut self, events: u64, now: Duration) {
-        if self.ticket.count == 0 {
-            self.ticket.since = now;
-        }
-        self.ticket.count += events;
-        self.unconfirmed += events;
-        self.generation += 1;
+        self.is_paused = is_full;
+        let in_flight = self.in_flight.events;
+        Some(if is_full { Outgoing::Paused { in_flight } } else { Outgoing::Resumed { in_flight } })
     }
 
     fn free(&mut self, freed: Freed) {
@@ -453,6 +452,10 @@ impl State {
             self.ready.push_back(partition);
         }
     }
+}
+
+fn taken_over() -> Refusal {
+    Refusal::new(Code::SessionTaken, "the same consumer went on over another connection")
 }
 
 fn gap(

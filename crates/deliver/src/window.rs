@@ -171,21 +171,26 @@ impl Window {
         (runs, freed)
     }
 
-    /// Settles an offset that is due again, when this session was the last to have it.
-    pub(crate) fn ack_late(&mut self, offset: u64, session: u64) -> bool {
-        let Some((&first, &due)) = self.due.range(..=offset).next_back() else { return false };
-        if due.end <= offset || due.last_session != session {
-            return false;
+    /// Settles what of `first..end` is due again and this session was the last to have. Returns
+    /// how many offsets that were.
+    pub(crate) fn ack_late(&mut self, first: u64, end: u64, session: u64) -> u64 {
+        let from = self.due.range(..=first).next_back().map_or(first, |(&start, _)| start);
+        let hit = |(_, due): &(u64, Due)| due.last_session == session && due.end > first;
+        let late: Vec<_> = self.due.range(from..end).map(|(s, d)| (*s, *d)).filter(hit).collect();
+        let mut count = 0;
+        for (start, due) in late {
+            self.due.remove(&start);
+            let (a, b) = (start.max(first), due.end.min(end));
+            if start < a {
+                self.due.insert(start, Due { end: a, ..due });
+            }
+            if b < due.end {
+                self.due.insert(b, due);
+            }
+            self.settle(a, b);
+            count += b - a;
         }
-        self.due.remove(&first);
-        if first < offset {
-            self.due.insert(first, Due { end: offset, ..due });
-        }
-        if offset + 1 < due.end {
-            self.due.insert(offset + 1, due);
-        }
-        self.settle(offset, offset + 1);
-        true
+        count
     }
 
     /// Whether an offset is in flight to a session with this attempt.

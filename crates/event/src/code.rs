@@ -137,12 +137,24 @@ codes! {
     ProducerLimit "PRODUCER_LIMIT" 429 ResourceExhausted "Too many producers";
     /// A producer id outside `[A-Za-z0-9._-]{1,64}`.
     ProducerIdInvalid "PRODUCER_ID_INVALID" 400 InvalidArgument "Producer id is invalid";
+    /// The indicator's name stands for another formula: the answer names both, and who registered the
+    /// first. Publish the new one under a name of its own, or release the old one on purpose.
+    DefinitionConflict "DEFINITION_CONFLICT" 409 FailedPrecondition "Definition differs";
+    /// The tenant has 10,000 registered definitions, the most it may have. Release some.
+    DefinitionLimit "DEFINITION_LIMIT" 409 ResourceExhausted "Too many definitions";
+    /// No definition is registered under this indicator's name.
+    DefinitionUnknown "DEFINITION_UNKNOWN" 404 NotFound "Definition is unknown";
+    /// No event with this id was found; the answer says where it was looked for. Say when or where it
+    /// was published.
+    EventUnknown "EVENT_UNKNOWN" 404 NotFound "Event is unknown";
     /// No such subscription.
     SubscriptionUnknown "SUBSCRIPTION_UNKNOWN" 404 NotFound "Subscription is unknown";
     /// A subscription of this name exists with another body. The answer shows the difference.
     SubscriptionExists "SUBSCRIPTION_EXISTS" 409 AlreadyExists "Subscription exists";
     /// Another consumer is attached; this subscription serves one at a time.
     SubscriptionBusy "SUBSCRIPTION_BUSY" 409 FailedPrecondition "Subscription is busy";
+    /// The same consumer went on over another connection; this one ends. Nothing is lost.
+    SessionTaken "SESSION_TAKEN" 409 Aborted "Session was taken over";
     /// The subscription was deleted while it was in use.
     SubscriptionGone "SUBSCRIPTION_GONE" 410 Aborted "Subscription was deleted";
     /// A subscription name outside `[a-z0-9][a-z0-9._-]{0,63}`.
@@ -176,12 +188,23 @@ codes! {
     UnknownOutcome "UNKNOWN_OUTCOME" 503 Unavailable "Outcome is unknown";
     /// The field or feature is planned but not served yet. Leave it out.
     NotAvailable "NOT_AVAILABLE" 501 Unimplemented "Not available yet";
+    /// A `cursor` that this list did not give out. Pass `next` of the part before, unchanged.
+    CursorInvalid "CURSOR_INVALID" 400 InvalidArgument "Cursor is invalid";
+    /// `if-match` names another version than the one there is now, or `if-none-match: *` found one.
+    /// Read it again, then decide.
+    EtagMismatch "ETAG_MISMATCH" 412 FailedPrecondition "Version does not match";
+    /// A web page of another origin may not change anything here. Name its origin in
+    /// `server.allowed_origins` if it should.
+    OriginRefused "ORIGIN_REFUSED" 403 PermissionDenied "Origin is refused";
     /// No such route. `docs/api.md` lists them.
     RouteUnknown "ROUTE_UNKNOWN" 404 NotFound "Route is unknown";
     /// The route exists, but not with this method.
     MethodNotAllowed "METHOD_NOT_ALLOWED" 405 Unimplemented "Method is not allowed";
     /// The request's body did not arrive in time.
     RequestTimeout "REQUEST_TIMEOUT" 408 DeadlineExceeded "Request timed out";
+    /// The call took longer than its caller allowed (`grpc-timeout`). Whether it was carried out is
+    /// not known; the same request is safe to repeat.
+    DeadlineExceeded "DEADLINE_EXCEEDED" 504 DeadlineExceeded "Deadline passed";
     /// The service is stopping. Connect again after its restart.
     ShuttingDown "SHUTTING_DOWN" 503 Unavailable "Service is shutting down";
     /// The service cannot do its work at the moment; the answer names what is not ready.

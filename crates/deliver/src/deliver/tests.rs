@@ -1,6 +1,7 @@
 //! The whole stage over the log in memory: publish, consume, ack, crash, again.
 
 mod pulling;
+mod resuming;
 mod rig;
 mod streaming;
 mod values;

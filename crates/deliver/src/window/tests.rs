@@ -22,7 +22,7 @@ enum Act {
     Send { count: u64, session: u64, deadline: Option<u64> },
     UpTo { at: u64, session: u64 },
     Ack { first: u64, count: u64, session: u64 },
-    Late { at: u64, session: u64 },
+    Late { first: u64, count: u64, session: u64 },
     Nack { first: u64, count: u64, session: u64, delay: u64 },
     Detach(u64),
     Pass(u64),
@@ -37,7 +37,8 @@ fn any_act() -> impl Strategy<Value = Act> {
             .prop_map(|(count, session, deadline)| Act::Send { count, session, deadline }),
         2 => (0..TAIL, session()).prop_map(|(at, session)| Act::UpTo { at, session }),
         3 => (0..TAIL, 1u64..5, session()).prop_map(|(first, count, session)| Act::Ack { first, count, session }),
-        1 => (0..TAIL, session()).prop_map(|(at, session)| Act::Late { at, session }),
+        2 => (0..TAIL, 1u64..9, session())
+            .prop_map(|(first, count, session)| Act::Late { first, count, session }),
         2 => (0..TAIL, 1u64..5, session(), 0u64..4)
             .prop_map(|(first, count, session, delay)| Act::Nack { first, count, session, delay }),
         1 => session().prop_map(Act::Detach),
@@ -118,13 +119,14 @@ fn apply(window: &mut Window, naive: &mut Naive, act: &Act) -> Result<(), TestCa
             let (runs, _) = window.ack(first, first + count, session);
             prop_assert_eq!(flat(runs), naive.settle(first..first + count, session));
         }
-        Act::Late { at, session } => {
-            let is_due =
-                matches!(naive.fates.get(&at), Some(Fate::Due { session: s, .. }) if *s == session);
-            prop_assert_eq!(window.ack_late(at, session), is_due);
-            if is_due {
-                naive.fates.insert(at, Fate::Settled);
-            }
+        Act::Late { first, count, session } => {
+            let due: Vec<u64> = (first..first + count)
+                .filter(|at| {
+                    matches!(naive.fates.get(at), Some(Fate::Due { session: s, .. }) if *s == session)
+                })
+                .collect();
+            prop_assert_eq!(window.ack_late(first, first + count, session), due.len() as u64);
+            naive.fates.extend(due.into_iter().map(|at| (at, Fate::Settled)));
         }
         Act::Nack { first, count, session, delay } => {
             let until = naive.now + delay;

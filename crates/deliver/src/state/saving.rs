@@ -1,0 +1,70 @@
+//! What a save of cursors covers, and what becomes of the acks in it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tidings_event::Refusal;
+
+use super::State;
+use crate::cursor::{self, Cursor};
+use crate::outgoing::{Outgoing, Run};
+
+/// What a save of cursors covers.
+#[derive(Debug, Default)]
+pub(crate) struct Ticket {
+    pub(crate) generation: u64,
+    pub(crate) session: u64,
+    pub(crate) runs: Vec<Run>,
+    pub(crate) stale: Vec<Run>,
+    pub(crate) count: u64,
+    pub(crate) since: Duration,
+}
+
+impl State {
+    /// The changed cursors, and what their save will confirm.
+    pub(crate) fn collect(&mut self) -> (Vec<(Bytes, Bytes)>, Ticket) {
+        let id = self.subscription.id;
+        let mut cursors = Vec::new();
+        // Cursors of a deleted subscription are gone, and stay so.
+        let keeps = self.closed.is_none();
+        for (&partition, slot) in self.slots.iter_mut().filter(|(_, slot)| keeps && slot.is_dirty) {
+            slot.is_dirty = false;
+            let value = Cursor::encode(slot.window.low(), slot.window.settled());
+            slot.is_oversized = value.len() > cursor::BYTES_MAX;
+            cursors.push((cursor::key(id, partition), value));
+        }
+        let mut ticket = std::mem::take(&mut self.ticket);
+        ticket.generation = self.generation;
+        (cursors, ticket)
+    }
+
+    /// A save is durable.
+    pub(crate) fn saved(&mut self, ticket: Ticket) {
+        self.unconfirmed = self.unconfirmed.saturating_sub(ticket.count);
+        let attached =
+            self.owner.as_ref().is_some_and(|o| o.is_stream && o.session == ticket.session);
+        if attached && !(ticket.runs.is_empty() && ticket.stale.is_empty()) {
+            self.outbox.push_back(Outgoing::Confirmed { runs: ticket.runs, stale: ticket.stale });
+        }
+    }
+
+    /// A save failed for good: acks can no longer be confirmed.
+    pub(crate) fn save_failed(&mut self, ticket: &Ticket, refusal: Refusal) {
+        self.unconfirmed = self.unconfirmed.saturating_sub(ticket.count);
+        for slot in self.slots.values_mut() {
+            slot.is_dirty = true;
+        }
+        if self.owner.as_ref().is_some_and(|owner| owner.is_stream) {
+            self.outbox.push_back(Outgoing::Closed(refusal));
+        }
+    }
+
+    pub(super) fn acked(&mut self, events: u64, now: Duration) {
+        if self.ticket.count == 0 {
+            self.ticket.since = now;
+        }
+        self.ticket.count += events;
+        self.unconfirmed += events;
+        self.generation += 1;
+    }
+}
