@@ -257,7 +257,7 @@ impl State {
         }
         let timer = self.expire(now);
         let room = self.room();
-        if let Some(notice) = self.pause_or_resume(room) {
+        if let Some(notice) = self.pause_or_resume(room, now) {
             return Step::Out(notice);
         }
         let budget =
@@ -426,11 +426,14 @@ impl State {
 
     /// Tells an owner that wants to hear it that its window is full and holds events back, and
     /// that there is room again.
-    fn pause_or_resume(&mut self, room: Budget) -> Option<Outgoing> {
+    fn pause_or_resume(&mut self, room: Budget, now: Duration) -> Option<Outgoing> {
         let is_full = room.events == 0 || room.bytes == 0;
         let hears = self.owner.as_ref().is_some_and(|owner| owner.hears_pauses);
-        let holds_back = is_full && !self.ready.is_empty();
-        if !hears || is_full == self.is_paused || (is_full && !holds_back) {
+        if !hears || is_full == self.is_paused {
+            return None;
+        }
+        let has_work = |at: &TopicPartition| self.slots.get(at).is_some_and(|s| s.has_work(now));
+        if is_full && !self.ready.iter().any(has_work) {
             return None;
         }
         self.is_paused = is_full;
