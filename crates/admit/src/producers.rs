@@ -7,7 +7,7 @@ use tidings_event::block::ProducerStamp;
 use tidings_event::{Code, Offset, Refusal};
 
 /// Sequences whose exact offsets are remembered.
-pub(crate) const REMEMBERED: u64 = 1_024;
+pub const REMEMBERED: u64 = 1_024;
 
 /// Consecutive sequences at consecutive offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,8 +7,10 @@ use tidings_log::PartitionLog;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
+use crate::definitions::{Definition, DefinitionMap, Definitions, NewDefinition};
 use crate::error::CatalogError;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, check_settings};
+use crate::precondition::Precondition;
 use crate::settings::CatalogSettings;
 use crate::snapshot::Snapshot;
 use crate::subscription::{Subscription, SubscriptionSpec};
@@ -37,6 +39,7 @@ impl<T> Applied<T> {
 /// Desired state: topics, templates, subscriptions.
 pub struct Catalog {
     ledger: Arc<Ledger>,
+    definitions: Arc<Definitions>,
     // A change runs to its end even when its caller goes away: half of one would let a number be
     // given twice.
     changes: TaskTracker,
@@ -53,8 +56,27 @@ impl Catalog {
         settings: CatalogSettings,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, CatalogError> {
+        let definitions = Definitions::restore(Arc::clone(&log), Arc::clone(&clock))?;
         let ledger = Arc::new(Ledger::restore(log, settings, clock).await?);
-        Ok(Arc::new(Self { ledger, changes: TaskTracker::new() }))
+        let definitions = Arc::new(definitions);
+        Ok(Arc::new(Self { ledger, definitions, changes: TaskTracker::new() }))
+    }
+
+    /// Replaces the settings: they count for every topic and subscription made from here on, and
+    /// change none that is there.
+    ///
+    /// # Errors
+    /// When a setting is impossible; the ones in force then stay.
+    pub fn configure(&self, settings: CatalogSettings) -> Result<(), CatalogError> {
+        self.ledger.configure(settings)
+    }
+
+    /// Whether these settings could be in force.
+    ///
+    /// # Errors
+    /// The first that is impossible.
+    pub fn check(settings: &CatalogSettings) -> Result<(), CatalogError> {
+        check_settings(settings)
     }
 
     /// The catalog now. Takes no lock.
@@ -86,9 +108,11 @@ impl Catalog {
             return Ok(topic);
         }
         let (ledger, name) = (Arc::clone(&self.ledger), name.clone());
-        self.run(async move { ledger.put_topic(name, TopicRequest::default()).await })
-            .await
-            .map(Applied::into_inner)
+        self.run(async move {
+            ledger.put_topic(name, TopicRequest::default(), Precondition::None).await
+        })
+        .await
+        .map(Applied::into_inner)
     }
 
     /// Makes a topic be as asked.
@@ -101,8 +125,21 @@ impl Catalog {
         name: TopicName,
         request: TopicRequest,
     ) -> Result<Applied<Arc<Topic>>, Refusal> {
+        self.put_topic_if(name, request, Precondition::None).await
+    }
+
+    /// Makes a topic be as asked, if what is there is what the caller expects.
+    ///
+    /// # Errors
+    /// `ETAG_MISMATCH`, and those of [`put_topic`](Self::put_topic).
+    pub async fn put_topic_if(
+        &self,
+        name: TopicName,
+        request: TopicRequest,
+        expected: Precondition,
+    ) -> Result<Applied<Arc<Topic>>, Refusal> {
         let ledger = Arc::clone(&self.ledger);
-        self.run(async move { ledger.put_topic(name, request).await }).await
+        self.run(async move { ledger.put_topic(name, request, expected).await }).await
     }
 
     /// Deletes a topic and its events.
@@ -110,8 +147,20 @@ impl Catalog {
     /// # Errors
     /// `TOPIC_UNKNOWN`; what the log refuses.
     pub async fn delete_topic(&self, name: &TopicName) -> Result<(), Refusal> {
+        self.delete_topic_if(name, Precondition::None).await
+    }
+
+    /// Deletes a topic and its events, if it is what the caller expects.
+    ///
+    /// # Errors
+    /// `ETAG_MISMATCH`, and those of [`delete_topic`](Self::delete_topic).
+    pub async fn delete_topic_if(
+        &self,
+        name: &TopicName,
+        expected: Precondition,
+    ) -> Result<(), Refusal> {
         let (ledger, name) = (Arc::clone(&self.ledger), name.clone());
-        self.run(async move { ledger.delete_topic(&name).await }).await
+        self.run(async move { ledger.delete_topic(&name, expected).await }).await
     }
 
     /// Makes a subscription, or finds that it is there.
@@ -133,8 +182,51 @@ impl Catalog {
     /// # Errors
     /// `SUBSCRIPTION_UNKNOWN`; what the log refuses.
     pub async fn delete_subscription(&self, tenant: &str, name: &str) -> Result<(), Refusal> {
+        self.delete_subscription_if(tenant, name, Precondition::None).await
+    }
+
+    /// Deletes a subscription, if it is what the caller expects.
+    ///
+    /// # Errors
+    /// `ETAG_MISMATCH`, and those of [`delete_subscription`](Self::delete_subscription).
+    pub async fn delete_subscription_if(
+        &self,
+        tenant: &str,
+        name: &str,
+        expected: Precondition,
+    ) -> Result<(), Refusal> {
         let (ledger, tenant, name) = (Arc::clone(&self.ledger), tenant.to_owned(), name.to_owned());
-        self.run(async move { ledger.delete_subscription(&tenant, &name).await }).await
+        self.run(async move { ledger.delete_subscription(&tenant, &name, expected).await }).await
+    }
+
+    /// What each indicator name of a tenant stands for. Takes no lock.
+    #[must_use]
+    pub fn definitions(&self, tenant: &str) -> Arc<DefinitionMap> {
+        self.definitions.of(tenant)
+    }
+
+    /// Registers definitions, durably; a name that has one keeps it.
+    ///
+    /// # Errors
+    /// `DEFINITION_LIMIT` when some found no room; what the log refuses.
+    pub async fn define(&self, tenant: &str, wanted: Vec<NewDefinition>) -> Result<(), Refusal> {
+        let (definitions, tenant) = (Arc::clone(&self.definitions), tenant.to_owned());
+        let most = self.ledger.settings().definitions_max;
+        self.run(async move { definitions.define(&tenant, wanted, most).await }).await
+    }
+
+    /// Forgets what an indicator name stands for, so that another definition may be registered.
+    ///
+    /// # Errors
+    /// `DEFINITION_UNKNOWN`; what the log refuses.
+    pub async fn release_definition(
+        &self,
+        tenant: &str,
+        name: &str,
+    ) -> Result<Arc<Definition>, Refusal> {
+        let definitions = Arc::clone(&self.definitions);
+        let (tenant, name) = (tenant.to_owned(), name.to_owned());
+        self.run(async move { definitions.release(&tenant, &name).await }).await
     }
 
     /// Runs a change as a task of its own.

@@ -6,8 +6,10 @@
 
 mod boundary;
 mod catalog;
+mod definitions;
 mod error;
 mod ledger;
+mod precondition;
 mod records;
 mod settings;
 mod snapshot;
@@ -18,7 +20,9 @@ mod topic;
 mod topics;
 
 pub use catalog::{Applied, Catalog};
+pub use definitions::{Definition, DefinitionMap, NewDefinition};
 pub use error::CatalogError;
+pub use precondition::{Precondition, Version};
 pub use settings::CatalogSettings;
 pub use snapshot::Snapshot;
 pub use subscription::{DeliveryKind, Mode, Start, Subscription, SubscriptionId, SubscriptionSpec};

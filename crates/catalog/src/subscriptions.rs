@@ -6,6 +6,7 @@ use tidings_event::{Code, Refusal};
 
 use crate::catalog::Applied;
 use crate::ledger::Ledger;
+use crate::precondition::Precondition;
 use crate::records;
 use crate::subscription::{Subscription, SubscriptionId, SubscriptionSpec};
 
@@ -27,9 +28,9 @@ impl Ledger {
             return Err(refusal.with_hint("delete the subscription first, or use another name"));
         }
         let count = snapshot.subscriptions.get(&tenant).map_or(0, |all| all.len());
-        if count >= self.settings.subscriptions_max {
-            let detail =
-                format!("{count} subscriptions, at most {}", self.settings.subscriptions_max);
+        let most = self.settings().subscriptions_max;
+        if count >= most {
+            let detail = format!("{count} subscriptions, at most {most}");
             return Err(Refusal::new(Code::ResourceExhausted, detail).with_hint("delete one first"));
         }
         let boundary = self.boundary(&snapshot, &tenant, &spec).await?;
@@ -46,12 +47,15 @@ impl Ledger {
         &self,
         tenant: &str,
         name: &str,
+        expected: Precondition,
     ) -> Result<(), Refusal> {
         let _turn = self.counters.lock().await;
-        if self.snapshot().subscription(tenant, name).is_none() {
+        let snapshot = self.snapshot();
+        let Some(found) = snapshot.subscription(tenant, name) else {
             let detail = format!("subscription `{name}` does not exist");
             return Err(Refusal::new(Code::SubscriptionUnknown, detail));
-        }
+        };
+        expected.check(name, || Some(found.version()))?;
         let changes = vec![records::delete(records::subscription_key(tenant, name))];
         self.commit(changes, |next| next.remove_subscription(tenant, name)).await
     }

@@ -8,6 +8,7 @@ use tidings_log::{Retention, TopicError};
 
 use crate::catalog::Applied;
 use crate::ledger::{Ledger, PARTITIONS_MAX, finish_drop, refused_topic};
+use crate::precondition::Precondition;
 use crate::records;
 use crate::subscription::Difference;
 use crate::topic::{Durability, Topic, TopicRequest};
@@ -17,21 +18,24 @@ impl Ledger {
         &self,
         name: TopicName,
         request: TopicRequest,
+        expected: Precondition,
     ) -> Result<Applied<Arc<Topic>>, Refusal> {
         check(&request)?;
         let mut counters = self.counters.lock().await;
         let snapshot = self.snapshot();
+        expected.check(name.path(), || snapshot.topic(&name).map(|topic| topic.version()))?;
         if let Some(topic) = snapshot.topic(&name) {
             return self.update_topic(topic, &request).await;
         }
         let count = snapshot.topics(name.tenant()).count();
-        if count >= self.settings.topics_max {
-            let detail = format!("{count} topics, at most {}", self.settings.topics_max);
+        let settings = self.settings();
+        if count >= settings.topics_max {
+            let detail = format!("{count} topics, at most {}", settings.topics_max);
             return Err(Refusal::new(Code::TopicLimit, detail).with_hint("delete one first"));
         }
         let template = snapshot.template_of(name.path());
-        let default_retention = template.map_or(self.settings.retention, |t| t.retention);
-        let default_partitions = template.map_or(self.settings.partitions, |t| t.partitions);
+        let default_retention = template.map_or(settings.retention, |t| t.retention);
+        let default_partitions = template.map_or(settings.partitions, |t| t.partitions);
         let mut topic = Topic {
             id: TopicId(counters.next_topic),
             name,
@@ -96,13 +100,18 @@ impl Ledger {
         Ok(Applied::Updated(new))
     }
 
-    pub(crate) async fn delete_topic(&self, name: &TopicName) -> Result<(), Refusal> {
+    pub(crate) async fn delete_topic(
+        &self,
+        name: &TopicName,
+        expected: Precondition,
+    ) -> Result<(), Refusal> {
         let _turn = self.counters.lock().await;
         let snapshot = self.snapshot();
         let Some(topic) = snapshot.topic(name) else {
             let detail = format!("topic `{}` does not exist", name.path());
             return Err(Refusal::new(Code::TopicUnknown, detail));
         };
+        expected.check(name.path(), || Some(topic.version()))?;
         let changes =
             vec![records::delete(records::topic_key(name)), records::put_dropped(topic.id)];
         self.commit(changes, |next| next.remove_topic(topic)).await?;

@@ -37,5 +37,6 @@ pub use event_id::{foreign_event_id, format_event_id, new_event_id, parse_event_
 pub use ids::{Epoch, JournalSeq, Offset, PartitionId, Term, TopicId, TopicPartition};
 pub use position::Position;
 pub use scan::scan;
+pub use schema::json_schemas;
 pub use time::Timestamp;
 pub use topic_name::TopicName;

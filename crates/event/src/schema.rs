@@ -3,8 +3,10 @@
 //!
 //! A test holds the tables against the descriptors generated from the `.proto` file.
 
+mod json_schema;
 mod tables;
 
+pub use json_schema::json_schemas;
 pub(crate) use tables::EVENT;
 
 /// What a field's value is.

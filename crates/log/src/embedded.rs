@@ -10,6 +10,7 @@ mod context;
 mod fields;
 mod group;
 mod index;
+mod inspect;
 mod journal;
 mod meta;
 mod open;
@@ -48,9 +49,13 @@ use crate::partition_log::{
 };
 
 pub use check::{CheckError, CheckReport, DamagedRange, check};
+pub use inspect::{Inspection, inspect};
 #[cfg(any(test, feature = "test-util"))]
 pub use options::Sabotage;
 pub use options::{EmbeddedOptions, OpenError};
+
+/// With less room than this above the reserve, hardly a block can be stored.
+const ROOM_BYTES: u64 = 16 << 10;
 
 /// The log in a data directory of this machine.
 pub struct EmbeddedLog {
@@ -188,6 +193,7 @@ impl PartitionLog for EmbeddedLog {
             durable: true,
             replicated: false,
             block_bytes_max: BODY_BYTES_MAX + HEADER_BYTES_MAX,
+            journal_bytes_max: Some(self.context.options.journal_bytes_max),
         }
     }
 
@@ -327,6 +333,9 @@ impl PartitionLog for EmbeddedLog {
             if let Some(reason) = &journal.core().failed {
                 return Err(format!("journal {} is read-only: {reason}", journal.kind.name()));
             }
+        }
+        if self.context.is_full(ROOM_BYTES) {
+            return Err("the disk has only its reserve left: nothing more is stored".to_owned());
         }
         Ok(())
     }

@@ -107,6 +107,7 @@ impl PartitionLog for MemoryLog {
             durable: false,
             replicated: false,
             block_bytes_max: BODY_BYTES_MAX + HEADER_BYTES_MAX,
+            journal_bytes_max: None,
         }
     }
 

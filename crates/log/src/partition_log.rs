@@ -97,6 +97,8 @@ pub struct Caps {
     pub replicated: bool,
     /// Most bytes of one block, header included.
     pub block_bytes_max: usize,
+    /// Physical cap of each journal of topics: above it the oldest events go, whatever their age.
+    pub journal_bytes_max: Option<u64>,
 }
 
 /// How full a journal's queue is.
@@ -135,6 +137,10 @@ impl Table {
     pub const LAST_VALUES: Self = Self(5);
     /// What readiness probes write and read back.
     pub const PROBE: Self = Self(6);
+    /// What indicator names stand for.
+    pub const DEFINITIONS: Self = Self(7);
+    /// Which instruments have published for which intervals.
+    pub const INTERVALS: Self = Self(8);
 }
 
 /// One change of a table.
@@ -457,7 +463,7 @@ pub trait PartitionLog: Send + Sync + 'static {
     /// Whether every journal can still be written; else why not.
     ///
     /// # Errors
-    /// Names the journal and the reason.
+    /// Names the journal and the reason, or says that the disk is full.
     fn health(&self) -> Result<(), String>;
 
     /// Makes everything accepted durable and stops. Later calls answer `Closed`.

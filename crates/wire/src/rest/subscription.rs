@@ -115,6 +115,9 @@ pub struct SubscriptionDocument {
     /// First position of each partition that existed when it was made; later ones start at 0.
     #[serde(default)]
     pub boundary: Vec<String>,
+    /// Changes with every change of the subscription; what the header `etag` says in quotes.
+    #[serde(default)]
+    pub etag: String,
 }
 
 /// `GET /api/v1/subscriptions`.

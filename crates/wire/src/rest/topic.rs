@@ -84,6 +84,31 @@ pub struct TopicDocument {
     /// When it was made, RFC 3339.
     #[serde(default)]
     pub created_at: String,
+    /// Changes with every change of the topic; what the header `etag` says in quotes.
+    #[serde(default)]
+    pub etag: String,
+}
+
+/// `GET /api/v1/topics/{name}/guarantees`: what the running configuration really promises.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuaranteesDocument {
+    /// The topic.
+    pub topic: String,
+    /// One promise each: order, durability, delivery, deduplication, retention, loss, replay.
+    pub guarantees: Vec<GuaranteeDocument>,
+}
+
+/// One promise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuaranteeDocument {
+    /// What it is about.
+    pub name: String,
+    /// How far it goes, in one stable word.
+    pub level: String,
+    /// The promise, for people.
+    pub detail: String,
+    /// The settings and facts it follows from.
+    pub reason: String,
 }
 
 /// `GET /api/v1/topics`.

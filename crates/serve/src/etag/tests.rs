@@ -1,0 +1,56 @@
+//! Conditions of changes and readers.
+
+use tidings_catalog::{Precondition, Version};
+use tidings_event::{Code, Epoch};
+
+use super::{expected, is_known, of};
+
+const EPOCH: Epoch = Epoch(3);
+const TAG: &str = "00000000000000ff.3";
+
+#[track_caller]
+fn check(if_match: Option<&str>, if_none_match: Option<&str>, wanted: &Precondition) {
+    assert_eq!(expected(if_match, if_none_match, EPOCH).as_ref(), Ok(wanted));
+}
+
+#[test]
+fn conditions_are_read() {
+    assert_eq!(of(Version(255), EPOCH), TAG);
+    let one = Precondition::Versions(vec![Version(255)]);
+    check(None, None, &Precondition::None);
+    check(Some("*"), None, &Precondition::Present);
+    check(None, Some("*"), &Precondition::Absent);
+    check(Some(TAG), None, &one);
+    check(Some(&format!("\"{TAG}\"")), None, &one);
+    check(Some(&format!("\"other\", \"{TAG}\"")), None, &one);
+}
+
+#[test]
+fn a_tag_that_is_weak_of_another_epoch_or_not_ours_matches_nothing() {
+    let none = Precondition::Versions(Vec::new());
+    for text in ["W/\"00000000000000ff.3\"", "\"00000000000000ff.4\"", "\"ff.3\"", "\"x\"", "+f.3"]
+    {
+        check(Some(text), None, &none);
+    }
+}
+
+#[test]
+fn what_is_no_list_of_tags_is_refused() {
+    let long = vec!["\"a\""; 65].join(",");
+    for text in ["", ",", "\"\"", "\"a", "a b", &long] {
+        let refusal = expected(Some(text), None, EPOCH).unwrap_err();
+        assert_eq!((refusal.code, refusal.field.as_str()), (Code::FieldInvalid, "if-match"));
+    }
+    for (a, b) in [(Some(TAG), Some("*")), (None, Some(TAG))] {
+        let refusal = expected(a, b, EPOCH).unwrap_err();
+        assert_eq!((refusal.code, refusal.field.as_str()), (Code::FieldInvalid, "if-none-match"));
+    }
+}
+
+#[test]
+fn readers_know_a_tag_in_any_spelling() {
+    for known in ["*", TAG, "\"00000000000000ff.3\"", "\"a\", W/\"00000000000000ff.3\""] {
+        assert_eq!(is_known(known, TAG), Ok(true), "{known}");
+    }
+    assert_eq!(is_known("\"a\"", TAG), Ok(false));
+}
