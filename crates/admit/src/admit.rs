@@ -14,8 +14,10 @@ use crate::cells::Seeds;
 use crate::checkpoint::Progress;
 use crate::connections::Connections;
 use crate::ingest_time::IngestTime;
+use crate::key_sequences::KeySequences;
 use crate::place::Routes;
 use crate::producers::ProducerLimits;
+use crate::quiet::Quiet;
 use crate::rebuild;
 use crate::settle::Watch;
 use crate::window::Window;
@@ -31,6 +33,10 @@ pub struct Admission {
     pub(crate) seeds: Seeds,
     // Locked after cells, never before.
     pub(crate) window: Mutex<Window>,
+    // Locked after cells and the window, never before.
+    pub(crate) keys: Mutex<KeySequences>,
+    pub(crate) quiet_keys: Quiet,
+    pub(crate) quiet_definitions: Quiet,
     pub(crate) connections: Arc<Connections>,
     pub(crate) granting: tokio::sync::Mutex<()>,
     pub(crate) progress: tokio::sync::Mutex<Progress>,
@@ -62,6 +68,9 @@ impl Admission {
             settings,
             seeds: Mutex::new(rebuilt.producers),
             window: Mutex::new(rebuilt.window),
+            keys: Mutex::new(rebuilt.keys),
+            quiet_keys: Quiet::default(),
+            quiet_definitions: Quiet::default(),
             connections: Arc::default(),
             granting: tokio::sync::Mutex::new(()),
             progress: tokio::sync::Mutex::new(rebuilt.progress),
@@ -69,6 +78,12 @@ impl Admission {
             ingest: Mutex::new(IngestTime::after(rebuilt.newest)),
             closed: AtomicBool::new(false),
         }))
+    }
+
+    /// What it runs with.
+    #[must_use]
+    pub fn settings(&self) -> &AdmitSettings {
+        &self.settings
     }
 
     /// Takes nothing more in, and saves what is remembered.

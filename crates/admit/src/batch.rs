@@ -8,6 +8,16 @@ use tidings_catalog::{Durability, Topic};
 use tidings_event::{Epoch, Offset, PartitionId, Refusal, TopicName};
 use tidings_log::{CommitError, PendingError, ReadError};
 
+/// What becomes of an event whose indicator says another definition than the registered one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DefinitionPolicy {
+    /// Refused with `DEFINITION_CONFLICT`.
+    #[default]
+    Refuse,
+    /// Stored, counted, and said in the log.
+    Warn,
+}
+
 /// Settings of admission.
 #[derive(Clone, Copy, Debug)]
 pub struct AdmitSettings {
@@ -23,6 +33,10 @@ pub struct AdmitSettings {
     pub checkpoint_every: Duration,
     /// A checkpoint is due after this many bytes, so that a restart has little to read.
     pub checkpoint_bytes: u64,
+    /// What a definition that differs from the registered one leads to.
+    pub definition_conflict: DefinitionPolicy,
+    /// Most (source, key) pairs whose sequences are followed; 0 follows none.
+    pub key_sequences_max: usize,
 }
 
 impl Default for AdmitSettings {
@@ -34,6 +48,8 @@ impl Default for AdmitSettings {
             producer_idle: Duration::from_secs(7 * 86_400),
             checkpoint_every: Duration::from_secs(30),
             checkpoint_bytes: 256 << 20,
+            definition_conflict: DefinitionPolicy::Refuse,
+            key_sequences_max: 1_000_000,
         }
     }
 }

@@ -59,7 +59,10 @@ impl Admission {
             Mark { at: now, seqs: seqs.clone(), inserted: window.inserted() }
         };
         let everything = std::mem::replace(&mut progress.broken, true);
-        let (changes, waits) = self.changed(now, everything);
+        // Before the cells: a number is noted and its event appended under its cell's lock.
+        let keys = self.changed_keys(everything);
+        let (mut changes, waits) = self.changed(now, everything, !keys.is_empty());
+        changes.extend(keys);
         for durable in waits {
             // What is not durable must not be remembered by something that is.
             durable.await?;
@@ -92,11 +95,13 @@ impl Admission {
         Journal::TOPICS.iter().map(|&journal| self.log.durable(journal).borrow().0).collect()
     }
 
-    /// The producers' states that changed, or all of them, and what they wait for.
+    /// The producers' states that changed, or all of them, and what they wait for; `all` waits for
+    /// everything appended.
     fn changed(
         &self,
         now: Duration,
         everything: bool,
+        all: bool,
     ) -> (Vec<TableChange>, Vec<crate::cells::Durable>) {
         self.use_seeds();
         let (mut changes, mut waits) = (Vec::new(), Vec::new());
@@ -116,7 +121,7 @@ impl Admission {
                     let value = Some(records::put_state(state));
                     changes.push(change(records::state_key(place, id), value));
                 }
-                if changes.len() > before {
+                if all || changes.len() > before {
                     waits.extend(cell.newest());
                 }
             }

@@ -9,11 +9,15 @@ mod batch;
 mod cells;
 mod checkpoint;
 mod connections;
+mod defining;
 mod ingest_time;
+mod key_notes;
+mod key_sequences;
 mod limits;
 mod place;
 mod producers;
 mod publish;
+mod quiet;
 mod rebuild;
 mod records;
 mod refuse;
@@ -24,7 +28,9 @@ mod window;
 
 pub use admit::Admission;
 pub use batch::{
-    AdmitError, AdmitSettings, Batch, BlockPlaced, Outcome, Placed, Rejected, SequencedBlock,
+    AdmitError, AdmitSettings, Batch, BlockPlaced, DefinitionPolicy, Outcome, Placed, Rejected,
+    SequencedBlock,
 };
 pub use connections::{Producer, ProducerGrant};
+pub use producers::REMEMBERED as SEQUENCES_REMEMBERED;
 pub use settle::{Submitted, SubmittedBlock};

@@ -1,12 +1,11 @@
 //! Batches without a producer: surveyed, then stored partition by partition, repeats left out.
 
-use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use futures::FutureExt;
 use tidings_catalog::{Durability, Topic};
-use tidings_event::block::{BODY_BYTES_MAX, Block, BodyBuilder, Flags, crc32c};
+use tidings_event::block::{BODY_BYTES_MAX, Block, BodyBuilder, Flags, HEADER_BYTES_MAX, crc32c};
 use tidings_event::{Code, Offset, PartitionId, Refusal, Timestamp, TopicPartition};
 use tidings_log::Journal;
 use tidings_telemetry::Counter;
@@ -14,10 +13,11 @@ use tidings_telemetry::Counter;
 use crate::admit::{Admission, seconds};
 use crate::batch::{Batch, Outcome, Placed, Rejected};
 use crate::cells::{Cell, Durable};
+use crate::key_notes::{self, Noted};
 use crate::limits::{self, BLOCK_BYTES_TARGET};
 use crate::refuse;
 use crate::settle::Submitted;
-use crate::survey::{Group, Item, Seen, Survey};
+use crate::survey::{Failed, Group, Item, Seen, Survey};
 
 /// What is to become of one event that fits.
 #[derive(Clone, Copy)]
@@ -35,6 +35,8 @@ struct Open<'a> {
     location: u32,
     next: Offset,
     refusal: Option<Refusal>,
+    /// What its events' numbers did to their keys' sequences.
+    noted: Vec<Noted>,
     /// Place of its append in the answer's list.
     append: Option<u32>,
 }
@@ -61,23 +63,32 @@ impl Admission {
     pub async fn submit(&self, tenant: &str, batch: Batch) -> Result<Submitted, Refusal> {
         self.check_open()?;
         limits::check_batch(batch.body.len())?;
-        let mut failed = HashMap::new();
+        let mut failed = Failed::default();
         loop {
-            let survey = Survey::of(&self.routes, tenant, &batch, &failed)?;
+            let survey = Survey::of(self, tenant, &batch, &failed)?;
             if survey.missing.is_empty() {
-                return self.store(survey, &batch);
+                // A batch that is refused as a whole defines nothing.
+                if survey.definitions.is_complete() || survey.is_aborted(&batch) {
+                    return self.store(survey, &batch);
+                }
+                if batch.atomic {
+                    check_atomic(&survey.groups)?;
+                }
+                failed.definitions = self.define(tenant, survey.definitions).await;
+                continue;
             }
             for name in survey.missing {
                 if let Err(refusal) = self.catalog.topic_or_template(&name).await {
-                    failed.insert(name, refusal);
+                    failed.topics.insert(name, refusal);
                 }
             }
         }
     }
 
     fn store(&self, survey: Survey, batch: &Batch) -> Result<Submitted, Refusal> {
+        self.tell_conflicts(survey.definitions.conflicts, survey.definitions.first.as_ref());
         if batch.atomic {
-            if survey.refused > 0 {
+            if survey.is_aborted(batch) {
                 return Ok(self.aborted(survey));
             }
             check_atomic(&survey.groups)?;
@@ -108,6 +119,7 @@ impl Admission {
                 location: 0,
                 next: Offset(0),
                 refusal: None,
+                noted: Vec::new(),
                 append: None,
             })
             .collect();
@@ -132,7 +144,10 @@ impl Admission {
         for group in open.iter_mut() {
             group.location = window.locate(group.place());
         }
-        let fates = survey.seen.iter().map(|seen| {
+        let mut counts = survey.counts.iter().peekable();
+        let mut keys = (!survey.counts.is_empty()).then(|| self.keys());
+        let fates = (0u32..).zip(&survey.seen).map(|(index, seen)| {
+            let count = counts.next_if(|(at, _)| *at == index).map(|(_, count)| *count);
             let Seen::Fit(item) = seen else { return None };
             let group = open.get_mut(item.group as usize)?;
             group.cell.as_ref()?;
@@ -150,6 +165,8 @@ impl Admission {
             }
             let offset = group.next;
             group.next = offset.plus(1);
+            let step = count.and_then(|count| keys.as_mut()?.step(count));
+            group.noted.extend(step.map(|step| Noted { offset, step }));
             Some(Fate::Store(offset))
         });
         fates.collect()
@@ -193,6 +210,7 @@ impl Admission {
                     let time = ingested_at.max(cell.last_ingest);
                     cell.appended(next, time, durable);
                     group.append = Some(appends.len() as u32);
+                    self.tell_keys(group.place(), &group.noted);
                 }
                 Err(refusal) => group.refusal = Some(refusal.clone()),
             }
@@ -222,6 +240,7 @@ impl Admission {
             if memory {
                 block.header.flags = Flags::MEMORY;
             }
+            key_notes::note(&mut block.header, &group.noted);
             base = base.plus(count);
             blocks.push(block);
         };
@@ -254,6 +273,7 @@ impl Admission {
         if open.iter().all(|group| group.refusal.is_none()) {
             return;
         }
+        open.iter().filter(|g| g.refusal.is_some()).for_each(|g| self.undo_keys(&g.noted));
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         for (seen, fate) in survey.seen.iter().zip(fates) {
             if let (Seen::Fit(item), Some(Fate::Store(_))) = (seen, fate)
@@ -397,7 +417,8 @@ fn check_atomic(groups: &[Group]) -> Result<(), Refusal> {
         let detail = "an atomic batch goes to topics of one retention class";
         return Err(Refusal::new(Code::FieldInvalid, detail).at_field("atomic"));
     }
-    let bytes: usize = groups.iter().map(|group| group.bytes + 4_096).sum();
+    let headers = |group: &Group| (group.bytes / BLOCK_BYTES_TARGET + 1) * HEADER_BYTES_MAX;
+    let bytes: usize = groups.iter().map(|group| group.bytes + headers(group)).sum();
     if bytes > BODY_BYTES_MAX {
         let detail =
             format!("an atomic batch may take {BODY_BYTES_MAX} bytes, this one takes {bytes}");

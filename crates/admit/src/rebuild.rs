@@ -13,6 +13,7 @@ use tidings_log::{Journal, PartitionLog, Table};
 use crate::admit::seconds;
 use crate::batch::{AdmitError, AdmitSettings};
 use crate::checkpoint::{Mark, Progress};
+use crate::key_sequences::{KeyCount, KeySequences};
 use crate::producers::ProducerTable;
 use crate::records::{self, Reach};
 use crate::window::{Window, identity, tenant_seed};
@@ -23,6 +24,7 @@ const READ_BYTES: usize = 4 << 20;
 pub(crate) struct Rebuilt {
     pub(crate) producers: HashMap<TopicPartition, ProducerTable>,
     pub(crate) window: Window,
+    pub(crate) keys: KeySequences,
     pub(crate) progress: Progress,
     /// The newest ingest time of what is stored.
     pub(crate) newest: Timestamp,
@@ -39,6 +41,7 @@ pub(crate) async fn rebuild(
     let mut rebuilt = Rebuilt {
         producers: HashMap::new(),
         window: Window::new(settings.window_ids, age_max),
+        keys: KeySequences::new(settings.key_sequences_max),
         progress: Progress { last: now, broken: false, marks: VecDeque::new() },
         newest: Timestamp::default(),
     };
@@ -47,6 +50,9 @@ pub(crate) async fn rebuild(
     for (key, value) in log.table(Table::PRODUCERS) {
         if key == records::REACH_KEY {
             reach = records::decode(&value)?;
+        } else if records::is_keys_key(&key) {
+            let keys = records::keys(&value)?;
+            keys.into_iter().for_each(|(key, seen)| rebuilt.keys.restore(key, seen));
         } else if let Some((place, id)) = records::read_state_key(&key)
             && snapshot.topic_by_id(place.topic).is_some()
         {
@@ -55,17 +61,21 @@ pub(crate) async fn rebuild(
         }
     }
     rebuilt.newest = Timestamp(reach.newest);
-    let starts: Vec<u64> =
-        (0..Journal::TOPICS.len()).map(|at| reach.window.get(at).copied().unwrap_or(0)).collect();
+    let of_journals = |seqs: &[u64]| -> Vec<u64> {
+        (0..Journal::TOPICS.len()).map(|at| seqs.get(at).copied().unwrap_or(0)).collect()
+    };
+    let (starts, saved) = (of_journals(&reach.window), of_journals(&reach.producers));
     rebuilt.progress.marks.push_back(Mark { at: now, seqs: starts.clone(), inserted: 0 });
-    for (journal, start) in Journal::TOPICS.into_iter().zip(starts) {
+    for ((journal, start), saved) in Journal::TOPICS.into_iter().zip(starts).zip(saved) {
         let mut after = JournalSeq(start);
         loop {
             let blocks = log.read_journal(journal, after, READ_BYTES).await?;
             let Some(last) = blocks.last() else { break };
             after = last.seq;
             for block in &blocks {
-                rebuilt.take(block, &snapshot, now);
+                // Key sequences were saved with the producers.
+                let counts = settings.key_sequences_max > 0 && block.seq.0 > saved;
+                rebuilt.take(block, &snapshot, now, counts);
             }
         }
     }
@@ -73,7 +83,8 @@ pub(crate) async fn rebuild(
 }
 
 impl Rebuilt {
-    fn take(&mut self, block: &Committed, snapshot: &Snapshot, now: Duration) {
+    /// Takes up a stored block; `counts` when its events' numbers are not in what was saved.
+    fn take(&mut self, block: &Committed, snapshot: &Snapshot, now: Duration, counts: bool) {
         let header = &block.block.header;
         let place = header.topic_partition;
         let Some(topic) = snapshot.topic_by_id(place.topic) else { return };
@@ -81,18 +92,24 @@ impl Rebuilt {
         if let Some(stamp) = &header.producer {
             let table = self.producers.entry(place).or_default();
             table.store(stamp, u64::from(header.count), header.base_offset, now);
-            return;
+            if !counts {
+                return;
+            }
         }
         // Ages start anew: how long the service was down is the wall clock's word, and an id that
         // is remembered for too long harms nobody.
         let seed = tenant_seed(topic.name.tenant());
-        let location = self.window.locate(place);
+        let location = header.producer.is_none().then(|| self.window.locate(place));
         for (at, event) in (0u64..).zip(events(&block.block.body)) {
             let Ok(envelope) =
                 event.map_err(drop).and_then(|e| tidings_event::scan(e).map_err(drop))
             else {
                 continue;
             };
+            if counts && let Some(count) = KeyCount::of(seed, &envelope) {
+                self.keys.step(count);
+            }
+            let Some(location) = location else { continue };
             let hash = identity(seed, envelope.source, &envelope.id);
             if self.window.get(hash).is_none() {
                 self.window.insert(hash, location, header.base_offset.plus(at), seconds(now));

@@ -1,5 +1,5 @@
 //! What admission keeps in the producers' table, as bytes: a version byte, then a Protobuf message.
-//! Keys: `e/TENANT/ID` an epoch, `q` + topic + partition + stamp one producer's state, `m` how far
+//! Keys: `k` + bucket key sequences, `e/TENANT/ID` an epoch, `q` + topic + partition + stamp one producer's state, `m` how far
 //! a checkpoint reaches.
 
 use std::time::Duration;
@@ -9,6 +9,7 @@ use prost::Message;
 use tidings_event::TopicPartition;
 
 use crate::batch::AdmitError;
+use crate::key_sequences::Seen;
 use crate::producers::{ProducerState, SequenceRun};
 
 const VERSION: u8 = 1;
@@ -31,6 +32,17 @@ struct StateRecord {
     /// Sequence, offset and count of each run.
     #[prost(uint64, repeated, tag = "3")]
     runs: Vec<u64>,
+}
+
+/// Key sequences: three lists of the same length.
+#[derive(Clone, PartialEq, Message)]
+struct KeysRecord {
+    #[prost(fixed64, repeated, tag = "1")]
+    keys: Vec<u64>,
+    #[prost(uint64, repeated, tag = "2")]
+    lasts: Vec<u64>,
+    #[prost(fixed64, repeated, tag = "3")]
+    masks: Vec<u64>,
 }
 
 /// Where reading goes on after a restart.
@@ -103,4 +115,28 @@ pub(crate) fn state(value: &[u8], now: Duration) -> Result<ProducerState, AdmitE
     let runs = record.runs.chunks_exact(3);
     let runs = runs.map(|r| SequenceRun { sequence: r[0], offset: r[1], count: r[2] }).collect();
     Ok(ProducerState { epoch: record.epoch, next: record.next, runs, active: now, dirty: false })
+}
+
+pub(crate) fn keys_key(bucket: usize) -> Bytes {
+    // There are 256.
+    vec![b'k', bucket as u8].into()
+}
+
+pub(crate) fn is_keys_key(key: &[u8]) -> bool {
+    matches!(key, [b'k', _])
+}
+
+pub(crate) fn put_keys(keys: &[(u64, Seen)]) -> Bytes {
+    encode(&KeysRecord {
+        keys: keys.iter().map(|(key, _)| *key).collect(),
+        lasts: keys.iter().map(|(_, seen)| seen.last).collect(),
+        masks: keys.iter().map(|(_, seen)| seen.mask).collect(),
+    })
+}
+
+pub(crate) fn keys(value: &[u8]) -> Result<Vec<(u64, Seen)>, AdmitError> {
+    let record: KeysRecord = decode(value)?;
+    let seen = record.lasts.into_iter().zip(record.masks);
+    let keys = record.keys.into_iter().zip(seen);
+    Ok(keys.map(|(key, (last, mask))| (key, Seen { last, mask })).collect())
 }

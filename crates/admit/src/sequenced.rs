@@ -14,12 +14,26 @@ use crate::admit::Admission;
 use crate::batch::{BlockPlaced, SequencedBlock};
 use crate::cells::Cell;
 use crate::connections::Producer;
+use crate::defining::{Defining, Found as FoundDefinitions};
+use crate::key_notes::{self, Noted};
+use crate::key_sequences::KeyCount;
 use crate::limits;
 use crate::place::{Found, Route};
 use crate::producers::Verdict;
 use crate::refuse;
 use crate::settle::SubmittedBlock;
 use crate::survey::mismatch;
+use crate::window::tenant_seed;
+
+/// A block whose events are sound and belong where it says.
+struct Checked {
+    block: SequencedBlock,
+    /// Of the events that have one, index and number in their key's sequence.
+    counts: Vec<(u32, KeyCount)>,
+    definitions: FoundDefinitions,
+    /// The last event whose definition is refused.
+    undefined: Option<(u32, Refusal)>,
+}
 
 impl Admission {
     /// Takes a producer's block in, in call order.
@@ -67,25 +81,42 @@ impl Admission {
                 }
             }
         };
-        check_events(&route, &block)?;
-        self.store_block(producer, &route, block)
+        let mut failed = None;
+        loop {
+            let defining = Defining::new(self, &producer.tenant, failed.clone());
+            let mut checked = check_events(&route, &producer.tenant, &block, defining)?;
+            if checked.definitions.is_complete() || self.is_repeat(producer, &route, &block)? {
+                return self.store_block(producer, &route, checked);
+            }
+            let found = std::mem::take(&mut checked.definitions);
+            failed = self.define(&producer.tenant, found).await;
+        }
+    }
+
+    /// Whether all of a block is there already: then it brings no definition.
+    fn is_repeat(
+        &self,
+        producer: &Producer,
+        route: &Route,
+        block: &SequencedBlock,
+    ) -> Result<bool, Refusal> {
+        let stamp = stamp(producer, block)?;
+        let partition = PartitionId(block.partition);
+        let cell = route.cells.lock(&route.topic, partition, &*self.log, &self.seeds)?;
+        let verdict = cell.producers.judge(&stamp, u64::from(block.count), producer.fresh)?;
+        Ok(matches!(verdict, Verdict::Duplicate(_)))
     }
 
     fn store_block(
         &self,
         producer: &Producer,
         route: &Arc<Route>,
-        block: SequencedBlock,
+        checked: Checked,
     ) -> Result<SubmittedBlock, Refusal> {
-        let watch = self.watch();
+        let (watch, block) = (self.watch(), &checked.block);
         let partition = PartitionId(block.partition);
         let count = u64::from(block.count);
-        let (id, epoch) = (producer.id, producer.epoch());
-        let stamp = ProducerStamp { id, epoch, first_sequence: block.first_sequence };
-        if block.first_sequence.checked_add(count).is_none() {
-            let detail = format!("sequence {} is impossible", block.first_sequence);
-            return Err(Refusal::new(Code::SequenceGap, detail));
-        }
+        let stamp = stamp(producer, block)?;
         let cell = &mut *route.cells.lock(&route.topic, partition, &*self.log, &self.seeds)?;
         // Under the lock: a newer epoch that has stored anything here was granted before this.
         producer.check()?;
@@ -112,8 +143,14 @@ impl Admission {
                 return Ok(SubmittedBlock { placed, append, watch });
             }
         };
+        self.tell_conflicts(checked.definitions.conflicts, checked.definitions.first.as_ref());
+        if let Some((_, refusal)) =
+            checked.undefined.as_ref().filter(|(at, _)| u64::from(*at) >= repeated)
+        {
+            return Err(refusal.clone());
+        }
         let base = cell.tail;
-        let append = self.append_block(cell, route, &stamp, block, repeated)?;
+        let append = self.append_block(cell, route, &stamp, checked, repeated)?;
         self.recorder.count(Counter::AdmitEvents, count - repeated);
         self.recorder.count(Counter::AdmitDuplicates, repeated);
         placed.duplicate = false;
@@ -132,9 +169,10 @@ impl Admission {
         cell: &mut Cell,
         route: &Route,
         stamp: &ProducerStamp,
-        block: SequencedBlock,
+        checked: Checked,
         repeated: u64,
     ) -> Result<crate::cells::Durable, Refusal> {
+        let Checked { block, counts, .. } = checked;
         let now = self.clock.monotonic();
         let connected = |id: &[u8; 16]| *id != stamp.id && self.connections.holds(id);
         cell.producers.admit(&stamp.id, now, self.producer_limits(), connected)?;
@@ -150,14 +188,35 @@ impl Admission {
         let left = u64::from(block.count) - repeated;
         let stamp = ProducerStamp { first_sequence: stamp.first_sequence + repeated, ..*stamp };
         let ingested_at = self.ingest_time().max(cell.last_ingest);
-        let whole = self.block(place, cell.tail, (body, left, body_crc), ingested_at, Some(stamp));
+        let mut whole =
+            self.block(place, cell.tail, (body, left, body_crc), ingested_at, Some(stamp));
         let (base, bytes) = (cell.tail, whole.body.len());
-        let pending = self.log.append(vec![whole]).map_err(|e| refuse::append(&e))?;
+        let noted = self.noted(&counts, repeated, base);
+        key_notes::note(&mut whole.header, &noted);
+        let pending = self.log.append(vec![whole]).map_err(|e| {
+            self.undo_keys(&noted);
+            refuse::append(&e)
+        })?;
+        self.tell_keys(place, &noted);
         let durable = pending.shared();
         cell.appended(base.plus(left), ingested_at, &durable);
         cell.producers.store(&stamp, left, base, now);
         self.appended_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         Ok(durable)
+    }
+
+    /// What the numbers of a block's new events do to their keys' sequences.
+    fn noted(&self, counts: &[(u32, KeyCount)], repeated: u64, base: Offset) -> Vec<Noted> {
+        if counts.is_empty() {
+            return Vec::new();
+        }
+        let mut keys = self.keys();
+        let fresh = counts.iter().filter(|(at, _)| u64::from(*at) >= repeated);
+        let noted = fresh.filter_map(|(at, count)| {
+            let offset = base.plus(u64::from(*at) - repeated);
+            Some(Noted { offset, step: keys.step(*count)? })
+        });
+        noted.collect()
     }
 
     /// A block with its header; `body` is bytes, count and checksum.
@@ -189,6 +248,16 @@ impl Admission {
     }
 }
 
+/// The attempt that a block is.
+fn stamp(producer: &Producer, block: &SequencedBlock) -> Result<ProducerStamp, Refusal> {
+    if block.first_sequence.checked_add(u64::from(block.count)).is_none() {
+        let detail = format!("sequence {} is impossible", block.first_sequence);
+        return Err(Refusal::new(Code::SequenceGap, detail));
+    }
+    let (id, epoch) = (producer.id, producer.epoch());
+    Ok(ProducerStamp { id, epoch, first_sequence: block.first_sequence })
+}
+
 /// The body from its n-th event on.
 fn without_first(body: &Bytes, n: u64) -> Bytes {
     let mut walk = events(body);
@@ -199,7 +268,12 @@ fn without_first(body: &Bytes, n: u64) -> Bytes {
 }
 
 /// Every event must be sound, and belong where the block says.
-fn check_events(route: &Route, block: &SequencedBlock) -> Result<(), Refusal> {
+fn check_events(
+    route: &Route,
+    tenant: &str,
+    block: &SequencedBlock,
+    mut defining: Defining<'_>,
+) -> Result<Checked, Refusal> {
     let partitions = route.topic.partitions;
     if block.partitions != partitions {
         let detail =
@@ -210,7 +284,8 @@ fn check_events(route: &Route, block: &SequencedBlock) -> Result<(), Refusal> {
         let detail = format!("partition {} of {partitions} does not exist", block.partition);
         return Err(Refusal::new(Code::PartitionMismatch, detail).at_field("partition"));
     }
-    let mut count = 0u32;
+    let seed = tenant_seed(tenant);
+    let (mut count, mut counts, mut undefined) = (0u32, Vec::new(), None);
     for event in events(&block.body) {
         let bytes = event.map_err(|BodyError { at }| limits::broken_body(&block.body, at))?;
         let envelope = tidings_event::scan(bytes).map_err(|refusal| within(count, refusal))?;
@@ -223,13 +298,17 @@ fn check_events(route: &Route, block: &SequencedBlock) -> Result<(), Refusal> {
                 format!("its key belongs to partition {partition}, not {}", block.partition);
             return Err(within(count, Refusal::new(Code::PartitionMismatch, detail)));
         }
+        if let Err(refusal) = defining.check(bytes, &envelope) {
+            undefined = Some((count, within(count, refusal)));
+        }
+        counts.extend(KeyCount::of(seed, &envelope).map(|number| (count, number)));
         count += 1;
     }
     if count != block.count {
         let detail = format!("it holds {count} events, {} were said", block.count);
         return Err(Refusal::new(Code::BlockCorrupt, detail));
     }
-    Ok(())
+    Ok(Checked { block: block.clone(), counts, definitions: defining.end(), undefined })
 }
 
 /// Names the event in the refusal's field.

@@ -1,12 +1,15 @@
 //! The first look at a batch: every event scanned, placed and grouped by partition.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use tidings_event::block::{BodyError, events};
 use tidings_event::{Code, Envelope, PartitionId, Refusal, TopicName};
 
+use crate::admit::Admission;
 use crate::batch::Batch;
+use crate::defining::{Defining, Found as FoundDefinitions};
+use crate::key_sequences::KeyCount;
 use crate::limits;
 use crate::place::{Found, Route, Routes, key};
 use crate::window::{identity, tenant_seed};
@@ -42,19 +45,40 @@ pub(crate) struct Survey {
     pub(crate) refused: usize,
     /// Topics that templates have yet to make.
     pub(crate) missing: Vec<TopicName>,
+    /// What the events say of definitions.
+    pub(crate) definitions: FoundDefinitions,
+    /// Of the events that have one, index and number in their key's sequence.
+    pub(crate) counts: Vec<(u32, KeyCount)>,
     routes: Vec<(Option<u128>, Arc<Route>, Vec<u32>)>,
 }
 
 const NO_GROUP: u32 = u32::MAX;
 
+/// What events needed and could not be made.
+#[derive(Default)]
+pub(crate) struct Failed {
+    pub(crate) topics: HashMap<TopicName, Refusal>,
+    pub(crate) definitions: Option<Refusal>,
+}
+
+impl Admission {
+    /// Something when the window knows the event.
+    fn has_stored(&self, batch: &Batch, hash: u128) -> Option<()> {
+        let window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        window.get(hash).filter(|_| !batch.assigned_ids).map(drop)
+    }
+}
+
 impl Survey {
-    /// Looks at every event. `failed` are topics that could not be made.
+    /// Looks at every event. `failed` are topics that could not be made, and why definitions could
+    /// not be registered.
     pub(crate) fn of(
-        routes: &Routes,
+        admission: &Admission,
         tenant: &str,
         batch: &Batch,
-        failed: &HashMap<TopicName, Refusal>,
+        failed: &Failed,
     ) -> Result<Self, Refusal> {
+        let mut defining = Defining::new(admission, tenant, failed.definitions.clone());
         let mut survey = Self::default();
         survey.seen.reserve(batch.body.len() / 160 + 1);
         let seed = tenant_seed(tenant);
@@ -63,16 +87,28 @@ impl Survey {
             let bytes = event.map_err(|BodyError { at }| limits::broken_body(&batch.body, at))?;
             let seen = match tidings_event::scan(bytes) {
                 Err(refusal) => Seen::Refused(None, refusal),
-                Ok(envelope) => match survey.group(routes, tenant, batch, &envelope, failed) {
-                    Err(refusal) => Seen::Refused(Some(envelope.id), refusal),
-                    Ok(group) => {
-                        // A batch has at most 16 MiB.
-                        let end = walk.offset() as u32;
-                        let start = end - bytes.len() as u32;
-                        let hash = identity(seed, envelope.source, &envelope.id);
-                        Seen::Fit(Item { start, end, id: envelope.id, hash, group })
+                Ok(envelope) => {
+                    let hash = identity(seed, envelope.source, &envelope.id);
+                    let group = survey.group(&admission.routes, tenant, batch, &envelope, failed);
+                    let judged = group.and_then(|group| {
+                        let defined = defining.check(bytes, &envelope);
+                        // What is stored already stays so, whatever is registered since.
+                        defined.or_else(|r| admission.has_stored(batch, hash).ok_or(r))?;
+                        Ok(group)
+                    });
+                    match judged {
+                        Err(refusal) => Seen::Refused(Some(envelope.id), refusal),
+                        Ok(group) => {
+                            if let Some(count) = KeyCount::of(seed, &envelope) {
+                                survey.counts.push((survey.seen.len() as u32, count));
+                            }
+                            // A batch has at most 16 MiB.
+                            let end = walk.offset() as u32;
+                            let start = end - bytes.len() as u32;
+                            Seen::Fit(Item { start, end, id: envelope.id, hash, group })
+                        }
                     }
-                },
+                }
             };
             match &seen {
                 Seen::Refused(..) => survey.refused += 1,
@@ -84,7 +120,13 @@ impl Survey {
             }
             survey.seen.push(seen);
         }
+        survey.definitions = defining.end();
         Ok(survey)
+    }
+
+    /// Whether the batch is refused as a whole.
+    pub(crate) fn is_aborted(&self, batch: &Batch) -> bool {
+        batch.atomic && self.refused > 0
     }
 
     fn group(
@@ -93,7 +135,7 @@ impl Survey {
         tenant: &str,
         batch: &Batch,
         event: &Envelope<'_>,
-        failed: &HashMap<TopicName, Refusal>,
+        failed: &Failed,
     ) -> Result<u32, Refusal> {
         let key = if batch.topic.is_some() { Some(0) } else { key(event) };
         let known = self.routes.iter().position(|(k, ..)| key.is_some() && *k == key);
@@ -120,7 +162,7 @@ impl Survey {
                             }
                         }
                     }
-                    Found::Missing(name) => match failed.get(&name) {
+                    Found::Missing(name) => match failed.topics.get(&name) {
                         Some(refusal) => return Err(refusal.clone()),
                         None => {
                             if !self.missing.contains(&name) {

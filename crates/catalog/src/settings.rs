@@ -17,6 +17,8 @@ pub struct CatalogSettings {
     pub topics_max: usize,
     /// Most subscriptions of a tenant.
     pub subscriptions_max: usize,
+    /// Most indicator names of a tenant that have a registered definition.
+    pub definitions_max: usize,
 }
 
 const TIMEFRAMES: [&str; 21] = [
@@ -32,6 +34,7 @@ impl Default for CatalogSettings {
             retention: Retention { age: Duration::from_secs(7 * 86_400), bytes: None },
             topics_max: 1_000,
             subscriptions_max: 10_000,
+            definitions_max: 10_000,
         }
     }
 }

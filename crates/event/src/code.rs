@@ -196,6 +196,12 @@ codes! {
     /// A web page of another origin may not change anything here. Name its origin in
     /// `server.allowed_origins` if it should.
     OriginRefused "ORIGIN_REFUSED" 403 PermissionDenied "Origin is refused";
+    /// This route is a WebSocket's, and the request does not ask for one over HTTP/1.1.
+    UpgradeRequired "UPGRADE_REQUIRED" 426 FailedPrecondition "WebSocket upgrade is required";
+    /// None of the WebSocket subprotocols that the client names is spoken here.
+    SubprotocolUnknown "SUBPROTOCOL_UNKNOWN" 400 InvalidArgument "Subprotocol is unknown";
+    /// A `Last-Event-ID` or an event id of a stream that this service did not give out.
+    StreamIdInvalid "STREAM_ID_INVALID" 400 InvalidArgument "Stream event id is invalid";
     /// No such route. `docs/api.md` lists them.
     RouteUnknown "ROUTE_UNKNOWN" 404 NotFound "Route is unknown";
     /// The route exists, but not with this method.

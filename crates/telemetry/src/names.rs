@@ -32,6 +32,12 @@ names! {
         AdmitRefused "tidings_admit_refused_events_total" "Events refused, with an answer that says why.";
         AdmitDuplicates "tidings_admit_duplicate_events_total" "Events recognised as repeats and not stored again.";
         AdmitErrors "tidings_admit_errors_total" "Admitted batches whose outcome became unknown.";
+        AdmitDefinitionConflicts "tidings_admit_definition_conflicts_total" "Events whose indicator has another definition than the registered one.";
+        AdmitKeyGaps "tidings_admit_key_gaps_total" "Events whose key_seq passed over numbers.";
+        AdmitKeyMissing "tidings_admit_key_missing_events_total" "Numbers of key_seq that were passed over.";
+        AdmitKeyLate "tidings_admit_key_late_total" "Events whose key_seq came after a higher one and filled a gap.";
+        AdmitKeyRepeats "tidings_admit_key_repeats_total" "Events whose key_seq another event had.";
+        AdmitKeyResets "tidings_admit_key_resets_total" "Times a producer began to count a key anew.";
         LogGroups "tidings_log_groups_total" "Groups written.";
         LogBytes "tidings_log_written_bytes_total" "Bytes written to journals.";
         LogSyncs "tidings_log_syncs_total" "Times a journal was synced.";
@@ -51,6 +57,15 @@ names! {
         SettleErrors "tidings_settle_errors_total" "Cursor saves that failed.";
         ServeRequests "tidings_serve_requests_total" "Requests and streams taken.";
         ServeErrors "tidings_serve_errors_total" "Requests and streams answered with a problem.";
+        InsightMarks "tidings_insight_interval_marks_total" "Interval marks stored, revisions included.";
+        InsightIncomplete "tidings_insight_incomplete_intervals_total" "Intervals that passed their deadline with instruments missing.";
+        InsightMissing "tidings_insight_missing_instruments_total" "Instruments that were missing at a deadline.";
+        InsightLate "tidings_insight_late_events_total" "First indicator events of an instrument in an interval that was settled.";
+        InsightDropped "tidings_insight_dropped_intervals_total" "Intervals given up because too many were open.";
+        InsightUntracked "tidings_insight_untracked_events_total" "Indicator events of forgotten intervals, or of one instrument too many.";
+        InsightErrors "tidings_insight_errors_total" "Interval marks and checkpoints that were refused.";
+        ConfigReloads "tidings_config_reloads_total" "Reloads of the configuration that were applied.";
+        ConfigErrors "tidings_config_errors_total" "Reloads of the configuration that were refused.";
     }
 }
 
@@ -63,6 +78,7 @@ names! {
         DeliverConsumers "tidings_deliver_consumers" "Consumers attached.";
         DeliverInFlight "tidings_deliver_in_flight_events" "Events sent and not yet settled.";
         ServeConnections "tidings_serve_connections" "Open connections.";
+        ConfigWaiting "tidings_config_waiting_keys" "Changed keys that wait for a restart.";
     }
 }
 
@@ -75,6 +91,7 @@ names! {
         MatchBatch "tidings_match_batch_seconds" "Matching one block against its subscriptions.";
         DeliverEvent "tidings_deliver_event_seconds" "From a block's ingest to its first delivery.";
         SettleCursor "tidings_settle_cursor_seconds" "From an ack to its durable cursor.";
+        InsightMark "tidings_insight_mark_seconds" "From the ingest of an interval's last event to its durable mark.";
         ServeRequest "tidings_serve_request_seconds" "From a request's first byte to its answer.";
     }
 }

@@ -1,5 +1,8 @@
 //! Admission over a log in memory: places, repeats, sequences, crashes; and a naive model of it.
 
+mod defining;
+mod key_seq;
+
 use std::collections::HashMap;
 
 use bytes::Bytes;
