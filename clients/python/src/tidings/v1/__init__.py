@@ -1,0 +1,67 @@
+"""The messages of proto/tidings/v1, as Protobuf's Python compiler makes them."""
+
+from tidings.v1.admin_pb2 import (
+    BrowseTopicResponse,
+    Guarantees,
+    Retention,
+    Start,
+    StoredEvent,
+    Subscription,
+    SubscriptionStatus,
+    Topic,
+)
+from tidings.v1.consumer_pb2 import Position, PositionRun
+from tidings.v1.event_pb2 import (
+    Anomaly,
+    Correlation,
+    CorrelationKind,
+    Event,
+    EventBatch,
+    ExpectedFrom,
+    Indicators,
+    IntervalComplete,
+    KeyPoint,
+    Kind,
+    Pattern,
+    Patterns,
+    PatternStatus,
+    Severity,
+    Summary,
+    Value,
+    ValueStatus,
+)
+from tidings.v1.problem_pb2 import Problem
+from tidings.v1.publisher_pb2 import DescribeResponse, Durability
+
+__all__ = [
+    "Anomaly",
+    "BrowseTopicResponse",
+    "Correlation",
+    "CorrelationKind",
+    "DescribeResponse",
+    "Durability",
+    "Event",
+    "EventBatch",
+    "ExpectedFrom",
+    "Guarantees",
+    "Indicators",
+    "IntervalComplete",
+    "KeyPoint",
+    "Kind",
+    "Pattern",
+    "PatternStatus",
+    "Patterns",
+    "Position",
+    "PositionRun",
+    "Problem",
+    "Retention",
+    "Severity",
+    "Start",
+    "StoredEvent",
+    "Subscription",
+    "SubscriptionStatus",
+    "Summary",
+    "Topic",
+    "Value",
+    "ValueStatus",
+]
