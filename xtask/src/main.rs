@@ -2,6 +2,7 @@
 
 mod ci;
 mod docs;
+mod fuzz;
 mod steps;
 mod test;
 mod tidy;
@@ -15,6 +16,7 @@ usage: cargo xtask COMMAND
   tidy          check sizes, names, layers, first lines, and that docs and code agree
   docs          write the generated pages: docs/errors, docs/metrics.md
   test          run every test once, under coverage, end-to-end tests included
+  fuzz          [TARGET] [--minutes N]: libFuzzer over the parsers of outside bytes
   ci            everything that decides what lands: fmt, clippy, tidy, deny, audit, test
 ";
 
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
         Some("tidy") => tidy::run(&root),
         Some("docs") => docs::write(&root),
         Some("test") => test::run(&root),
+        Some("fuzz") => fuzz::run(&root, &std::env::args().skip(2).collect::<Vec<_>>()),
         Some("ci") => ci::run(&root),
         _ => {
             eprint!("{USAGE}");

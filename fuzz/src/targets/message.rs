@@ -1,0 +1,68 @@
+//! gRPC messages and the problems that statuses carry.
+
+use bytes::Bytes;
+use prost::Message;
+use tidings_wire::{problem, v1};
+
+/// A message that is read is written as one that reads the same.
+pub(super) fn run(input: &[u8]) {
+    check::<v1::PublishRequest>(input);
+    check::<v1::PublishStreamRequest>(input);
+    check::<v1::ConsumeRequests>(input);
+    check::<v1::CreateSubscriptionRequest>(input);
+    check::<v1::PutTopicRequest>(input);
+    check::<v1::StreamRequest>(input);
+    check::<v1::ConsumeResponses>(input);
+    check::<v1::DescribeResponse>(input);
+}
+
+fn check<M: Message + Default + PartialEq + std::fmt::Debug>(input: &[u8]) {
+    let Ok(message) = M::decode(Bytes::copy_from_slice(input)) else { return };
+    let again = M::decode(message.encode_to_vec().as_slice()).expect("what is written is read");
+    // NaN is no number of these messages, so equal means equal.
+    assert!(again == message, "{message:?}");
+}
+
+pub(super) fn seeds() -> Vec<Vec<u8>> {
+    let position = v1::Position { topic_id: 1, epoch: 1, partition: 2, offset: 3 };
+    let run = v1::PositionRun { topic_id: 1, epoch: 1, partition: 2, first: 3, last: 9 };
+    let ack = v1::Ack { up_to: vec![position], runs: vec![run] };
+    let ack = v1::ConsumeRequest { message: Some(v1::consume_request::Message::Ack(ack)) };
+    let block = v1::PublishBlock {
+        request_id: 1,
+        body: Bytes::from_static(b"\x0a\x01x"),
+        count: 1,
+        topic: "a/b".into(),
+        partitions: 16,
+        ..v1::PublishBlock::default()
+    };
+    let block = v1::publish_stream_request::Message::Block(block);
+    let create = v1::CreateSubscriptionRequest {
+        name: "a".into(),
+        topics: vec!["**".into()],
+        labels: [("a".to_owned(), "b".to_owned())].into(),
+        ..v1::CreateSubscriptionRequest::default()
+    };
+    vec![
+        v1::ConsumeRequests { requests: vec![ack] }.encode_to_vec(),
+        v1::PublishStreamRequest { message: Some(block) }.encode_to_vec(),
+        create.encode_to_vec(),
+    ]
+}
+
+/// A problem in a message or in a document stands for one refusal, and comes back from it.
+pub(super) fn problem(input: &[u8]) {
+    let Ok(message) = v1::Problem::decode(input) else { return };
+    let Some(refusal) = problem::from_proto(&message) else { return };
+    let again = problem::to_proto(&refusal, &message.request_id);
+    assert_eq!(problem::from_proto(&again), Some(refusal.clone()));
+    let status = problem::to_status(&refusal, &message.request_id);
+    assert_eq!(problem::of_status(&status), Some(again));
+}
+
+pub(super) fn problem_seeds() -> Vec<Vec<u8>> {
+    let refusal = tidings_event::Refusal::new(tidings_event::Code::FieldInvalid, "no")
+        .at_field("a.b[1]")
+        .with_hint("yes");
+    vec![problem::to_proto(&refusal, "r-1").encode_to_vec()]
+}
