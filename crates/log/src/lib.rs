@@ -17,7 +17,8 @@ pub use disk::SystemDisk;
 #[cfg(any(test, feature = "test-util"))]
 pub use embedded::Sabotage;
 pub use embedded::{
-    CheckError, CheckReport, DamagedRange, EmbeddedLog, EmbeddedOptions, OpenError, check,
+    CheckError, CheckReport, DamagedRange, EmbeddedLog, EmbeddedOptions, Inspection, OpenError,
+    check, inspect,
 };
 pub use memory::MemoryLog;
 pub use partition_log::{

@@ -10,7 +10,7 @@ mod names;
 mod recorder;
 mod timer;
 
-pub use logs::{LogFormat, LogsError, start_logs};
+pub use logs::{LogFormat, LogLevel, LogsError, start_logs};
 pub use names::{Counter, Gauge, Latency};
 pub use recorder::Recorder;
 pub use timer::{Elapsed, Timer};

@@ -6,6 +6,7 @@ use tracing::Dispatch;
 use tracing::dispatcher::set_global_default;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::SubscriberBuilder;
+use tracing_subscriber::reload::Handle;
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,16 +29,61 @@ pub enum LogsError {
     Twice,
 }
 
+/// The level of the log lines, to be changed while the service runs.
+pub struct LogLevel(Box<dyn Fn(EnvFilter) + Send + Sync>);
+
+impl LogLevel {
+    /// Logs at or above another level from here on.
+    ///
+    /// # Errors
+    /// When the level cannot be read; the one in force stays.
+    pub fn set(&self, level: &str) -> Result<(), LogsError> {
+        (self.0)(read(level)?);
+        Ok(())
+    }
+
+    /// Whether a level can be read.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn check(level: &str) -> Result<(), LogsError> {
+        read(level).map(drop)
+    }
+}
+
 /// Sends log lines at or above `level` to stderr. Once per process.
 ///
 /// # Errors
 /// When the level cannot be read, or logging was set up before.
-pub fn start_logs(level: &str, format: LogFormat) -> Result<(), LogsError> {
-    let filter = EnvFilter::try_new(level).map_err(|_| LogsError::Level(level.to_owned()))?;
-    let lines = SubscriberBuilder::default().with_env_filter(filter).with_writer(std::io::stderr);
-    let dispatch = match format {
-        LogFormat::Json => Dispatch::new(lines.json().flatten_event(true).finish()),
-        LogFormat::Text => Dispatch::new(lines.with_ansi(std::io::stderr().is_terminal()).finish()),
+pub fn start_logs(level: &str, format: LogFormat) -> Result<LogLevel, LogsError> {
+    let lines =
+        SubscriberBuilder::default().with_env_filter(read(level)?).with_writer(std::io::stderr);
+    let (dispatch, level) = match format {
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true).with_filter_reloading();
+            let level = reloading(lines.reload_handle());
+            (Dispatch::new(lines.finish()), level)
+        }
+        LogFormat::Text => {
+            let lines = lines.with_ansi(std::io::stderr().is_terminal()).with_filter_reloading();
+            let level = reloading(lines.reload_handle());
+            (Dispatch::new(lines.finish()), level)
+        }
     };
-    set_global_default(dispatch).map_err(|_| LogsError::Twice)
+    set_global_default(dispatch).map_err(|_| LogsError::Twice)?;
+    Ok(level)
 }
+
+fn read(level: &str) -> Result<EnvFilter, LogsError> {
+    EnvFilter::try_new(level).map_err(|_| LogsError::Level(level.to_owned()))
+}
+
+fn reloading<S: 'static>(handle: Handle<EnvFilter, S>) -> LogLevel {
+    LogLevel(Box::new(move |filter| {
+        // It fails only when the subscriber is gone, and then nothing is logged at all.
+        let _gone = handle.reload(filter);
+    }))
+}
+
+#[cfg(test)]
+mod tests;

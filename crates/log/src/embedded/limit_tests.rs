@@ -88,6 +88,10 @@ async fn what_is_queued_counts_as_used() {
     for accepted in pending {
         accepted.await.unwrap();
     }
+    // It is as full as may be until there is room again.
+    disk.limit(8 << 20);
+    assert!(log.health().unwrap_err().contains("only its reserve left"));
+    disk.limit(64 << 20);
     assert_eq!(log.health(), Ok(()));
 }
 

@@ -11,7 +11,7 @@ use super::options::OpenError;
 
 const MAGIC: &[u8] = b"TLM1";
 const BYTES: usize = 40;
-const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 1;
 
 pub(crate) fn path(context: &Context) -> PathBuf {
     context.dir.join("log.meta")
