@@ -23,7 +23,7 @@ const TIMEFRAME_BYTES_MAX: usize = 12;
 
 pub(crate) struct Ledger {
     pub(crate) log: Arc<dyn PartitionLog>,
-    pub(crate) settings: CatalogSettings,
+    settings: ArcSwap<CatalogSettings>,
     pub(crate) clock: Arc<dyn Clock>,
     current: ArcSwap<Snapshot>,
     version: watch::Sender<u64>,
@@ -60,7 +60,7 @@ impl Ledger {
         let snapshot = Snapshot { version: 1, templates: state.templates.into(), ..state.snapshot };
         Ok(Self {
             log,
-            settings,
+            settings: ArcSwap::from_pointee(settings),
             clock,
             current: ArcSwap::from_pointee(snapshot),
             version: watch::Sender::new(1),
@@ -70,6 +70,17 @@ impl Ledger {
 
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    /// The settings now.
+    pub(crate) fn settings(&self) -> Arc<CatalogSettings> {
+        self.settings.load_full()
+    }
+
+    pub(crate) fn configure(&self, settings: CatalogSettings) -> Result<(), CatalogError> {
+        check_settings(&settings)?;
+        self.settings.store(Arc::new(settings));
+        Ok(())
     }
 
     pub(crate) fn versions(&self) -> watch::Receiver<u64> {
@@ -87,7 +98,7 @@ impl Ledger {
         let Some(template) = current.template_of(path) else {
             return Err(unknown.with_hint("create the topic first, or correct its name"));
         };
-        match template.unconfigured(path, &self.settings) {
+        match template.unconfigured(path, &self.settings.load()) {
             None => Ok(None),
             Some((placeholder, value)) => Err(unknown.with_hint(format!(
                 "`{value}` is not a configured {}; configure it or create the topic",
@@ -153,7 +164,7 @@ pub(crate) async fn finish_drop(log: &dyn PartitionLog, id: TopicId) -> Result<(
     Ok(())
 }
 
-fn check_settings(settings: &CatalogSettings) -> Result<(), CatalogError> {
+pub(crate) fn check_settings(settings: &CatalogSettings) -> Result<(), CatalogError> {
     let wrong = |setting, value, rule| Err(CatalogError::Setting { setting, value, rule });
     if !(1..=PARTITIONS_MAX).contains(&settings.partitions) {
         return wrong("partitions", settings.partitions.to_string(), "1 to 1024");

@@ -52,6 +52,26 @@ async fn templates_make_topics_for_configured_values_only() {
 }
 
 #[tokio::test]
+async fn new_settings_count_from_then_on_and_impossible_ones_never() {
+    let catalog = open(&log()).await.unwrap();
+    let seven = name("analysis/indicators/7m");
+    catalog.topic_or_template(&seven).await.unwrap_err();
+    let timeframes = |list: &[&str]| CatalogSettings {
+        timeframes: list.iter().map(|&text| text.to_owned()).collect(),
+        topics_max: 1,
+        ..CatalogSettings::default()
+    };
+    catalog.configure(timeframes(&["5 minutes"])).unwrap_err();
+    catalog.topic_or_template(&seven).await.unwrap_err();
+    catalog.configure(timeframes(&["7m"])).unwrap();
+    catalog.topic_or_template(&seven).await.unwrap();
+    let full = catalog.put_topic(name("x"), TopicRequest::default()).await.unwrap_err();
+    assert_eq!(full.code, Code::TopicLimit);
+    catalog.configure(timeframes(&[])).unwrap();
+    catalog.topic_or_template(&seven).await.unwrap();
+}
+
+#[tokio::test]
 async fn topics_survive_a_restart_and_their_numbers_are_not_used_again() {
     let log = log();
     let catalog = open(&log).await.unwrap();
