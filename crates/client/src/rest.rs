@@ -12,9 +12,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tidings_wire::rest::{
-    AckDocument, AckRequestDocument, NackRequestDocument, PublishDocument, PullDocument,
+    AckDocument, AckRequestDocument, GuaranteesDocument, NackRequestDocument, PublishDocument, PullDocument,
     PullRequestDocument, StatusDocument, SubscriptionDocument, SubscriptionListDocument,
     SubscriptionRequest, TopicDocument, TopicListDocument, TopicRequestDocument,
+    TraceDocument,
 };
 
 use crate::connection::chain;
@@ -61,7 +62,16 @@ impl Rest {
     /// # Errors
     /// When the service cannot be reached.
     pub async fn topics(&self) -> Result<TopicListDocument, ClientError> {
-        self.call(Method::GET, "/api/v1/topics?limit=1000", None::<&()>).await
+        let mut all = TopicListDocument { topics: Vec::new(), next: None };
+        loop {
+            let path = part_path("/api/v1/topics", all.next.as_deref());
+            let part: TopicListDocument = self.call(Method::GET, &path, None::<&()>).await?;
+            all.topics.extend(part.topics);
+            all.next = part.next;
+            if all.next.is_none() {
+                return Ok(all);
+            }
+        }
     }
 
     /// One topic.
@@ -70,6 +80,15 @@ impl Rest {
     /// `TOPIC_UNKNOWN`.
     pub async fn topic(&self, name: &str) -> Result<TopicDocument, ClientError> {
         self.call(Method::GET, &topic_path(name), None::<&()>).await
+    }
+
+    /// What the running configuration really promises for a topic, and why.
+    ///
+    /// # Errors
+    /// `TOPIC_UNKNOWN`.
+    pub async fn guarantees(&self, name: &str) -> Result<GuaranteesDocument, ClientError> {
+        let path = format!("{}/guarantees", topic_path(name));
+        self.call(Method::GET, &path, None::<&()>).await
     }
 
     /// Creates a topic, or changes what may change.
@@ -97,7 +116,17 @@ impl Rest {
     /// # Errors
     /// When the service cannot be reached.
     pub async fn subscriptions(&self) -> Result<SubscriptionListDocument, ClientError> {
-        self.call(Method::GET, "/api/v1/subscriptions?limit=1000", None::<&()>).await
+        let mut all = SubscriptionListDocument { subscriptions: Vec::new(), next: None };
+        loop {
+            let path = part_path("/api/v1/subscriptions", all.next.as_deref());
+            let part: SubscriptionListDocument =
+                self.call(Method::GET, &path, None::<&()>).await?;
+            all.subscriptions.extend(part.subscriptions);
+            all.next = part.next;
+            if all.next.is_none() {
+                return Ok(all);
+            }
+        }
     }
 
     /// One subscription.
@@ -193,6 +222,23 @@ impl Rest {
         self.call(Method::GET, &path, None::<&()>).await
     }
 
+    /// Where one event went. `clues` are parameters of the route, such as `("source", "rsi-1")`.
+    ///
+    /// # Errors
+    /// `EVENT_UNKNOWN`, saying where it was looked for.
+    pub async fn trace(
+        &self,
+        id: &str,
+        clues: &[(&str, &str)],
+    ) -> Result<TraceDocument, ClientError> {
+        let mut path = format!("/api/v1/events/{}/trace?limit=1000", encode(id));
+        for (name, value) in clues {
+            // Writing to a String cannot fail.
+            let _infallible = write!(path, "&{name}={}", encode(value));
+        }
+        self.call(Method::GET, &path, None::<&()>).await
+    }
+
     /// The text of any other route, e.g. `/readyz`.
     ///
     /// # Errors
@@ -251,6 +297,12 @@ fn refusal(status: StatusCode, text: &[u8]) -> ClientError {
 
 fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, ClientError> {
     serde_json::from_slice(text).map_err(|error| ClientError::Protocol(error.to_string()))
+}
+
+/// The path of a list's part: the first one, or the one that a cursor continues with.
+fn part_path(list: &str, cursor: Option<&str>) -> String {
+    let cursor = cursor.map(|cursor| format!("&cursor={}", encode(cursor)));
+    format!("{list}?limit=1000{}", cursor.unwrap_or_default())
 }
 
 fn topic_path(name: &str) -> String {

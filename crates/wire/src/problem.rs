@@ -4,6 +4,7 @@ use prost::Message;
 use serde::{Deserialize, Serialize};
 use tidings_event::{Code, Refusal};
 use tonic::Status;
+use utoipa::ToSchema;
 
 use crate::v1;
 
@@ -18,7 +19,7 @@ const DETAIL_TYPE: &str = "type.googleapis.com/tidings.v1.Problem";
 
 /// A problem as REST answers spell it (RFC 9457). One of `field` and `offset` says where the
 /// input was wrong, when that is known.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProblemDocument {
     /// Address of the code's page.
     #[serde(rename = "type", default)]

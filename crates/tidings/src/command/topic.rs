@@ -1,8 +1,10 @@
 //! `tidings topic`: list, show, create, delete.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tidings_client::Client;
-use tidings_client::documents::{RetentionDocument, TopicDocument, TopicRequestDocument};
+use tidings_client::documents::{
+    GuaranteeDocument, RetentionDocument, TopicDocument, TopicRequestDocument,
+};
 use tidings_wire::spelling::{format_duration, parse_duration};
 
 use crate::cli::{TopicCommand, TopicCreateArgs};
@@ -20,7 +22,13 @@ pub(super) async fn run(command: TopicCommand, as_json: bool) -> Result<(), Fail
         }
         TopicCommand::Show(args) => {
             let client = Client::connect(&args.server.server).await?;
-            tell(&client.rest().topic(&args.name).await?, as_json)
+            let topic = client.rest().topic(&args.name).await?;
+            let sheet = client.rest().guarantees(&args.name).await?.guarantees;
+            if as_json {
+                return output::json(&with_sheet(&topic, &sheet)?);
+            }
+            show(&topic)?;
+            sheet.iter().try_for_each(promise)
         }
         TopicCommand::Create(args) => {
             let client = Client::connect(&args.server.server).await?;
@@ -53,6 +61,19 @@ fn request(args: &TopicCreateArgs) -> Result<TopicRequestDocument, Failure> {
 
 fn tell(topic: &TopicDocument, as_json: bool) -> Result<(), Failure> {
     if as_json { output::json(topic) } else { show(topic) }
+}
+
+/// The topic's document with its guarantee sheet added.
+fn with_sheet(topic: &TopicDocument, sheet: &[GuaranteeDocument]) -> Result<Value, Failure> {
+    let mut shown = serde_json::to_value(topic).map_err(Failure::failed)?;
+    shown["guarantees"] = json!(sheet);
+    Ok(shown)
+}
+
+fn promise(promise: &GuaranteeDocument) -> Result<(), Failure> {
+    let GuaranteeDocument { name, level, detail, reason } = promise;
+    output::line(&format!("  {name}: {level}; {detail}"))?;
+    output::line(&format!("    because {reason}"))
 }
 
 fn show(topic: &TopicDocument) -> Result<(), Failure> {

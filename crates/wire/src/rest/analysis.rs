@@ -1,9 +1,12 @@
 //! Last values: the event's own document with its place added.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::event::EventSchema;
 
 /// Where a last value lies.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AsOf {
     /// Topic.
     pub topic: String,
@@ -13,6 +16,16 @@ pub struct AsOf {
     pub offset: u64,
     /// Epoch of the log.
     pub epoch: u32,
+}
+
+/// A last value as it is described: the event's own document, and where it lies.
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+pub struct LastValueDocument {
+    /// The event.
+    #[serde(flatten)]
+    pub event: EventSchema,
+    /// Where it lies.
+    pub as_of: AsOf,
 }
 
 /// An event's JSON object with `"as_of"` as its last member: the event's own text is not touched.

@@ -2,9 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::event::EventSchema;
 
 /// `POST …/{name}/pull`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PullRequestDocument {
     /// Most events, 1..=1000; 100 by default.
@@ -19,14 +22,14 @@ pub struct PullRequestDocument {
 }
 
 /// The answer to a pull.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct PullDocument {
     /// In order per partition.
     pub deliveries: Vec<PullItem>,
 }
 
 /// An event, or the notice of one that will never come.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(untagged, from = "PullItemFields")]
 pub enum PullItem {
     /// An event.
@@ -39,7 +42,7 @@ pub enum PullItem {
 }
 
 /// One delivery.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct PulledDocument {
     /// Settles this delivery.
     pub ack_id: String,
@@ -60,11 +63,12 @@ pub struct PulledDocument {
     /// When the service took it in, RFC 3339.
     pub ingested_at: String,
     /// Canonical JSON.
+    #[schema(value_type = EventSchema)]
     pub event: Box<RawValue>,
 }
 
 /// Offsets that will never be delivered.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GapDocument {
     /// Topic.
     pub topic: String,
@@ -126,7 +130,7 @@ impl From<PullItemFields> for PullItem {
 }
 
 /// `POST …/{name}/ack`: one of the two.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AckRequestDocument {
     /// Settles everything delivered to the same consumer at or below, each in its own partition.
@@ -138,7 +142,7 @@ pub struct AckRequestDocument {
 }
 
 /// `POST …/{name}/nack`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NackRequestDocument {
     /// Gives back exactly these.
@@ -149,14 +153,14 @@ pub struct NackRequestDocument {
 }
 
 /// The answer to an ack or a nack, in the request's order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AckDocument {
     /// One per ack id.
     pub results: Vec<AckResultDocument>,
 }
 
 /// What became of one ack id.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AckResultDocument {
     /// As sent.
     pub ack_id: String,

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 /// What `POST /api/v1/subscriptions` reads. Members that are known but not served yet are read so
 /// that they can be refused by name, never ignored.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SubscriptionRequest {
     /// Grammar of a topic segment.
@@ -16,6 +17,7 @@ pub struct SubscriptionRequest {
     pub topics: Vec<String>,
     /// Not served yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
     pub filter: Option<Value>,
     /// `ordered` (default); `parallel` is not served yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -31,6 +33,7 @@ pub struct SubscriptionRequest {
     pub start: Option<StartDocument>,
     /// Not served yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
     pub retry: Option<Value>,
     /// Most events sent and not settled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -44,7 +47,7 @@ pub struct SubscriptionRequest {
 }
 
 /// How events reach the consumer: exactly one member.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeliveryDocument {
     /// Fetched over REST.
@@ -55,11 +58,12 @@ pub struct DeliveryDocument {
     pub stream: Option<StreamOptions>,
     /// Not served yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
     pub webhook: Option<Value>,
 }
 
 /// Options of pull delivery.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PullOptions {
     /// How long a consumer may take before its events are given out again; 30 s by default.
@@ -68,12 +72,12 @@ pub struct PullOptions {
 }
 
 /// Options of stream delivery: none yet.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StreamOptions {}
 
 /// Where a subscription starts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StartDocument {
     /// With what comes after its creation.
@@ -87,7 +91,7 @@ pub enum StartDocument {
 }
 
 /// A subscription as it is shown.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SubscriptionDocument {
     /// Its name.
     pub name: String,
@@ -121,7 +125,7 @@ pub struct SubscriptionDocument {
 }
 
 /// `GET /api/v1/subscriptions`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SubscriptionListDocument {
     /// By name.
     pub subscriptions: Vec<SubscriptionDocument>,
@@ -131,7 +135,7 @@ pub struct SubscriptionListDocument {
 }
 
 /// `GET /api/v1/subscriptions/{name}/status`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StatusDocument {
     /// The subscription.
     pub name: String,
@@ -148,7 +152,7 @@ pub struct StatusDocument {
 }
 
 /// Where a subscription is in one partition.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PartitionStatusDocument {
     /// Topic.
     pub topic: String,

@@ -3,11 +3,13 @@
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
+use super::event::EventSchema;
 use crate::spelling;
 
 /// How long a topic's events are kept. Also read from a duration such as `"7d"`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RetentionDocument {
     /// Age, in seconds.
     pub seconds: u64,
@@ -19,6 +21,17 @@ impl<'de> Deserialize<'de> for RetentionDocument {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         input.deserialize_any(RetentionVisitor)
     }
+}
+
+/// The two spellings of a retention that are read.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it only describes what `RetentionDocument` reads")]
+enum RetentionRequest {
+    /// In full.
+    Document(RetentionDocument),
+    /// A whole number and `ms`, `s`, `m`, `h`, `d` or `w`.
+    Duration(String),
 }
 
 struct RetentionVisitor;
@@ -51,25 +64,27 @@ impl<'de> Visitor<'de> for RetentionVisitor {
 }
 
 /// What `PUT /api/v1/topics/{name}` reads; what is absent keeps its value or default.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TopicRequestDocument {
     /// Fixed at birth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partitions: Option<u32>,
-    /// How long events are kept.
+    /// How long events are kept: the document, or a duration such as `"7d"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<RetentionRequest>)]
     pub retention: Option<RetentionDocument>,
     /// `memory` or `durable`; `replicated` is not served yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub durability: Option<String>,
     /// Not served yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
     pub template: Option<serde_json::Value>,
 }
 
 /// A topic.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TopicDocument {
     /// Its name, relative to the tenant.
     pub name: String,
@@ -90,7 +105,7 @@ pub struct TopicDocument {
 }
 
 /// `GET /api/v1/topics/{name}/guarantees`: what the running configuration really promises.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GuaranteesDocument {
     /// The topic.
     pub topic: String,
@@ -99,7 +114,7 @@ pub struct GuaranteesDocument {
 }
 
 /// One promise.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GuaranteeDocument {
     /// What it is about.
     pub name: String,
@@ -112,7 +127,7 @@ pub struct GuaranteeDocument {
 }
 
 /// `GET /api/v1/topics`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TopicListDocument {
     /// By name.
     pub topics: Vec<TopicDocument>,
@@ -122,7 +137,7 @@ pub struct TopicListDocument {
 }
 
 /// `GET /api/v1/topics/{name}/events`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct BrowseDocument {
     /// In offset order.
     pub events: Vec<BrowsedDocument>,
@@ -131,12 +146,13 @@ pub struct BrowseDocument {
 }
 
 /// One stored event.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct BrowsedDocument {
     /// Its place in the partition.
     pub offset: u64,
     /// When the service took it in, RFC 3339.
     pub ingested_at: String,
     /// Canonical JSON.
+    #[schema(value_type = EventSchema)]
     pub event: Box<RawValue>,
 }
