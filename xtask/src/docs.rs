@@ -61,7 +61,7 @@ fn error_index() -> String {
 
 fn metrics_page() -> String {
     let mut text = String::from(
-        "# Metrics\n\n`GET /metrics` answers OpenMetrics text. Written by `cargo xtask docs` from\n`crates/telemetry/src/names.rs`.\n\n| Metric | Kind | What it tells |\n|---|---|---|\n",
+        "# Metrics\n\n`GET /metrics` answers OpenMetrics text. Written by `cargo xtask docs` from\n`crates/telemetry/src/names.rs`.\n\nA name ends in its unit, before `_total`: `seconds`, `bytes`, or the things that are counted. There\nare no labels but the `le` of histograms: no name, topic or address of a client becomes a series, so\nthat their number never grows.\n\n| Metric | Kind | What it tells |\n|---|---|---|\n",
     );
     for counter in Counter::ALL {
         line(&mut text, format_args!("| `{}` | counter | {} |", counter.name(), counter.help()));

@@ -6,7 +6,13 @@ use clap::{Args, Parser, Subcommand};
 
 /// Durable events from market analysis, delivered in order.
 #[derive(Debug, Parser)]
-#[command(name = "tidings", version, about, max_term_width = 100)]
+#[command(
+    name = "tidings",
+    version,
+    about,
+    max_term_width = 100,
+    after_help = "Examples:\n  tidings demo\n  tidings serve\n  tidings help publish"
+)]
 pub(crate) struct Cli {
     /// Answer with JSON documents, one a line.
     #[arg(long, global = true)]
@@ -50,11 +56,31 @@ pub(crate) enum Command {
         after_help = "Examples:\n  tidings subscription create risk --topics 'analysis/anomalies/*' --start earliest\n  tidings subscription show risk"
     )]
     Subscription(SubscriptionCommand),
+    /// Tell where one event went: where it lies, how its key_seq stood, what became of it in each
+    /// subscription.
+    #[command(
+        after_help = "Examples:\n  tidings trace 01900000-0000-7000-8000-000000000001\n  tidings trace 01900000-0000-7000-8000-000000000001 --source rsi-service-1 --json"
+    )]
+    Trace(TraceArgs),
     /// Verify a data directory that no process has open. Exit code 3 names damaged ranges.
     #[command(
         after_help = "Examples:\n  tidings check tidings-data\n  tidings check --json /var/lib/tidings"
     )]
     Check(CheckArgs),
+    /// Examine this machine, the data directory and, with --server, a running service. Exit code 1
+    /// when something fails, 4 when the service cannot be reached.
+    #[command(
+        after_help = "Examples:\n  tidings doctor --data-dir /var/lib/tidings\n  tidings doctor --server http://127.0.0.1:8080 --json"
+    )]
+    Doctor(DoctorArgs),
+    /// Print a script that completes this command line in a shell.
+    #[command(
+        after_help = "Examples:\n  tidings completions bash > /etc/bash_completion.d/tidings\n  source <(tidings completions bash)\n  tidings completions zsh > ~/.zfunc/_tidings"
+    )]
+    Completions(CompletionsArgs),
+    /// Print the version and what it was built from.
+    #[command(after_help = "Examples:\n  tidings version\n  tidings version --json")]
+    Version,
 }
 
 /// Where the service is.
@@ -127,24 +153,34 @@ pub(crate) struct SubscribeArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum TopicCommand {
     /// Every topic.
+    #[command(after_help = "Example:\n  tidings topic list --json")]
     List(ServerArg),
     /// One topic.
+    #[command(after_help = "Example:\n  tidings topic show analysis/indicators/5m")]
     Show(NameArgs),
     /// Create a topic, or change what may change.
+    #[command(after_help = "Example:\n  tidings topic create mine --partitions 4 --retention 7d")]
     Create(TopicCreateArgs),
     /// Delete a topic and its events.
+    #[command(after_help = "Example:\n  tidings topic delete mine")]
     Delete(NameArgs),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SubscriptionCommand {
     /// Every subscription.
+    #[command(after_help = "Example:\n  tidings subscription list --json")]
     List(ServerArg),
     /// One subscription: definition, lag, in flight.
+    #[command(after_help = "Example:\n  tidings subscription show risk")]
     Show(NameArgs),
     /// Create a subscription; the same again is fine.
+    #[command(
+        after_help = "Example:\n  tidings subscription create risk --topics 'analysis/anomalies/*' --start earliest"
+    )]
     Create(SubscriptionCreateArgs),
     /// Delete a subscription and its progress.
+    #[command(after_help = "Example:\n  tidings subscription delete risk")]
     Delete(NameArgs),
 }
 
@@ -197,7 +233,55 @@ pub(crate) struct SubscriptionCreateArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct TraceArgs {
+    /// The event's id.
+    pub(crate) id: String,
+    /// Where it is, when that is known.
+    #[arg(long)]
+    pub(crate) position: Option<String>,
+    /// Its topic, when that is known.
+    #[arg(long)]
+    pub(crate) topic: Option<String>,
+    /// Its source: finds what was published lately at once.
+    #[arg(long)]
+    pub(crate) source: Option<String>,
+    /// Taken in at or after this RFC 3339 time; absent, the id tells.
+    #[arg(long)]
+    pub(crate) from: Option<String>,
+    /// Taken in at or before this RFC 3339 time.
+    #[arg(long)]
+    pub(crate) to: Option<String>,
+    #[command(flatten)]
+    pub(crate) server: ServerArg,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
     /// The data directory.
     pub(crate) data_dir: PathBuf,
 }
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Configuration file; ./tidings.toml when it is there.
+    #[arg(long)]
+    pub(crate) config: Option<PathBuf>,
+    /// Address that the service would serve on.
+    #[arg(long)]
+    pub(crate) addr: Option<String>,
+    /// The data directory.
+    #[arg(long)]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Examine a running service; without --config and --data-dir, only that.
+    #[arg(long)]
+    pub(crate) server: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell.
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[cfg(test)]
+mod tests;

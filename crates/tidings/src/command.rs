@@ -1,11 +1,14 @@
 //! One file per command; this one chooses.
 
 mod check;
+mod completions;
 mod publish;
 mod serve;
 mod subscribe;
 mod subscription;
 mod topic;
+mod trace;
+mod version;
 
 use crate::cli::{Cli, Command};
 use crate::failure::Failure;
@@ -18,7 +21,11 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Subscribe(args) => subscribe::run(args).await,
         Command::Topic(command) => topic::run(command, cli.json).await,
         Command::Subscription(command) => subscription::run(command, cli.json).await,
+        Command::Trace(args) => trace::run(args, cli.json).await,
         Command::Demo(args) => crate::demo::run(args, cli.json).await,
         Command::Check(args) => check::run(&args, cli.json),
+        Command::Doctor(args) => crate::doctor::run(args, cli.json).await,
+        Command::Completions(args) => completions::run(&args),
+        Command::Version => version::run(cli.json),
     }
 }

@@ -3,19 +3,27 @@
 
 #[cfg(test)]
 mod docs;
+mod intervals;
 mod layers;
+mod reloadable;
 mod written;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tidings_telemetry::LogFormat;
+use tidings_catalog::{Catalog, CatalogError};
+use tidings_insight::Declared;
+use tidings_serve::Origins;
+use tidings_telemetry::{LogFormat, LogLevel};
+use toml::Table;
 
 #[cfg(test)]
 use docs::reference;
 use layers::{environment, merge, parse_file, set};
-use written::{AsWritten, WrittenLimits, WrittenLog, WrittenTopics};
+use written::{
+    AsWritten, WrittenAdmission, WrittenIntervals, WrittenLimits, WrittenLog, WrittenTopics,
+};
 
 /// The shipped file: every key at its default, and the documentation of each.
 pub(crate) const DEFAULT: &str = include_str!("../default.toml");
@@ -24,13 +32,22 @@ pub(crate) const DEFAULT: &str = include_str!("../default.toml");
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) addr: SocketAddr,
+    pub(crate) origins: Origins,
     pub(crate) data_dir: PathBuf,
     pub(crate) log: WrittenLog,
     pub(crate) limits: WrittenLimits,
     pub(crate) topics: WrittenTopics,
+    pub(crate) admission: WrittenAdmission,
+    pub(crate) intervals: WrittenIntervals,
+    /// Who is expected, files read.
+    pub(crate) expected: Vec<Declared>,
     pub(crate) trim_interval: Duration,
     pub(crate) log_level: String,
     pub(crate) log_format: LogFormat,
+    /// The file that was read, if any.
+    pub(crate) file: Option<PathBuf>,
+    /// Every key, all layers merged.
+    table: Table,
 }
 
 /// Why a configuration was refused.
@@ -40,6 +57,8 @@ pub(crate) enum ConfigError {
     Unreadable { file: PathBuf, reason: String },
     #[error("{place}: {problem}{}", suggestion.as_ref().map_or(String::new(), |s| format!("; did you mean `{s}`?")))]
     Invalid { place: String, problem: String, suggestion: Option<String> },
+    #[error("{0}")]
+    Refused(String),
     #[error("`{key}` is {value}: {rule}")]
     Value { key: &'static str, value: String, rule: &'static str },
 }
@@ -63,8 +82,9 @@ impl Config {
         variables: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
         let mut table = parse_file("default.toml", DEFAULT)?;
-        if let Some((file, text)) = user_file(flags.config.as_deref())? {
-            merge(&mut table, parse_file(&file.display().to_string(), &text)?);
+        let user = user_file(flags.config.as_deref())?;
+        if let Some((file, text)) = &user {
+            merge(&mut table, parse_file(&file.display().to_string(), text)?);
         }
         environment(&mut table, variables)?;
         if let Some(addr) = &flags.addr {
@@ -76,13 +96,13 @@ impl Config {
         if flags.insecure {
             set(&mut table, "server", "insecure", true.into());
         }
-        let written: AsWritten = table.try_into().map_err(|error: toml::de::Error| {
-            layers::invalid("configuration".to_owned(), error.message())
-        })?;
-        Self::check(written)
+        Self::check(user.map(|(file, _)| file), table)
     }
 
-    fn check(written: AsWritten) -> Result<Self, ConfigError> {
+    fn check(file: Option<PathBuf>, table: Table) -> Result<Self, ConfigError> {
+        let written: AsWritten = table.clone().try_into().map_err(|error: toml::de::Error| {
+            layers::invalid("configuration".to_owned(), error.message())
+        })?;
         let rule = "it must be an address such as 127.0.0.1:8080";
         let addr_text = written.server.addr;
         let addr: SocketAddr = addr_text.parse().map_err(|_| ConfigError::Value {
@@ -104,19 +124,44 @@ impl Config {
                 return Err(ConfigError::Value { key, value, rule: "it must be json or text" });
             }
         };
+        let policy = &written.admission.definition_conflict;
+        if !matches!(policy.as_str(), "refuse" | "warn") {
+            let (key, value) = ("admission.definition_conflict", format!("`{policy}`"));
+            return Err(ConfigError::Value { key, value, rule: "it must be refuse or warn" });
+        }
         at_least_one("topics.partitions", u64::from(written.topics.partitions))?;
         at_least_one("limits.connections", written.limits.connections as u64)?;
         at_least_one("limits.batch_events", written.limits.batch_events as u64)?;
-        Ok(Self {
+        if let Err(error) = LogLevel::check(&written.logging.level) {
+            return Err(layers::invalid("logging.level".to_owned(), &error.to_string()));
+        }
+        let origins = Origins::new(&written.server.allowed_origins).map_err(|error| {
+            layers::invalid("server.allowed_origins".to_owned(), &error.to_string())
+        })?;
+        let expected = intervals::declared(&written.intervals)?;
+        let config = Self {
             addr,
+            origins,
             data_dir: written.data.dir,
             trim_interval: Duration::from_secs(written.log.trim_interval_seconds),
             log: written.log,
             limits: written.limits,
             topics: written.topics,
+            admission: written.admission,
+            intervals: written.intervals,
+            expected,
             log_level: written.logging.level,
             log_format,
-        })
+            file,
+            table,
+        };
+        match Catalog::check(&crate::build::catalog::settings(&config)) {
+            Err(CatalogError::Setting { setting, value, rule }) => {
+                let problem = format!("`{value}` is not {rule}");
+                Err(layers::invalid(format!("topics.{setting}"), &problem))
+            }
+            _ => Ok(config),
+        }
     }
 }
 

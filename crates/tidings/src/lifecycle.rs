@@ -7,7 +7,7 @@ use std::time::Duration;
 use tidings_admit::Admission;
 use tidings_event::{Clock, SystemClock};
 use tidings_log::PartitionLog;
-use tidings_serve::Parts;
+use tidings_serve::{Parts, ShownConfig};
 use tidings_telemetry::{Recorder, Timer};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -37,16 +37,20 @@ impl Running {
         let shared = Shared { clock: Arc::new(SystemClock::new()), recorder: Recorder::new() };
         let log = build::log::open(config, &shared)?;
         let catalog = build::catalog::open(config, &log, &shared).await?;
-        let admission = build::admit::open(&log, &catalog, &shared).await?;
+        let admission = build::admit::open(config, &log, &catalog, &shared).await?;
         let deliver = build::deliver::open(&log, &catalog, &shared).await?;
+        let intervals = build::insight::open(config, (&log, &catalog), &admission, &shared)?;
         let parts = Parts {
             admission,
             deliver,
             catalog,
+            intervals: Some(intervals),
             log,
             recorder: shared.recorder,
             clock: shared.clock,
-            limits: build::serve::limits(config),
+            limits: build::serve::limits(config).into(),
+            config: ShownConfig::default(),
+            origins: config.origins.clone(),
         };
         let server = build::serve::bind(config, parts.clone()).await?;
         let (addr, stop) = (server.local_addr(), CancellationToken::new());
@@ -63,6 +67,11 @@ impl Running {
     /// The address it serves on.
     pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// The stages, as the doors see them.
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.parts
     }
 
     /// Resolves when the server ends by itself, which it does only by a failure.
@@ -82,6 +91,9 @@ impl Running {
         self.stop.cancel();
         let served = self.ended().await;
         self.periodic.shutdown().await;
+        if let Some(intervals) = &self.parts.intervals {
+            intervals.close().await;
+        }
         self.parts.admission.close().await;
         self.parts.deliver.close().await;
         self.parts.log.close().await;

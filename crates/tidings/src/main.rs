@@ -5,9 +5,12 @@ mod cli;
 mod command;
 mod config;
 mod demo;
+mod doctor;
 mod failure;
 mod lifecycle;
 mod output;
+mod reload;
+mod supervisor;
 
 use std::process::ExitCode;
 

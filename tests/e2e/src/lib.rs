@@ -8,13 +8,16 @@ mod executable;
 mod http;
 mod limit;
 mod server;
+mod tmpfs;
+pub mod toolchain;
 mod witness;
 
 pub use chronicle::Chronicle;
 pub use events::{TestEvent, indicator, indicator_json, without_source};
-pub use executable::{Finished, executable, finish, run, run_with_input};
+pub use executable::{Finished, example, executable, finish, run, run_with_input};
 pub use http::{Answer, ask, send_raw};
 pub use limit::soon;
 pub use server::Server;
 pub use tidings_checker::Thresholds;
+pub use tmpfs::Tmpfs;
 pub use witness::{Witness, subscribe};

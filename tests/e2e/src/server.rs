@@ -40,6 +40,16 @@ impl Server {
         Self::launch(command, data_dir)
     }
 
+    /// As [`Self::start`], by a command that has the executable as its last argument so far, or is
+    /// it.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    #[must_use]
+    pub fn start_by(command: Command, data_dir: &Path) -> Self {
+        Self::launch(command, data_dir)
+    }
+
     fn launch(mut command: Command, data_dir: &Path) -> Self {
         let log = data_dir.with_extension("stderr");
         let opened = std::fs::OpenOptions::new().create(true).append(true).open(&log);
@@ -90,6 +100,14 @@ impl Server {
     /// When it cannot be reached.
     pub async fn client(&self) -> Client {
         soon("a connection", Client::connect(&self.url)).await.expect("the service is reachable")
+    }
+
+    /// SIGHUP: read the configuration again.
+    ///
+    /// # Panics
+    /// When it had ended before.
+    pub fn hang_up(&self) {
+        signal(self.child.as_ref().expect("it runs until it is ended").id(), "HUP");
     }
 
     /// kill -9.

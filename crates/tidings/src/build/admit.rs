@@ -2,20 +2,31 @@
 
 use std::sync::Arc;
 
-use tidings_admit::{Admission, AdmitSettings};
+use tidings_admit::{Admission, AdmitSettings, DefinitionPolicy};
 use tidings_catalog::Catalog;
 use tidings_log::PartitionLog;
 
 use super::Shared;
+use crate::config::Config;
 use crate::failure::Failure;
 
+fn settings(config: &Config) -> AdmitSettings {
+    let definition_conflict = match config.admission.definition_conflict.as_str() {
+        "warn" => DefinitionPolicy::Warn,
+        _ => DefinitionPolicy::Refuse,
+    };
+    let key_sequences_max = config.admission.key_sequences_max;
+    AdmitSettings { definition_conflict, key_sequences_max, ..AdmitSettings::default() }
+}
+
 pub(crate) async fn open(
+    config: &Config,
     log: &Arc<dyn PartitionLog>,
     catalog: &Arc<Catalog>,
     shared: &Shared,
 ) -> Result<Arc<Admission>, Failure> {
     let (log, catalog) = (Arc::clone(log), Arc::clone(catalog));
     let (clock, recorder) = (Arc::clone(&shared.clock), Arc::clone(&shared.recorder));
-    let opened = Admission::open(log, catalog, clock, recorder, AdmitSettings::default()).await;
+    let opened = Admission::open(log, catalog, clock, recorder, settings(config)).await;
     opened.map_err(Failure::failed)
 }

@@ -1,12 +1,17 @@
 //! `tidings serve`: the service, until it is told to stop.
 
-use tokio::signal::unix::{SignalKind, signal};
+use std::net::SocketAddr;
+use std::path::Path;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::ServeArgs;
 use crate::config::{Config, DEFAULT, Flags};
 use crate::failure::Failure;
 use crate::lifecycle::Running;
 use crate::output;
+use crate::reload::Reloading;
+use crate::supervisor::Supervisor;
 
 /// `SIGXFSZ`.
 const FILE_TOO_LARGE: i32 = 25;
@@ -23,32 +28,62 @@ pub(super) async fn run(args: ServeArgs, json: bool) -> Result<(), Failure> {
     };
     let config =
         Config::load(&flags, std::env::vars()).map_err(|e| Failure::Usage(e.to_string()))?;
-    tidings_telemetry::start_logs(&config.log_level, config.log_format)
+    let level = tidings_telemetry::start_logs(&config.log_level, config.log_format)
         .map_err(|error| Failure::Usage(error.to_string()))?;
-    // A file-size limit answers writes with an error, as a full disk does, instead of ending the
-    // process: for that the signal must be taken.
-    let _file_too_large = signal(SignalKind::from_raw(FILE_TOO_LARGE))?;
-    // Before the start, so that a stop during it is not lost.
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    // Before the start, so that none is lost during it.
+    let mut signals = Signals::take()?;
+    let supervisor = Supervisor::of_environment();
     let mut running = Running::start(&config).await?;
     let addr = running.addr();
-    tracing::info!(%addr, data_dir = %config.data_dir.display(), "ready");
-    if let Some(file) = &args.ready_file {
-        std::fs::write(file, format!("{addr}\n"))?;
-    }
-    if json {
-        output::json(&serde_json::json!({ "ready": true, "addr": addr.to_string() }))?;
-    } else {
-        output::line(&format!("Tidings is ready at http://{addr}"))?;
-    }
-    let ended = tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
-        ended = running.ended() => ended,
+    let mut reloading = Reloading::new(flags, config, level, running.parts());
+    tell_ready(addr, args.ready_file.as_deref(), json)?;
+    supervisor.ready(&format!("serving http://{addr}"));
+    let ended = loop {
+        tokio::select! {
+            _ = signals.terminate.recv() => break Ok(()),
+            _ = signals.interrupt.recv() => break Ok(()),
+            _ = signals.hang_up.recv() => reloading.reload(std::env::vars()),
+            ended = running.ended() => break ended,
+            () = supervisor.watch() => {}
+        }
     };
     tracing::info!("stopping");
+    supervisor.stopping();
     let stopped = running.stop().await;
     tracing::info!("stopped");
     ended.and(stopped)
+}
+
+/// The signals that mean something to the service.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+    /// A file-size limit answers writes with an error, as a full disk does, instead of ending the
+    /// process: for that its signal must be taken.
+    _file_too_large: Signal,
+}
+
+impl Signals {
+    fn take() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+            _file_too_large: signal(SignalKind::from_raw(FILE_TOO_LARGE))?,
+        })
+    }
+}
+
+/// Says in every asked-for way that the service is ready.
+fn tell_ready(addr: SocketAddr, file: Option<&Path>, json: bool) -> Result<(), Failure> {
+    tracing::info!(%addr, "ready");
+    if let Some(file) = file {
+        std::fs::write(file, format!("{addr}\n"))?;
+    }
+    if json {
+        output::json(&serde_json::json!({ "ready": true, "addr": addr.to_string() }))
+    } else {
+        output::line(&format!("Tidings is ready at http://{addr}"))
+    }
 }

@@ -3,9 +3,12 @@
 use std::fmt::Write;
 
 use super::DEFAULT;
+use super::reloadable::RELOADABLE;
 
 const HEAD: &str = "# Configuration\n\n\
-    Made from `crates/tidings/default.toml` by a test; do not edit.\n\n";
+    Made from `crates/tidings/default.toml` by a test; do not edit.\n\n\
+    *Reload*: `yes` counts from `kill -HUP` on (docs/operate/reload.md), `restart` from the next\n\
+    start on.\n\n";
 
 /// The whole page.
 pub(crate) fn reference() -> String {
@@ -20,11 +23,15 @@ pub(crate) fn reference() -> String {
             section = name.to_owned();
             push(
                 &mut page,
-                format_args!("## [{section}]\n\n| Key | Default | Meaning |\n|---|---|---|\n"),
+                format_args!(
+                    "## [{section}]\n\n| Key | Default | Reload | Meaning |\n|---|---|---|---|\n"
+                ),
             );
         } else if let Some((key, value)) = line.split_once(" = ") {
             let meaning = comment.trim();
-            push(&mut page, format_args!("| `{section}.{key}` | `{value}` | {meaning} |\n"));
+            let name = format!("{section}.{key}");
+            let reload = if RELOADABLE.contains(&name.as_str()) { "yes" } else { "restart" };
+            push(&mut page, format_args!("| `{name}` | `{value}` | {reload} | {meaning} |\n"));
             comment.clear();
         } else {
             let text = comment.trim().replace(" \n", "\n\n");

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::reloadable::RELOADABLE;
 use super::{Config, ConfigError, DEFAULT, Flags, reference};
 
 fn load(file: &str, variables: &[(&str, &str)], flags: Flags) -> Result<Config, String> {
@@ -88,6 +89,46 @@ fn values_are_checked() {
     }
     let open = "[server]\naddr = \"0.0.0.0:80\"\ninsecure = true";
     assert!(load(open, &[], Flags::default()).is_ok());
+}
+
+#[test]
+fn what_other_stages_would_refuse_is_refused_at_once() {
+    assert_eq!(
+        refused("[topics]\ntimeframes = [\"5 minutes\"]", &[]),
+        "topics.timeframes: `5 minutes` is not a number and one of s, m, h, d, w, mo"
+    );
+    assert!(refused("[topics]\npartitions = 5000", &[]).starts_with("topics.partitions: "));
+    assert!(refused("[logging]\nlevel = \"a=b=c\"", &[]).starts_with("logging.level: `a=b=c`"));
+}
+
+#[test]
+fn a_reload_takes_what_may_change_and_names_what_waits() {
+    let old = load("", &[], Flags::default()).unwrap();
+    let file = "[server]\naddr = \"127.0.0.1:1\"\n[topics]\ntimeframes = [\"7m\"]\n\
+                [limits]\nbatch_events = 5";
+    let written = load(file, &[], Flags::default()).unwrap();
+    let reload = old.reload(&written).unwrap();
+    assert_eq!(reload.config.topics.timeframes, ["7m"]);
+    assert_eq!(reload.config.limits.batch_events, 5);
+    assert_eq!(reload.config.addr, old.addr);
+    assert_eq!(reload.changed, ["limits.batch_events", "topics.timeframes"]);
+    let waiting: Vec<_> = reload.waiting.iter().map(|w| w.key.as_str()).collect();
+    assert_eq!(waiting, ["server.addr"]);
+    assert_eq!(reload.waiting[0].in_force, "127.0.0.1:8080");
+    assert_eq!(reload.waiting[0].written, "127.0.0.1:1");
+    // Put back as it was, nothing waits any more.
+    let back = reload.config.reload(&old).unwrap();
+    assert!(back.waiting.is_empty());
+    assert_eq!(back.changed, ["limits.batch_events", "topics.timeframes"]);
+}
+
+#[test]
+fn every_reloadable_key_exists() {
+    let shown = load("", &[], Flags::default()).unwrap().shown();
+    for name in RELOADABLE {
+        let (section, key) = name.split_once('.').unwrap();
+        assert!(shown[section].contains_key(key), "{name}");
+    }
 }
 
 #[test]

@@ -21,6 +21,8 @@ section! {
         log: WrittenLog,
         limits: WrittenLimits,
         topics: WrittenTopics,
+        admission: WrittenAdmission,
+        intervals: WrittenIntervals,
         logging: WrittenLogging,
     }
 }
@@ -30,6 +32,7 @@ section! {
     WrittenServer {
         addr: String,
         insecure: bool,
+        allowed_origins: Vec<String>,
     }
 }
 
@@ -68,6 +71,41 @@ section! {
         partitions: u32,
         timeframes: Vec<String>,
     }
+}
+
+section! {
+    /// What events are held against.
+    WrittenAdmission {
+        definition_conflict: String,
+        definitions_max: usize,
+        key_sequences_max: usize,
+    }
+}
+
+section! {
+    /// What is said about intervals.
+    WrittenIntervals {
+        learn: bool,
+        learn_from: usize,
+        learn_least: usize,
+        deadline_ms: u64,
+        expected: Vec<WrittenExpected>,
+        intervals_max: usize,
+        instruments_max: usize,
+    }
+}
+
+/// Who is expected at one venue in one timeframe.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WrittenExpected {
+    #[serde(default)]
+    pub(crate) venue: String,
+    pub(crate) timeframe: String,
+    #[serde(default)]
+    pub(crate) instruments: Vec<String>,
+    #[serde(default)]
+    pub(crate) file: Option<PathBuf>,
 }
 
 section! {

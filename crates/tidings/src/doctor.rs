@@ -1,0 +1,94 @@
+//! `tidings doctor`: whether this machine, this data directory and a running service can keep the
+//! promise; what is wrong, why it matters, what to do.
+
+mod clock;
+mod directory;
+mod filesystem;
+mod finding;
+mod limits;
+mod memory;
+mod online;
+mod port;
+mod space;
+mod sync_speed;
+
+use std::path::Path;
+
+use tidings_event::{Clock, SystemClock};
+use tidings_log::SystemDisk;
+
+use crate::cli::DoctorArgs;
+use crate::config::{Config, Flags};
+use crate::failure::Failure;
+use crate::output;
+use finding::{Finding, Report};
+
+/// Carries out the checks that were asked for and says what they found.
+pub(crate) async fn run(args: DoctorArgs, json: bool) -> Result<(), Failure> {
+    let mut report = Report::default();
+    let of_this_machine = args.server.is_none() || args.data_dir.is_some() || args.config.is_some();
+    if of_this_machine {
+        offline(&args, &mut report).await;
+    }
+    let asked = match &args.server {
+        Some(server) => online::check(server, &mut report).await,
+        None => Ok(()),
+    };
+    if json {
+        output::json(&report.document())?;
+    } else {
+        report.lines().iter().try_for_each(|line| output::line(line))?;
+    }
+    asked?;
+    match report.failed() {
+        0 => Ok(()),
+        failed => Err(Failure::Failed(format!("{failed} checks failed"))),
+    }
+}
+
+async fn offline(args: &DoctorArgs, report: &mut Report) {
+    let clock = SystemClock::new();
+    let began = (clock.wall(), clock.monotonic());
+    report.add(versions());
+    let flags = Flags {
+        config: args.config.clone(),
+        addr: args.addr.clone(),
+        data_dir: args.data_dir.clone(),
+        insecure: false,
+    };
+    let config = match Config::load(&flags, std::env::vars()) {
+        Ok(config) => config,
+        Err(error) => {
+            let why = "the service would not start with it";
+            report.add(Finding::fail("configuration", error.to_string(), why, "correct it"));
+            return;
+        }
+    };
+    let file = config.file.as_ref().map_or("defaults".to_owned(), |f| f.display().to_string());
+    report.add(Finding::ok("configuration", file));
+    let disk = SystemDisk;
+    let holder = directory::holder(&config.data_dir);
+    let place = directory::nearest(&config.data_dir);
+    report.extend(directory::check(&disk, &config.data_dir, holder));
+    report.extend(space::check(&disk, place, &config));
+    report.add(filesystem::check(place));
+    report.add(sync_speed::check(&disk, &clock, place));
+    report.extend(limits::check(&config));
+    report.add(memory::check(&config));
+    report.add(port::check(config.addr, holder));
+    report.extend(clock::check(&clock, began).await);
+}
+
+fn versions() -> Finding {
+    let kernel = read(Path::new("/proc/sys/kernel/osrelease"));
+    let kernel = if kernel.is_empty() { "unknown" } else { kernel.trim() };
+    Finding::ok("versions", format!("tidings {}, kernel {kernel}", env!("CARGO_PKG_VERSION")))
+}
+
+/// A small file of the system; empty where it has none.
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;
