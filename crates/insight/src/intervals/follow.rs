@@ -1,0 +1,224 @@
+//! The shell of the tracker: follows the journals, keeps time, publishes marks, saves checkpoints.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tidings_catalog::{Catalog, Snapshot, Topic};
+use tidings_event::block::events;
+use tidings_event::hop::Committed;
+use tidings_event::topic_name::INTERNAL_TENANT;
+use tidings_event::v1::Kind;
+use tidings_event::{Clock, JournalSeq};
+use tidings_log::{Journal, PartitionLog};
+use tidings_telemetry::{Counter, Recorder, Timer};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::checkpoint::Checkpoint;
+use super::glance::glance;
+use super::mark::Mark;
+use super::publish::Sender;
+use super::tracker::{Now, Tracker};
+
+/// What one read takes at most.
+const READ_BYTES: usize = 1 << 20;
+
+/// How long a journal that cannot be read is left alone.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// Without a checkpoint, so many groups before the end of each journal are read.
+const RECENT_GROUPS: u64 = 1_024;
+
+type Sending = Pin<Box<dyn Future<Output = Vec<(Mark, bool)>> + Send>>;
+
+/// See the module.
+pub(crate) struct Follower {
+    pub(crate) log: Arc<dyn PartitionLog>,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) tracker: Arc<Mutex<Tracker>>,
+    pub(crate) sender: Sender,
+    pub(crate) checkpoint_every: Duration,
+}
+
+/// One journal, and how far it was read.
+struct Tail {
+    journal: Journal,
+    durable: watch::Receiver<JournalSeq>,
+    after: JournalSeq,
+}
+
+impl Follower {
+    /// Reads what came since the checkpoint, then follows until stopped.
+    pub(crate) async fn run(self, reach: Option<Vec<JournalSeq>>, stop: CancellationToken) {
+        let mut tails = self.tails(reach.as_deref());
+        for tail in &mut tails {
+            let until = *tail.durable.borrow_and_update();
+            while tail.after < until && !stop.is_cancelled() {
+                self.read(tail, until).await;
+            }
+        }
+        self.tracker().release();
+        self.follow(&mut tails, &stop).await;
+        if self.tracker().follows_anything() {
+            self.save(&tails).await;
+        }
+    }
+
+    async fn follow(&self, tails: &mut [Tail; 3], stop: &CancellationToken) {
+        let (mut waiting, mut sending): (Vec<Mark>, Option<Sending>) = (Vec::new(), None);
+        let mut save_at = self.clock.monotonic() + self.checkpoint_every;
+        let mut is_new = false;
+        while !stop.is_cancelled() {
+            let mut is_behind = false;
+            for tail in &mut *tails {
+                let until = *tail.durable.borrow_and_update();
+                if tail.after < until {
+                    self.read(tail, until).await;
+                    (is_new, is_behind) = (true, is_behind || tail.after < until);
+                }
+            }
+            waiting.extend(self.step());
+            if sending.is_none() && !waiting.is_empty() {
+                sending = Some(Box::pin(self.sender.clone().send(std::mem::take(&mut waiting))));
+            }
+            let now = self.clock.monotonic();
+            if now >= save_at {
+                if std::mem::take(&mut is_new) && self.tracker().follows_anything() {
+                    self.save(tails).await;
+                }
+                save_at = now + self.checkpoint_every;
+            }
+            let due = self.tracker().next_due().map_or(save_at, |due| due.min(save_at));
+            let [short, medium, long] = &mut *tails;
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                sent = settled(&mut sending) => {
+                    sending = None;
+                    let mut tracker = self.tracker();
+                    sent.iter().for_each(|(mark, stored)| tracker.sent(mark, *stored));
+                }
+                () = std::future::ready(()), if is_behind => {}
+                // A journal that is closed changes no more: the end is near.
+                Err(_) = short.durable.changed() => return,
+                Err(_) = medium.durable.changed() => return,
+                Err(_) = long.durable.changed() => return,
+                () = Timer.after(due.saturating_sub(now)) => {}
+            }
+        }
+    }
+
+    fn tails(&self, reach: Option<&[JournalSeq]>) -> [Tail; 3] {
+        let mut at = 0;
+        Journal::TOPICS.map(|journal| {
+            let durable = self.log.durable(journal);
+            let recent = JournalSeq(durable.borrow().0.saturating_sub(RECENT_GROUPS));
+            let after = reach.map_or(recent, |reach| reach.get(at).copied().unwrap_or(recent));
+            at += 1;
+            Tail { journal, durable, after }
+        })
+    }
+
+    /// One read of a journal; without anything to follow, nothing is read.
+    async fn read(&self, tail: &mut Tail, until: JournalSeq) {
+        if !self.tracker().follows_anything() {
+            tail.after = until;
+            return;
+        }
+        match self.log.read_journal(tail.journal, tail.after, READ_BYTES).await {
+            Ok(blocks) => {
+                self.take(&blocks);
+                // Groups without a readable block are passed over.
+                tail.after = blocks.last().map_or(until, |block| block.seq);
+            }
+            Err(error) => {
+                tracing::error!(journal = tail.journal.name(), %error, "cannot follow the journal");
+                Timer.after(RETRY).await;
+            }
+        }
+    }
+
+    fn take(&self, blocks: &[Committed]) {
+        let catalog = self.catalog.snapshot();
+        let now = self.now();
+        let mut tracker = self.tracker();
+        for block in blocks {
+            let header = &block.block.header;
+            let Some(topic) = catalog.topic_by_id(header.topic_partition.topic) else { continue };
+            if !is_of_interest(topic, &catalog) {
+                continue;
+            }
+            for event in events(&block.block.body).flatten() {
+                if let Some(seen) = glance(event) {
+                    tracker.take(topic.name.tenant(), &seen, header.ingested_at, now);
+                }
+            }
+        }
+    }
+
+    fn step(&self) -> Vec<Mark> {
+        let now = self.now();
+        let mut tracker = self.tracker();
+        let marks = tracker.step(now);
+        let counts = tracker.counted();
+        drop(tracker);
+        for (counter, by) in [
+            (Counter::InsightLate, counts.late),
+            (Counter::InsightUntracked, counts.untracked),
+            (Counter::InsightDropped, counts.dropped),
+            (Counter::InsightIncomplete, counts.incomplete),
+            (Counter::InsightMissing, counts.missing),
+        ] {
+            if by > 0 {
+                self.recorder.count(counter, by);
+            }
+        }
+        if counts.dropped > 0 {
+            let intervals = counts.dropped;
+            tracing::warn!(intervals, "too many intervals are open: the oldest were given up");
+        }
+        marks
+    }
+
+    async fn save(&self, tails: &[Tail; 3]) {
+        let reach: Vec<JournalSeq> = tails.iter().map(|tail| tail.after).collect();
+        let checkpoint = Checkpoint::of(&mut self.tracker(), &reach, self.log.as_ref());
+        if let Err(error) = checkpoint.save(self.log.as_ref()).await {
+            self.recorder.count(Counter::InsightErrors, 1);
+            tracing::warn!(%error, "intervals could not be saved; the next start reads more of the log");
+            // What was to be saved is not: the next checkpoint takes everything.
+            self.tracker().series.iter_mut().flatten().for_each(|series| series.is_changed = true);
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now { wall: self.clock.wall(), monotonic: self.clock.monotonic() }
+    }
+
+    fn tracker(&self) -> MutexGuard<'_, Tracker> {
+        self.tracker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is being sent; never, while nothing is.
+async fn settled(sending: &mut Option<Sending>) -> Vec<(Mark, bool)> {
+    match sending {
+        Some(sending) => sending.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether a topic may hold indicators or the service's own marks.
+fn is_of_interest(topic: &Topic, catalog: &Snapshot) -> bool {
+    if topic.name.tenant() == INTERNAL_TENANT {
+        return false;
+    }
+    let template = topic.template.as_ref();
+    let kind =
+        template.and_then(|pattern| catalog.templates().iter().find(|t| t.pattern == *pattern));
+    kind.is_none_or(|t| matches!(t.kind, Kind::Indicators | Kind::IntervalComplete))
+}

@@ -1,0 +1,13 @@
+//! What the service finds out by reading its own log, and tells like any other producer.
+//!
+//! Interval completeness: which instruments have published for each venue, timeframe and interval,
+//! marked by an event once all that are expected have, or at the deadline with the missing names.
+//! What is decided is decided by a pure state machine (`tracker`); a thin shell (`follow`) reads
+//! the log, keeps time and publishes. `docs/spec/intervals.md` states what is promised.
+
+mod intervals;
+
+pub use intervals::{
+    Declared, ExpectedFrom, IntervalError, IntervalSettings, IntervalState, IntervalStatus,
+    Intervals, IntervalsParts, Publish,
+};
