@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tidings_catalog::Catalog;
-use tidings_event::{Clock, Code, Refusal, Timestamp, TopicPartition};
+use tidings_event::{Clock, Code, Offset, Refusal, Timestamp, TopicPartition};
 use tidings_log::PartitionLog;
 use tidings_telemetry::Recorder;
 
@@ -20,7 +20,7 @@ use crate::producers::ProducerLimits;
 use crate::quiet::Quiet;
 use crate::rebuild;
 use crate::settle::Watch;
-use crate::window::Window;
+use crate::window::{Window, identity, tenant_seed};
 
 /// The way in.
 pub struct Admission {
@@ -84,6 +84,18 @@ impl Admission {
     #[must_use]
     pub fn settings(&self) -> &AdmitSettings {
         &self.settings
+    }
+
+    /// Where an event of a publisher without a producer id is, while its id is remembered.
+    #[must_use]
+    pub fn find(
+        &self,
+        tenant: &str,
+        source: &str,
+        id: &[u8; 16],
+    ) -> Option<(TopicPartition, Offset)> {
+        let hash = identity(tenant_seed(tenant), source, id);
+        self.window.lock().unwrap_or_else(PoisonError::into_inner).get(hash)
     }
 
     /// Takes nothing more in, and saves what is remembered.

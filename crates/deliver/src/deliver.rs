@@ -1,5 +1,7 @@
 //! The stage as a whole: opening it, attaching consumers, asking how they are.
 
+mod outcome;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -26,6 +28,8 @@ use crate::session::{Attach, Session, SessionId};
 use crate::settings::{DeliverError, DeliverSettings};
 use crate::stage::Stage;
 use crate::state::Owner;
+
+pub use outcome::EventOutcome;
 
 /// The way out: durable subscriptions and their consumers, and last values.
 pub struct Deliver {

@@ -28,7 +28,7 @@ mod state;
 mod window;
 
 pub use ack_id::{AckId, AckState};
-pub use deliver::Deliver;
+pub use deliver::{Deliver, EventOutcome};
 pub use last_value::{LastValue, LastValueQuery, LastValues};
 pub use outgoing::{
     Delivery, GapNotice, GapReason, Outgoing, Pulled, PulledEvent, Run, SubscriptionState,

@@ -88,6 +88,11 @@ impl Window {
         self.next
     }
 
+    /// Whether an offset was sent and is neither settled nor due again.
+    pub(crate) fn is_out(&self, offset: u64) -> bool {
+        self.flights.range(..=offset).next_back().is_some_and(|(_, flight)| offset < flight.end)
+    }
+
     /// Whether so much is settled out of order that nothing new may be sent.
     pub(crate) fn is_stalled(&self) -> bool {
         self.settled.len() >= RUNS_MAX
