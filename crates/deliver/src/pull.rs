@@ -104,6 +104,7 @@ impl Stage {
                     bytes += sent.piece.body.len() as u64;
                     split(sent, session, &mut guard.taken);
                 }
+                Ready::Unread(..) => {}
                 Ready::Nothing(timer) => {
                     if !guard.taken.is_empty() || self.clock.monotonic() >= until {
                         return Ok(std::mem::take(&mut guard.taken));

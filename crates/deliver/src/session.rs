@@ -153,21 +153,42 @@ impl Session {
             let mut notified = std::pin::pin!(notified);
             // From here on a change is not missed, even one that comes before the wait.
             notified.as_mut().enable();
-            let budget = || Budget {
-                events: self.events.load(Ordering::SeqCst),
-                bytes: self.bytes.load(Ordering::SeqCst),
-            };
-            match self.stage.ready(&self.live, self.number, budget, None).await {
+            match self.stage.ready(&self.live, self.number, || self.budget(), None).await {
                 Ready::Out(outgoing) => break outgoing,
                 Ready::Sent(sent) => break Outgoing::Delivery(self.spend(sent)),
+                // Read already: `ready` gives it back only read.
+                Ready::Unread(..) => {}
                 Ready::Nothing(until) => self.stage.wait(notified, until).await,
             }
         };
+        Some(self.given(outgoing))
+    }
+
+    /// What can be sent without waiting for anything, not even for the log to be read.
+    pub fn at_once(&mut self) -> Option<Outgoing> {
+        if self.is_over {
+            return None;
+        }
+        match self.stage.at_once(&self.live, self.number, self.budget(), None) {
+            Ready::Out(outgoing) => Some(self.given(outgoing)),
+            Ready::Sent(sent) => Some(Outgoing::Delivery(self.spend(sent))),
+            Ready::Unread(..) | Ready::Nothing(_) => None,
+        }
+    }
+
+    fn budget(&self) -> Budget {
+        Budget {
+            events: self.events.load(Ordering::SeqCst),
+            bytes: self.bytes.load(Ordering::SeqCst),
+        }
+    }
+
+    fn given(&mut self, outgoing: Outgoing) -> Outgoing {
         if matches!(outgoing, Outgoing::Closed(_)) {
             self.stage.recorder.count(Counter::DeliverErrors, 1);
             self.is_over = true;
         }
-        Some(outgoing)
+        outgoing
     }
 
     /// As [`Self::ack`], by ids. One that was given to another session counts, as a late one does,

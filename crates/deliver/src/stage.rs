@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_event::Clock;
+use tidings_event::{Clock, TopicPartition};
 use tidings_log::PartitionLog;
 use tidings_telemetry::{Counter, Gauge, Latency, Recorder, Timer};
 
@@ -30,6 +30,8 @@ pub(crate) enum Ready {
     Out(Outgoing),
     /// Events.
     Sent(Sent),
+    /// The log has to be read from an offset on; for a redelivery or not.
+    Unread(TopicPartition, u64, bool),
     /// Nothing before this time or the next change.
     Nothing(Option<Duration>),
 }
@@ -44,34 +46,48 @@ impl Stage {
         deadline: Option<Duration>,
     ) -> Ready {
         loop {
-            let now = self.clock.monotonic();
-            let until = deadline.map(|after| now.saturating_add(after));
-            let step = {
-                let mut state = live.lock();
-                let step = state.step(budget(), session, now, until);
-                self.report(&mut state);
-                step
-            };
-            match step {
-                Step::Out(out) => {
-                    if matches!(out, Outgoing::Gap(_)) {
-                        self.recorder.count(Counter::DeliverGaps, 1);
-                        self.saver.mark(live);
-                    }
-                    return Ready::Out(out);
-                }
-                Step::Send(sent) => {
-                    self.record(&sent);
-                    return Ready::Sent(sent);
-                }
-                Step::Read(partition, from, again) => {
+            match self.at_once(live, session, budget(), deadline) {
+                Ready::Unread(partition, from, again) => {
                     self.recorder.count(Counter::DeliverCatchUpReads, 1);
                     let offset = tidings_event::Offset(from);
                     let answer = self.log.read(partition, offset, self.settings.read_bytes).await;
                     live.lock().filled((partition, from, again), answer);
                 }
-                Step::Wait(until) => return Ready::Nothing(until),
+                ready => return ready,
             }
+        }
+    }
+
+    /// As [`Self::ready`], without reading the log.
+    pub(crate) fn at_once(
+        &self,
+        live: &Arc<Live>,
+        session: u64,
+        budget: Budget,
+        deadline: Option<Duration>,
+    ) -> Ready {
+        let now = self.clock.monotonic();
+        let until = deadline.map(|after| now.saturating_add(after));
+        let step = {
+            let mut state = live.lock();
+            let step = state.step(budget, session, now, until);
+            self.report(&mut state);
+            step
+        };
+        match step {
+            Step::Out(out) => {
+                if matches!(out, Outgoing::Gap(_)) {
+                    self.recorder.count(Counter::DeliverGaps, 1);
+                    self.saver.mark(live);
+                }
+                Ready::Out(out)
+            }
+            Step::Send(sent) => {
+                self.record(&sent);
+                Ready::Sent(sent)
+            }
+            Step::Read(partition, from, again) => Ready::Unread(partition, from, again),
+            Step::Wait(until) => Ready::Nothing(until),
         }
     }
 

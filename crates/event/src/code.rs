@@ -100,6 +100,8 @@ codes! {
     EventTooLarge "EVENT_TOO_LARGE" 413 ResourceExhausted "Event is too large";
     /// The batch is larger than 16 MiB or a block larger than 1 MiB. Send it in parts.
     BatchTooLarge "BATCH_TOO_LARGE" 413 ResourceExhausted "Batch is too large";
+    /// The body is larger than the limit once it is decompressed. Send it in parts.
+    DecompressedTooLarge "DECOMPRESSED_TOO_LARGE" 413 ResourceExhausted "Decompressed body is too large";
     /// The batch holds no event.
     BatchEmpty "BATCH_EMPTY" 400 InvalidArgument "Batch is empty";
     /// Another event of an atomic batch was refused, so this one was not stored either.

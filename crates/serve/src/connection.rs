@@ -18,6 +18,7 @@ use tidings_telemetry::Timer;
 
 use crate::answer::Road;
 use crate::limits::Limits;
+use crate::places::Place;
 
 /// What an HTTP/2 client with prior knowledge sends first.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -27,14 +28,34 @@ const FRAME_BYTES: u32 = 1 << 20;
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
 const SEND_BUFFER_BYTES: usize = 1 << 20;
-const STREAMS: u32 = 256;
-const KEEP_ALIVE: Duration = Duration::from_secs(20);
-const KEEP_ALIVE_ANSWER: Duration = Duration::from_secs(10);
 const SPLIT_PREFACE_WAIT: Duration = Duration::from_millis(5);
 
 /// Bytes of unanswered blocks that the streams of one connection share.
 #[derive(Clone, Debug)]
-pub(crate) struct PublishCredit(pub(crate) Arc<Semaphore>);
+pub(crate) struct PublishCredit {
+    pub(crate) free: Arc<Semaphore>,
+    /// The limit when the connection was opened; a later one is for later connections.
+    pub(crate) most: u32,
+}
+
+impl PublishCredit {
+    pub(crate) fn new(most: u32) -> Self {
+        Self { free: Arc::new(Semaphore::new(most as usize)), most }
+    }
+}
+
+/// What a task that outlives its request holds: the connection's place, and the server's wait.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    _place: Arc<Place>,
+    pub(crate) tasks: TaskTracker,
+}
+
+impl Held {
+    pub(crate) fn new(place: Place, tasks: TaskTracker) -> Self {
+        Self { _place: Arc::new(place), tasks }
+    }
+}
 
 /// Where hyper's own tasks run, so that the server waits for them and none outlives it.
 #[derive(Clone, Debug)]
@@ -54,7 +75,7 @@ pub(crate) async fn serve(
     stream: TcpStream,
     road: Road,
     limits: Limits,
-    tasks: TaskTracker,
+    held: Held,
     stop: CancellationToken,
 ) {
     // A peer that is gone already is found out by the first read.
@@ -67,15 +88,17 @@ pub(crate) async fn serve(
     if !said {
         return;
     }
-    let credit = PublishCredit(Arc::new(Semaphore::new(limits.publish_credit as usize)));
+    let credit = PublishCredit::new(limits.publish_credit);
+    let builder = builder(&limits, held.tasks.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(credit.clone());
+        request.extensions_mut().insert(held.clone());
         let road = road.clone();
         async move { Ok::<_, std::convert::Infallible>(road.answer(request).await) }
     });
-    let builder = builder(&limits, tasks);
-    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut connection =
+        std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {
@@ -118,9 +141,9 @@ fn builder(limits: &Limits, tasks: TaskTracker) -> auto::Builder<Tasks> {
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER_BYTES)
-        .max_concurrent_streams(STREAMS)
+        .max_concurrent_streams(limits.streams)
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
-        .keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(KEEP_ALIVE_ANSWER);
+        .keep_alive_interval(limits.keep_alive)
+        .keep_alive_timeout(limits.keep_alive_answer);
     builder
 }

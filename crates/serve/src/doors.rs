@@ -6,12 +6,15 @@ use tidings_admit::Admission;
 use tidings_catalog::Catalog;
 use tidings_deliver::Deliver;
 use tidings_event::Clock;
+use tidings_insight::Intervals;
 use tidings_log::{Journal, PartitionLog};
 use tidings_telemetry::{Recorder, Timer};
 use tokio_util::sync::CancellationToken;
 
-use crate::limits::Limits;
+use crate::in_force::{LiveLimits, ShownConfig};
+use crate::origin::Origins;
 use crate::probe::Probe;
+use crate::sse::Sessions;
 
 /// The stages a server stands before.
 #[derive(Clone)]
@@ -22,14 +25,20 @@ pub struct Parts {
     pub deliver: Arc<Deliver>,
     /// Topics and subscriptions.
     pub catalog: Arc<Catalog>,
+    /// Who has published for which intervals; absent where that is not followed.
+    pub intervals: Option<Arc<Intervals>>,
     /// For browsing, pressure and health.
     pub log: Arc<dyn PartitionLog>,
     /// Counts and times.
     pub recorder: Arc<Recorder>,
     /// Time.
     pub clock: Arc<dyn Clock>,
-    /// What clients may cost.
-    pub limits: Limits,
+    /// What clients may cost, now: `limits.now()`.
+    pub limits: LiveLimits,
+    /// What `GET /api/v1/config` shows.
+    pub config: ShownConfig,
+    /// Whose web pages may ask.
+    pub origins: Origins,
 }
 
 /// [`Parts`] with what the doors add: the end of serving, and the readiness probe.
@@ -39,12 +48,14 @@ pub(crate) struct Doors {
     pub(crate) stop: CancellationToken,
     pub(crate) probe: Probe,
     pub(crate) timer: Timer,
+    /// What the event ids of streams stand for.
+    pub(crate) streams: Sessions,
 }
 
 impl Doors {
     pub(crate) fn new(parts: Parts, stop: CancellationToken) -> Arc<Self> {
         let probe = Probe::new(Arc::clone(&parts.log), Arc::clone(&parts.clock));
-        Arc::new(Self { parts, stop, probe, timer: Timer })
+        Arc::new(Self { parts, stop, probe, timer: Timer, streams: Sessions::default() })
     }
 
     /// Whether publishers should wait: a journal of topics is half full.

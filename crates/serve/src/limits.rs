@@ -21,6 +21,12 @@ pub struct Limits {
     pub publish_credit: u32,
     /// Silence after which a consumer gets a heartbeat.
     pub heartbeat: Duration,
+    /// Most streams and calls at once on one HTTP/2 connection; further ones wait in the client.
+    pub streams: u32,
+    /// Silence after which an HTTP/2 or WebSocket peer is asked whether it is there.
+    pub keep_alive: Duration,
+    /// How long it may take to say so; then its connection ends.
+    pub keep_alive_answer: Duration,
     /// How long requests may finish after a stop.
     pub drain: Duration,
 }
@@ -36,6 +42,9 @@ impl Default for Limits {
             body_read: Duration::from_secs(30),
             publish_credit: 4 << 20,
             heartbeat: Duration::from_secs(15),
+            streams: 256,
+            keep_alive: Duration::from_secs(20),
+            keep_alive_answer: Duration::from_secs(10),
             drain: Duration::from_secs(5),
         }
     }

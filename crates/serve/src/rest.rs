@@ -1,76 +1,115 @@
 //! The REST routes.
 
 mod analysis;
-mod ask;
+pub(crate) mod ask;
 mod browse;
+mod config;
+mod definitions;
+mod documentation;
 mod events;
+mod events_answer;
+mod events_block;
 mod events_body;
+mod events_json;
 mod health;
-mod page;
+mod intervals;
 mod pull;
 mod subscription_document;
 mod subscriptions;
 mod topics;
+mod trace;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::response::Response;
-use axum::routing::{any, get, post};
 use tidings_event::{Code, Refusal};
 use tidings_wire::input::not_available;
+use utoipa::openapi::{HttpMethod, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::doors::Doors;
+use crate::openapi::{self, Route};
 use crate::refused::Refused;
+use crate::{sse, ws};
 use ask::Ask;
 
+pub(crate) use analysis::kind_named;
 pub(crate) use events_body::frame;
 
 /// What a route returns.
 pub(crate) type Answer = Result<Response, Refused>;
 
-/// Routes that are planned: answered with `NOT_AVAILABLE`, so that nobody looks for a typing error.
-const PLANNED: &[&str] = &[
-    "/openapi.json",
-    "/docs",
-    "/api/v1/ws",
-    "/api/v1/replays",
-    "/api/v1/replays/{id}",
-    "/api/v1/events/{id}/trace",
-    "/api/v1/insight/{*rest}",
-    "/api/v1/subscriptions/{name}/pause",
-    "/api/v1/subscriptions/{name}/resume",
-    "/api/v1/subscriptions/{name}/seek",
-    "/api/v1/subscriptions/{name}/test",
-    "/api/v1/subscriptions/{name}/stream",
-    "/api/v1/subscriptions/{name}/dead-letters",
-    "/api/v1/subscriptions/{name}/dead-letters/redrive",
+/// Routes that later work serves: answered with `NOT_AVAILABLE`, so that nobody looks for a typing
+/// error.
+const PLANNED: &[(HttpMethod, &str, &str)] = &[
+    (HttpMethod::Post, "/api/v1/replays", "Starts a replay"),
+    (HttpMethod::Get, "/api/v1/replays/{id}", "Progress of a replay"),
+    (HttpMethod::Get, "/api/v1/insight/{*rest}", "Analytics"),
+    (HttpMethod::Patch, "/api/v1/subscriptions/{name}", "Changes a subscription"),
+    (HttpMethod::Post, "/api/v1/subscriptions/{name}/pause", "Pauses a subscription"),
+    (HttpMethod::Post, "/api/v1/subscriptions/{name}/resume", "Resumes a subscription"),
+    (HttpMethod::Post, "/api/v1/subscriptions/{name}/seek", "Moves a subscription"),
+    (HttpMethod::Post, "/api/v1/subscriptions/{name}/test", "Tries a rule over history"),
+    (HttpMethod::Get, "/api/v1/subscriptions/{name}/dead-letters", "Lists dead letters"),
+    (
+        HttpMethod::Post,
+        "/api/v1/subscriptions/{name}/dead-letters/redrive",
+        "Delivers dead letters again",
+    ),
 ];
+
+/// Every route with its documentation; one without the other cannot be written.
+fn routes() -> Vec<Route> {
+    let mut routes: Vec<Route> = vec![
+        routes!(health::livez),
+        routes!(health::readyz),
+        routes!(health::metrics),
+        routes!(documentation::document),
+        routes!(documentation::page),
+        routes!(documentation::index),
+        routes!(documentation::asset),
+        routes!(config::show),
+        routes!(events::publish),
+        routes!(events_block::open),
+        routes!(trace::trace),
+        routes!(definitions::list),
+        routes!(definitions::release),
+        routes!(topics::list),
+        routes!(topics::show, topics::put, topics::delete),
+        routes!(topics::guarantees),
+        routes!(browse::browse),
+        routes!(subscriptions::list, subscriptions::create),
+        routes!(subscriptions::show, subscriptions::delete),
+        routes!(subscriptions::status),
+        routes!(pull::pull),
+        routes!(pull::ack),
+        routes!(pull::nack),
+        routes!(sse::stream),
+        routes!(ws::upgrade),
+        routes!(intervals::list),
+        routes!(analysis::last_value),
+        routes!(analysis::last_value_named),
+    ];
+    for (method, path, summary) in PLANNED {
+        routes.push(openapi::planned(method.clone(), path, summary, planned));
+    }
+    routes
+}
+
+fn routed() -> OpenApiRouter<Arc<Doors>> {
+    routes().into_iter().fold(OpenApiRouter::with_openapi(openapi::about()), OpenApiRouter::routes)
+}
+
+/// The documentation of every route.
+pub(crate) fn described() -> OpenApi {
+    routed().into_openapi()
+}
 
 /// All routes.
 pub(crate) fn router(doors: Arc<Doors>) -> Router {
-    let mut router = Router::new()
-        .route("/livez", get(health::livez))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(health::metrics))
-        .route("/api/v1/events", post(events::publish))
-        .route("/api/v1/topics", get(topics::list))
-        .route("/api/v1/topics/{name}", get(topics::show).put(topics::put).delete(topics::delete))
-        .route("/api/v1/topics/{name}/events", get(browse::browse))
-        .route("/api/v1/subscriptions", get(subscriptions::list).post(subscriptions::create))
-        .route(
-            "/api/v1/subscriptions/{name}",
-            get(subscriptions::show).delete(subscriptions::delete).patch(planned),
-        )
-        .route("/api/v1/subscriptions/{name}/status", get(subscriptions::status))
-        .route("/api/v1/subscriptions/{name}/pull", post(pull::pull))
-        .route("/api/v1/subscriptions/{name}/ack", post(pull::ack))
-        .route("/api/v1/subscriptions/{name}/nack", post(pull::nack))
-        .route("/api/v1/analysis/{kind}", get(analysis::last_value))
-        .route("/api/v1/analysis/{kind}/{instrument}", get(analysis::last_value));
-    for path in PLANNED {
-        router = router.route(path, any(planned));
-    }
+    let (router, _) = routed().split_for_parts();
     router.fallback(unknown).method_not_allowed_fallback(wrong_method).with_state(doors)
 }
 

@@ -5,16 +5,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_telemetry::{Gauge, Recorder, Timer};
+use tidings_telemetry::Timer;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::answer::Road;
-use crate::connection;
+use crate::connection::{self, Held};
 use crate::doors::{Doors, Parts};
+use crate::places::Places;
 
 /// Pause after a failed accept: the system is short of something that only time gives back.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -63,21 +63,16 @@ impl Server {
     /// # Errors
     /// None yet: a failed accept is waited out.
     pub async fn run(self, stop: CancellationToken) -> Result<(), ServeError> {
-        let limits = self.parts.limits;
-        let recorder = Arc::clone(&self.parts.recorder);
+        let limits = self.parts.limits.clone();
+        let places = Places::new(limits.clone(), Arc::clone(&self.parts.recorder));
         let road = Road::new(Doors::new(self.parts, stop.clone())).await;
-        let places = Arc::new(Semaphore::new(limits.connections));
         let tasks = TaskTracker::new();
         let mut connections = JoinSet::new();
-        while let Some((stream, place)) = accept(&self.socket, &places, &stop).await {
+        while let Some(stream) = accept(&self.socket, &places, &stop).await {
             while connections.try_join_next().is_some() {}
-            let open = Open::new(&recorder, place);
-            let serving =
-                connection::serve(stream, road.clone(), limits, tasks.clone(), stop.clone());
-            connections.spawn(async move {
-                serving.await;
-                drop(open);
-            });
+            let held = Held::new(places.take(), tasks.clone());
+            let (road, limits) = (road.clone(), limits.now());
+            connections.spawn(connection::serve(stream, road, limits, held, stop.clone()));
         }
         drop((self.socket, road));
         tasks.close();
@@ -85,7 +80,7 @@ impl Server {
             while connections.join_next().await.is_some() {}
             tasks.wait().await;
         };
-        if Timer.limit(limits.drain, drained).await.is_err() {
+        if Timer.limit(limits.now().drain, drained).await.is_err() {
             tracing::warn!("connections were cut off: they did not end within the drain limit");
         }
         connections.shutdown().await;
@@ -96,15 +91,14 @@ impl Server {
 /// The next connection once there is a place for it; `None` when the server stops.
 async fn accept(
     socket: &TcpListener,
-    places: &Arc<Semaphore>,
+    places: &Places,
     stop: &CancellationToken,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+) -> Option<TcpStream> {
     let next = async {
-        // The semaphore is never closed.
-        let place = Arc::clone(places).acquire_owned().await.ok()?;
+        places.free().await;
         loop {
             match socket.accept().await {
-                Ok((stream, _)) => return Some((stream, place)),
+                Ok((stream, _)) => return stream,
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     Timer.after(ACCEPT_PAUSE).await;
@@ -114,25 +108,6 @@ async fn accept(
     };
     tokio::select! {
         () = stop.cancelled() => None,
-        taken = next => taken,
-    }
-}
-
-/// Counts a connection while it is open, and holds its place.
-struct Open {
-    recorder: Arc<Recorder>,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Open {
-    fn new(recorder: &Arc<Recorder>, place: OwnedSemaphorePermit) -> Self {
-        recorder.shift(Gauge::ServeConnections, 1);
-        Self { recorder: Arc::clone(recorder), _place: place }
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.recorder.shift(Gauge::ServeConnections, -1);
+        taken = next => Some(taken),
     }
 }

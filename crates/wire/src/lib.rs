@@ -9,6 +9,7 @@ pub mod input;
 pub mod problem;
 pub mod rest;
 pub mod spelling;
+pub mod stream;
 pub mod v1;
 
 pub use problem::ProblemDocument;

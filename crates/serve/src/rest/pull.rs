@@ -13,6 +13,7 @@ use tidings_wire::rest::{
 use crate::rest::Answer;
 use crate::rest::ask::{Ask, json};
 use crate::rest::browse::raw_json;
+use crate::sse;
 
 const EVENTS: u32 = 100;
 const EVENTS_MAX: u32 = 1_000;
@@ -20,6 +21,18 @@ const WAIT_MAX_MS: u64 = 30_000;
 const DELAY_MAX_MS: u64 = 86_400_000;
 const CONSUMER: &str = "default";
 
+/// Takes events of a subscription
+#[utoipa::path(
+    post, path = "/api/v1/subscriptions/{name}/pull", operation_id = "pull", tag = "delivery",
+    request_body(
+        content = PullRequestDocument,
+        example = json!({"max": 10, "wait_ms": 5000, "consumer": "c-1"}),
+    ),
+    responses(
+        (status = 200, description = "Events and gaps; none when nothing came in time.", body = PullDocument),
+    ),
+    extensions(("x-codes" = json!(["@document", "SUBSCRIPTION_UNKNOWN", "SUBSCRIPTION_BUSY", "SUBSCRIPTION_GONE", "SHUTTING_DOWN", "DATA_LOSS"]))),
+)]
 pub(crate) async fn pull(mut ask: Ask) -> Answer {
     ask.query.end()?;
     let wanted: PullRequestDocument = ask.document().await?;
@@ -41,6 +54,15 @@ pub(crate) async fn pull(mut ask: Ask) -> Answer {
     json(StatusCode::OK, &PullDocument { deliveries })
 }
 
+/// Settles deliveries; answers when the cursor is durable
+#[utoipa::path(
+    post, path = "/api/v1/subscriptions/{name}/ack", operation_id = "ack", tag = "delivery",
+    request_body(content = AckRequestDocument),
+    responses(
+        (status = 200, description = "What became of each.", body = AckDocument),
+    ),
+    extensions(("x-codes" = json!(["@document", "@write", "SUBSCRIPTION_UNKNOWN", "ACK_ID_INVALID"]))),
+)]
 pub(crate) async fn ack(mut ask: Ask) -> Answer {
     ask.query.end()?;
     let wanted: AckRequestDocument = ask.document().await?;
@@ -49,6 +71,11 @@ pub(crate) async fn ack(mut ask: Ask) -> Answer {
         let code = if wanted.up_to.is_empty() { Code::FieldMissing } else { Code::FieldInvalid };
         let refusal = Refusal::new(code, "give one of `up_to` and `ack_ids`");
         return Err(refusal.at_field("ack_ids").into());
+    }
+    let (doors, place) = (&ask.doors, (ask.tenant(), ask.param("name")));
+    if wanted.up_to.iter().chain(&wanted.ack_ids).any(|id| sse::is_sent_id(id)) {
+        let states = sse::ack(doors, place, (&wanted.up_to, &wanted.ack_ids)).await?;
+        return json(StatusCode::OK, &settled(&states));
     }
     let request = AckRequest {
         up_to: ack_ids("up_to", &wanted.up_to)?,
@@ -59,6 +86,15 @@ pub(crate) async fn ack(mut ask: Ask) -> Answer {
     json(StatusCode::OK, &settled(&states))
 }
 
+/// Gives deliveries back
+#[utoipa::path(
+    post, path = "/api/v1/subscriptions/{name}/nack", operation_id = "nack", tag = "delivery",
+    request_body(content = NackRequestDocument),
+    responses(
+        (status = 200, description = "What became of each.", body = AckDocument),
+    ),
+    extensions(("x-codes" = json!(["@document", "SUBSCRIPTION_UNKNOWN", "ACK_ID_INVALID"]))),
+)]
 pub(crate) async fn nack(mut ask: Ask) -> Answer {
     ask.query.end()?;
     let wanted: NackRequestDocument = ask.document().await?;
@@ -67,6 +103,11 @@ pub(crate) async fn nack(mut ask: Ask) -> Answer {
     if wanted.ack_ids.is_empty() {
         let refusal = Refusal::new(Code::FieldMissing, "`ack_ids` names no delivery");
         return Err(refusal.at_field("ack_ids").into());
+    }
+    if wanted.ack_ids.iter().any(|id| sse::is_sent_id(id)) {
+        let (place, delay) = ((ask.tenant(), ask.param("name")), Duration::from_millis(delay_ms));
+        let states = sse::nack(&ask.doors, place, (&wanted.ack_ids, delay))?;
+        return json(StatusCode::OK, &settled(&states));
     }
     let ids = ack_ids("ack_ids", &wanted.ack_ids)?;
     let (deliver, name) = (&ask.doors.parts.deliver, ask.param("name"));
@@ -90,7 +131,7 @@ fn ack_ids(field: &str, texts: &[String]) -> Result<Vec<AckId>, Refusal> {
     parsed.collect()
 }
 
-fn settled(states: &[(AckId, AckState)]) -> AckDocument {
+fn settled<I: ToString>(states: &[(I, AckState)]) -> AckDocument {
     let results = states.iter().map(|(id, state)| AckResultDocument {
         ack_id: id.to_string(),
         state: state.as_str().to_owned(),

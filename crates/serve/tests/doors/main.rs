@@ -4,6 +4,14 @@
 
 mod bad_input;
 mod consume;
+mod grpc_admin;
+mod grpc_analysis;
+mod grpc_calls;
+mod grpc_health;
 mod harness;
 mod publish;
 mod rest;
+mod shapes;
+mod sse;
+mod trace;
+mod ws;

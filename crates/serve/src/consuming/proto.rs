@@ -1,15 +1,66 @@
-//! What delivery says, as messages of `Consumer`, and back.
+//! What a consuming client asks and is told, as messages of `tidings.v1`.
+
+use std::time::Duration;
 
 use tidings_deliver::{Delivery, GapNotice, Run};
 use tidings_event::{Code, Epoch, Offset, PartitionId, Position, Refusal, TopicId};
+use tidings_wire::problem;
 use tidings_wire::v1;
+use tidings_wire::v1::consume_request::Message as Wanted;
 use tidings_wire::v1::consume_response::Message;
 
-pub(crate) fn response(message: Message) -> v1::ConsumeResponse {
-    v1::ConsumeResponse { message: Some(message) }
+use super::{Asked, Said};
+use crate::grpc::out_of_turn;
+
+/// What a client asks.
+pub(crate) fn asked(request: v1::ConsumeRequest) -> Result<Asked, Refusal> {
+    Ok(match request.message {
+        Some(Wanted::Open(open)) => {
+            Asked::Open { subscription: open.subscription, consumer: open.consumer }
+        }
+        Some(Wanted::Credit(credit)) => {
+            Asked::Credit { events: credit.events, bytes: credit.bytes }
+        }
+        Some(Wanted::Ack(ack)) => {
+            Asked::Ack { up_to: positions(&ack.up_to), runs: runs(&ack.runs)? }
+        }
+        Some(Wanted::Nack(nack)) => {
+            Asked::Nack { runs: runs(&nack.runs)?, delay: Duration::from_millis(nack.delay_ms) }
+        }
+        None => return Err(out_of_turn("a message without open, credit, ack or nack")),
+    })
 }
 
-pub(crate) fn delivery(delivery: Delivery) -> v1::Delivery {
+/// What a client is told. Windows are not told of in this form: its client grants credit.
+pub(crate) fn said(said: Said) -> Option<v1::ConsumeResponse> {
+    let message = match said {
+        Said::Opened { session, events, bytes } => Message::Opened(v1::ConsumeOpened {
+            session,
+            max_in_flight_events: events,
+            max_in_flight_bytes: bytes,
+        }),
+        Said::Topic(topic) => Message::Topic(v1::TopicName {
+            topic_id: topic.id.0,
+            name: topic.name.path().to_owned(),
+        }),
+        Said::Delivery(delivered) => Message::Delivery(delivery(delivered)),
+        Said::Confirmed { runs, stale } => Message::Confirmed(confirmed(&runs, &stale)),
+        Said::Gap(notice) => Message::Gap(gap(&notice)),
+        Said::Paused { .. } | Said::Resumed { .. } => return None,
+        Said::Heartbeat { last_sent, lag } => Message::Heartbeat(v1::Heartbeat {
+            last_sent: last_sent.iter().map(position_message).collect(),
+            lag_events: lag,
+        }),
+    };
+    Some(v1::ConsumeResponse { message: Some(message) })
+}
+
+/// The end.
+pub(crate) fn error(refusal: &Refusal, request_id: &str) -> v1::ConsumeResponse {
+    v1::ConsumeResponse { message: Some(Message::Error(problem::to_proto(refusal, request_id))) }
+}
+
+fn delivery(delivery: Delivery) -> v1::Delivery {
     let run = |&(first, count): &(Offset, u32)| v1::OffsetRun { first: first.0, count };
     let attempt = |&(first, count, attempt): &(Offset, u32, u32)| v1::AttemptRun {
         first: first.0,
@@ -40,7 +91,7 @@ pub(crate) fn gap(gap: &GapNotice) -> v1::Gap {
     }
 }
 
-pub(crate) fn confirmed(runs: &[Run], stale: &[Run]) -> v1::AckConfirmed {
+fn confirmed(runs: &[Run], stale: &[Run]) -> v1::AckConfirmed {
     v1::AckConfirmed {
         runs: runs.iter().map(run_message).collect(),
         stale: stale.iter().map(run_message).collect(),
@@ -58,7 +109,7 @@ fn run_message(run: &Run) -> v1::PositionRun {
 }
 
 /// Runs of a client; one that ends before it starts is a fault of the client.
-pub(crate) fn runs(messages: &[v1::PositionRun]) -> Result<Vec<Run>, Refusal> {
+fn runs(messages: &[v1::PositionRun]) -> Result<Vec<Run>, Refusal> {
     let read = messages.iter().enumerate().map(|(at, m)| {
         if m.last < m.first {
             let detail = format!("a run ends at {} before it starts at {}", m.last, m.first);

@@ -1,0 +1,149 @@
+//! What a consuming client asks and is told, as JSON frames.
+
+use std::time::Duration;
+
+use tidings_deliver::{AckId, Delivery, Run};
+use tidings_event::block::events;
+use tidings_event::{Code, Offset, Position, Refusal, json as canonical};
+use tidings_wire::ProblemDocument;
+use tidings_wire::stream::{BatchHead, EventLine, Frame, RunLine, StreamRequest};
+
+use super::{Asked, Consuming, Said};
+
+/// Longest delay of a nack.
+const DELAY_MAX_MS: u64 = 86_400_000;
+
+/// JSON takes about so much more than the canonical form.
+const GROWTH: usize = 4;
+
+/// What a client asks.
+pub(crate) fn asked(text: &[u8]) -> Result<Asked, Refusal> {
+    Ok(match StreamRequest::read(text)? {
+        StreamRequest::Open { subscription, consumer } => Asked::Open { subscription, consumer },
+        StreamRequest::Credit { events, bytes } => {
+            Asked::Credit { events, bytes: bytes.unwrap_or(u64::MAX) }
+        }
+        StreamRequest::Ack { up_to, ack_ids } => {
+            if up_to.is_empty() && ack_ids.is_empty() {
+                let refusal = Refusal::new(Code::FieldMissing, "give `up_to` or `ack_ids`");
+                return Err(refusal.at_field("ack_ids"));
+            }
+            Asked::AckIds { up_to: ids("up_to", &up_to)?, ack_ids: ids("ack_ids", &ack_ids)? }
+        }
+        StreamRequest::Nack { ack_ids, delay_ms } => {
+            let delay_ms = delay_ms.unwrap_or(0);
+            if delay_ms > DELAY_MAX_MS {
+                let detail = format!("{delay_ms} is not in 0..={DELAY_MAX_MS}");
+                return Err(Refusal::new(Code::FieldInvalid, detail).at_field("delay_ms"));
+            }
+            let runs = ids("ack_ids", &ack_ids)?;
+            let runs = runs.iter().map(|id| Run::of(id.position())).collect();
+            Asked::Nack { runs, delay: Duration::from_millis(delay_ms) }
+        }
+    })
+}
+
+fn ids(field: &str, texts: &[String]) -> Result<Vec<AckId>, Refusal> {
+    let parsed = texts.iter().enumerate().map(|(at, text)| {
+        text.parse::<AckId>().map_err(|refusal| refusal.at_field(format!("{field}[{at}]")))
+    });
+    parsed.collect()
+}
+
+/// What a client is told; topics are named where they are used.
+pub(crate) fn said(said: Said, consuming: &Consuming) -> Result<Option<String>, Refusal> {
+    let line = |run: &Run| run_line(run, consuming);
+    let frame = match &said {
+        Said::Opened { session, events, bytes } => Frame::opened(session, *events, *bytes),
+        Said::Topic(_) => return Ok(None),
+        Said::Delivery(delivery) => batch(delivery, consuming)?,
+        Said::Confirmed { runs, stale } => {
+            Frame::confirmed(runs.iter().map(line), stale.iter().map(line))
+        }
+        Said::Gap(gap) => {
+            let run = RunLine {
+                topic: gap.topic.name.path(),
+                partition: gap.partition.0,
+                epoch: gap.epoch.0,
+                from: gap.from.0,
+                to: gap.to.0,
+            };
+            Frame::gap(&run, gap.count, gap.reason.as_str())
+        }
+        Said::Paused { in_flight } => Frame::window("pause", *in_flight),
+        Said::Resumed { in_flight } => Frame::window("resume", *in_flight),
+        Said::Heartbeat { last_sent, lag } => {
+            let runs: Vec<_> = last_sent.iter().copied().map(Run::of).collect();
+            Frame::heartbeat(runs.iter().map(line), *lag)
+        }
+    };
+    Ok(Some(frame.into_text()))
+}
+
+/// The end.
+pub(crate) fn error(refusal: &Refusal, request_id: &str) -> String {
+    Frame::error(&ProblemDocument::new(refusal, request_id)).into_text()
+}
+
+fn run_line<'a>(run: &Run, consuming: &'a Consuming) -> RunLine<'a> {
+    RunLine {
+        topic: consuming.topic(run.topic),
+        partition: run.partition.0,
+        epoch: run.epoch.0,
+        from: run.first.0,
+        to: run.last.0,
+    }
+}
+
+fn batch(delivery: &Delivery, consuming: &Consuming) -> Result<Frame, Refusal> {
+    let head = head(delivery);
+    let mut frame = Frame::batch(&head, delivery.body.len() * GROWTH);
+    each(delivery, |line, position| {
+        let ack_id = consuming.session().ack_id(position, line.attempt);
+        let EventLine { offset, attempt, redelivered, event, .. } = line;
+        frame.event(&EventLine { offset, ack_id: Some(ack_id), attempt, redelivered, event });
+    })?;
+    frame.end_batch();
+    Ok(frame)
+}
+
+/// What the events of a delivery share.
+pub(crate) fn head(delivery: &Delivery) -> BatchHead<'_> {
+    BatchHead {
+        topic: delivery.topic.name.path(),
+        partition: delivery.partition.0,
+        epoch: delivery.epoch.0,
+        ingested_at: delivery.ingested_at,
+    }
+}
+
+/// Every event of a delivery with its place, in order.
+pub(crate) fn each(
+    delivery: &Delivery,
+    mut with: impl FnMut(EventLine<'_, AckId>, Position),
+) -> Result<(), Refusal> {
+    let runs = delivery.offsets.iter();
+    let offsets = runs.flat_map(|&(first, count)| first.0..first.0 + u64::from(count));
+    for (offset, event) in offsets.zip(events(&delivery.body)) {
+        let event = event.map_err(|error| Refusal::new(Code::Internal, error.to_string()))?;
+        let event = canonical::to_json(event)?;
+        let holds =
+            |first: Offset, count: u32| (first.0..first.0 + u64::from(count)).contains(&offset);
+        let again = delivery.attempts.iter().find(|(first, count, _)| holds(*first, *count));
+        let line = EventLine {
+            offset,
+            ack_id: None,
+            attempt: again.map_or(1, |(.., attempt)| *attempt),
+            redelivered: delivery.redelivered.iter().any(|&(first, count)| holds(first, count)),
+            event: &event,
+        };
+        let position = Position {
+            topic: delivery.topic.id,
+            epoch: delivery.epoch,
+            partition: delivery.partition,
+            offset: Offset(offset),
+        };
+        with(line, position);
+    }
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! One WebSocket: reads what its client asks, sends what is ready, and nothing it cannot take.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{Message, WebSocket};
+use futures::{SinkExt, StreamExt};
+use tidings_event::{Code, Refusal};
+use tokio_tungstenite::tungstenite::Error as Broken;
+
+use super::close;
+use super::form::Form;
+use crate::caller::{Caller, RequestId};
+use crate::consuming::Consuming;
+use crate::doors::Doors;
+use crate::refusals;
+
+/// How long a peer has to answer a close.
+const CLOSE_ANSWER: Duration = Duration::from_secs(2);
+
+/// Why a socket ends.
+enum End {
+    /// The peer closed it, or is gone.
+    Gone,
+    Refused(Refusal),
+}
+
+impl From<Refusal> for End {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// See the module.
+pub(super) struct Socket {
+    doors: Arc<Doors>,
+    caller: Caller,
+    id: RequestId,
+    form: Form,
+}
+
+impl Socket {
+    pub(super) fn new(doors: Arc<Doors>, caller: Caller, id: RequestId, form: Form) -> Self {
+        Self { doors, caller, id, form }
+    }
+
+    /// Serves until either side ends it; a refusal is said before the close.
+    pub(super) async fn serve(self, mut stream: WebSocket) {
+        let Err(End::Refused(refusal)) = self.consume(&mut stream).await else { return };
+        Consuming::count_error(&self.doors);
+        let goodbye = async {
+            // A peer that is gone cannot be told.
+            let _told = stream.feed(self.form.error(&refusal, &self.id.0)).await;
+            let _closed = stream.send(Message::Close(Some(close::frame(&refusal)))).await;
+            // What it still sends is read, so that its system does not throw our last words away.
+            while let Some(Ok(_)) = stream.next().await {}
+        };
+        let _answered = self.doors.timer.limit(CLOSE_ANSWER, goodbye).await;
+    }
+
+    async fn consume(&self, stream: &mut WebSocket) -> Result<(), End> {
+        let limit = self.doors.parts.limits.now().header_read;
+        let first = tokio::select! {
+            first = self.doors.timer.limit(limit, self.heard(stream)) => first,
+            () = self.doors.stop.cancelled() => return Err(refusals::shutting_down().into()),
+        };
+        let first = first.map_err(|_| Refusal::new(Code::RequestTimeout, "no `open` came"))??;
+        let mut asked = self.form.read(&first)?.into_iter();
+        let Some(open) = asked.next() else { return Err(empty().into()) };
+        let mut consuming = Consuming::open(&self.doors, &self.caller.tenant, open)?;
+        asked.try_for_each(|asked| consuming.take(asked))?;
+        let mut pulse = Pulse::new(&self.doors);
+        loop {
+            tokio::select! {
+                heard = stream.next() => {
+                    pulse.heard(&self.doors);
+                    let Some(message) = readable(heard)? else { continue };
+                    for asked in self.form.read(&message)? {
+                        consuming.take(asked)?;
+                    }
+                }
+                said = consuming.next() => {
+                    let Some(said) = said? else { return Ok(()) };
+                    let (frames, ending) = self.form.write(said, &mut consuming);
+                    self.send(stream, frames).await?;
+                    if let Some(refusal) = ending {
+                        return Err(refusal.into());
+                    }
+                }
+                () = &mut pulse.due => if pulse.must_ask(&self.doors)? {
+                    self.send(stream, vec![Message::Ping(bytes::Bytes::new())]).await?;
+                },
+            }
+        }
+    }
+
+    /// The next message that asks something.
+    async fn heard(&self, stream: &mut WebSocket) -> Result<Message, End> {
+        loop {
+            if let Some(message) = readable(stream.next().await)? {
+                return Ok(message);
+            }
+        }
+    }
+
+    /// Sends frames in as few writes as they fit. Whoever does not read is waited for, but not
+    /// longer than a peer may be silent.
+    async fn send(&self, stream: &mut WebSocket, frames: Vec<Message>) -> Result<(), End> {
+        let sending = async {
+            for frame in frames {
+                stream.feed(frame).await?;
+            }
+            stream.flush().await
+        };
+        let limit = silence(&self.doors);
+        match self.doors.timer.limit(limit, sending).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(End::Gone),
+        }
+    }
+}
+
+/// How long a peer may be silent before it counts as gone.
+fn silence(doors: &Doors) -> Duration {
+    let limits = doors.parts.limits.now();
+    limits.keep_alive + limits.keep_alive_answer
+}
+
+fn empty() -> Refusal {
+    Refusal::new(Code::RequestMalformed, "a frame without a message")
+}
+
+/// A message that asks something; pings and pongs do not.
+fn readable(heard: Option<Result<Message, axum::Error>>) -> Result<Option<Message>, End> {
+    match heard {
+        None | Some(Ok(Message::Close(_))) => Err(End::Gone),
+        Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => Ok(Some(message)),
+        Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(None),
+        Some(Err(error)) => Err(unreadable(error)),
+    }
+}
+
+fn unreadable(error: axum::Error) -> End {
+    let inner = error.into_inner();
+    let Some(broken) = inner.downcast_ref::<Broken>() else { return End::Gone };
+    let detail: String = broken.to_string().chars().take(200).collect();
+    match broken {
+        Broken::Capacity(_) => End::Refused(Refusal::new(Code::BatchTooLarge, detail)),
+        Broken::Protocol(_) | Broken::Utf8(_) => {
+            End::Refused(Refusal::new(Code::RequestMalformed, detail))
+        }
+        _ => End::Gone,
+    }
+}
+
+/// Whether the peer is there: asked after silence, gone when it does not answer.
+struct Pulse {
+    heard_at: Duration,
+    asked: bool,
+    due: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Pulse {
+    fn new(doors: &Doors) -> Self {
+        let due = Box::pin(doors.timer.after(doors.parts.limits.now().keep_alive));
+        Self { heard_at: doors.parts.clock.monotonic(), asked: false, due }
+    }
+
+    fn heard(&mut self, doors: &Doors) {
+        self.heard_at = doors.parts.clock.monotonic();
+        self.asked = false;
+    }
+
+    /// When due: whether to ask now.
+    fn must_ask(&mut self, doors: &Doors) -> Result<bool, End> {
+        let limits = doors.parts.limits.now();
+        let silent = doors.parts.clock.monotonic().saturating_sub(self.heard_at);
+        if self.asked {
+            return Err(End::Gone);
+        }
+        let ask = silent >= limits.keep_alive;
+        self.asked = ask;
+        let wait = if ask { limits.keep_alive_answer } else { limits.keep_alive - silent };
+        self.due = Box::pin(doors.timer.after(wait));
+        Ok(ask)
+    }
+}

@@ -1,0 +1,66 @@
+//! The JSON frames of a stream: what a client sends, read strictly, and what it is sent, written
+//! straight into the frame.
+
+mod said;
+
+use serde::{Deserialize, Serialize};
+use tidings_event::Refusal;
+
+use crate::input;
+
+pub use said::{BatchHead, EventLine, Frame, RunLine};
+
+/// Most bytes of one frame of a client.
+pub const FRAME_BYTES_MAX: usize = 1 << 20;
+
+/// One frame of a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum StreamRequest {
+    /// First and once: which subscription, and who consumes it.
+    Open {
+        /// Name of an existing subscription.
+        subscription: String,
+        /// Name of this consumer, for health and logs.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        consumer: String,
+    },
+    /// Permission to send, added to what is left.
+    Credit {
+        /// Events.
+        events: u64,
+        /// Bytes; without it bytes are not counted from here on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bytes: Option<u64>,
+    },
+    /// Settles deliveries.
+    Ack {
+        /// Everything delivered on this stream at or below each, in its own partition.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        up_to: Vec<String>,
+        /// Exactly these.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ack_ids: Vec<String>,
+    },
+    /// Gives deliveries back.
+    Nack {
+        /// Exactly these.
+        ack_ids: Vec<String>,
+        /// Delay before the next attempt.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        delay_ms: Option<u64>,
+    },
+}
+
+impl StreamRequest {
+    /// Reads a frame.
+    ///
+    /// # Errors
+    /// As [`input::read`].
+    pub fn read(text: &[u8]) -> Result<Self, Refusal> {
+        input::read(text)
+    }
+}
+
+#[cfg(test)]
+mod tests;
