@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use tidings_wire::v1;
+use tidings_wire::v1::analysis_stream_client::AnalysisStreamClient;
 use tidings_wire::v1::consumer_client::ConsumerClient;
 use tidings_wire::v1::publisher_client::PublisherClient;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::{ClientError, Consumer, ConsumerOptions, Publisher, PublisherOptions, Rest};
+use crate::{
+    Analysis, AnalysisOptions, ClientError, Consumer, ConsumerOptions, Publisher, PublisherOptions,
+    Rest,
+};
 
 /// Most bytes of one message: the batch limit of the service.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 16 << 20;
@@ -89,6 +93,41 @@ impl Client {
     /// `SUBSCRIPTION_UNKNOWN`, `SUBSCRIPTION_BUSY`, or when the service cannot be reached.
     pub async fn consumer(&self, options: ConsumerOptions) -> Result<Consumer, ClientError> {
         Consumer::open(self.clone(), options).await
+    }
+
+    /// Opens the platform's stream: what is published from now on, filtered by the service,
+    /// without credit, acks or resume.
+    ///
+    /// ```no_run
+    /// use tidings_client::{AnalysisItem, AnalysisOptions, Client};
+    ///
+    /// # async fn example() -> Result<(), tidings_client::ClientError> {
+    /// let client = Client::connect("http://127.0.0.1:8080").await?;
+    /// let options = AnalysisOptions {
+    ///     symbols: vec!["AAPL".to_owned()],
+    ///     timeframes: vec!["5m".to_owned()],
+    ///     ..AnalysisOptions::default()
+    /// };
+    /// let mut analysis = client.analysis(options).await?;
+    /// while let Some(item) = analysis.next().await? {
+    ///     match item {
+    ///         AnalysisItem::Event(event) => println!("{} {}", event.topic, event.position),
+    ///         AnalysisItem::Gap(gap) => println!("{} events are gone: {}", gap.count, gap.reason),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When the service refuses a name, a pattern or the subscription, or cannot be reached.
+    pub async fn analysis(&self, options: AnalysisOptions) -> Result<Analysis, ClientError> {
+        Analysis::open(self, options).await
+    }
+
+    pub(crate) fn analysis_calls(&self) -> AnalysisStreamClient<Channel> {
+        AnalysisStreamClient::new(self.transport.clone())
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     pub(crate) fn publish_calls(&self) -> PublisherClient<Channel> {

@@ -81,6 +81,19 @@ pub struct Gap {
     pub reason: String,
 }
 
+impl Gap {
+    pub(crate) fn read(topic: Arc<str>, gap: v1::Gap) -> Self {
+        let run = v1::PositionRun {
+            topic_id: gap.topic_id,
+            epoch: gap.epoch,
+            partition: gap.partition,
+            first: gap.from,
+            last: gap.to,
+        };
+        Self { topic, run: run_in(run), count: gap.count, reason: gap.reason }
+    }
+}
+
 /// Acks that will never be asked again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Confirmed {
@@ -172,7 +185,10 @@ impl Consumer {
                 open.topics.insert(topic.topic_id, topic.name.into());
                 Ok(None)
             }
-            Some(Answer::Gap(gap)) => Ok(Some(ConsumerEvent::Gap(read_gap(open, gap)))),
+            Some(Answer::Gap(gap)) => {
+                let topic = open.topics.get(&gap.topic_id).cloned().unwrap_or_default();
+                Ok(Some(ConsumerEvent::Gap(Gap::read(topic, gap))))
+            }
             Some(Answer::Confirmed(confirmed)) => Ok(Some(ConsumerEvent::Confirmed(Confirmed {
                 runs: confirmed.runs.into_iter().map(run_in).collect(),
                 stale: confirmed.stale.into_iter().map(run_in).collect(),
@@ -263,16 +279,4 @@ async fn attach(client: &Client, options: &ConsumerOptions) -> Result<Open, Clie
         Some(_) => Err(ClientError::Protocol("a delivery before the stream was open".to_owned())),
         None => Err(ClientError::Lost("the service ended the stream".to_owned())),
     }
-}
-
-fn read_gap(open: &Open, gap: v1::Gap) -> Gap {
-    let run = v1::PositionRun {
-        topic_id: gap.topic_id,
-        epoch: gap.epoch,
-        partition: gap.partition,
-        first: gap.from,
-        last: gap.to,
-    };
-    let topic = open.topics.get(&gap.topic_id).cloned().unwrap_or_default();
-    Gap { topic, run: run_in(run), count: gap.count, reason: gap.reason }
 }

@@ -2,7 +2,8 @@
 //!
 //! A [`Client`] holds one connection. Its [`Publisher`] groups events into blocks, sends them as
 //! credit allows and repeats what was not answered without storing anything twice. Its [`Consumer`]
-//! takes deliveries, tops up credit by itself and confirms acknowledgements. [`Rest`] makes the
+//! takes deliveries, tops up credit by itself and confirms acknowledgements. An [`Analysis`] stream
+//! gives what is published from now on and keeps no place. [`Rest`] makes the
 //! calls that have no stream: topics, subscriptions, pull, last values.
 //!
 //! ```no_run
@@ -29,6 +30,7 @@
 //! # }
 //! ```
 
+mod analysis;
 mod backoff;
 mod connection;
 mod consumer;
@@ -36,6 +38,7 @@ mod error;
 mod publisher;
 mod rest;
 
+pub use analysis::{Analysis, AnalysisEvent, AnalysisItem, AnalysisOptions};
 pub use backoff::Backoff;
 pub use connection::Client;
 pub use consumer::{

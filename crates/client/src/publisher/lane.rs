@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tidings_event::block::BodyBuilder;
 use tokio::sync::oneshot;
 
-use super::outcome::{BlockReceipt, Outcome, Receipt, ticket};
+use super::outcome::{BlockReceipt, Receipt, Settled, ticket};
 
 /// Topic and partition of a lane, with the partition count it was computed with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,9 @@ pub(super) struct Sealed {
     pub(super) request_id: u64,
     /// Bytes of the buffer that its events took.
     pub(super) reserved: usize,
-    pub(super) outcome: oneshot::Sender<Outcome>,
+    /// A body of the caller's: its events stay together.
+    pub(super) whole: bool,
+    pub(super) outcome: oneshot::Sender<Settled>,
 }
 
 #[derive(Debug, Default)]
@@ -39,9 +41,11 @@ pub(super) struct Lane {
     pub(super) place: Option<Place>,
     /// Whether it waits in the queue of lanes with something to send.
     pub(super) queued: bool,
+    /// Nothing is sent: what it holds is to be grouped anew.
+    pub(super) stale: bool,
     open: BodyBuilder,
     open_reserved: usize,
-    open_ticket: Option<(oneshot::Sender<Outcome>, BlockReceipt)>,
+    open_ticket: Option<(oneshot::Sender<Settled>, BlockReceipt)>,
     /// In order, oldest first, not numbered yet.
     waiting: VecDeque<Sealed>,
     /// Unanswered, in the order sent.
@@ -83,6 +87,7 @@ impl Lane {
             first_sequence: 0,
             request_id: 0,
             reserved,
+            whole: true,
             outcome,
         });
         receipt
@@ -92,14 +97,22 @@ impl Lane {
         let Some((outcome, _)) = self.open_ticket.take() else { return };
         let reserved = std::mem::take(&mut self.open_reserved);
         let (body, count) = self.open.take();
-        let block = Sealed { body, count, first_sequence: 0, request_id: 0, reserved, outcome };
-        self.waiting.push_back(block);
+        self.waiting.push_back(Sealed {
+            body,
+            count,
+            first_sequence: 0,
+            request_id: 0,
+            reserved,
+            whole: false,
+            outcome,
+        });
     }
 
     /// Whether a block may go now. A block that is not full waits for the answer to the one before
     /// it and fills up meanwhile.
     pub(super) fn is_sendable(&self) -> bool {
-        self.rewind_to.is_none()
+        !self.stale
+            && self.rewind_to.is_none()
             && (!self.waiting.is_empty() || (self.sent.is_empty() && !self.open.is_empty()))
     }
 
@@ -172,7 +185,12 @@ impl Lane {
         }
     }
 
-    /// Everything the lane holds, to be failed.
+    /// Whether every block that was sent has been answered.
+    pub(super) fn is_answered(&self) -> bool {
+        self.sent.is_empty()
+    }
+
+    /// Everything the lane holds, in order.
     pub(super) fn drain(&mut self) -> Vec<Sealed> {
         self.lost();
         self.seal();

@@ -106,10 +106,20 @@ fn one_result(result: v1::PublishResult) -> Result<Placed, ClientError> {
 }
 
 pub(super) type Outcome = Arc<Result<BlockPlaced, ClientError>>;
-type SharedOutcome = Shared<oneshot::Receiver<Outcome>>;
+
+/// How a block left the publisher.
+#[derive(Clone, Debug)]
+pub(super) enum Settled {
+    /// With an answer for all of it.
+    Answered(Outcome),
+    /// Its events went to other blocks: one receipt for each.
+    Moved(Arc<[Receipt]>),
+}
+
+type SharedOutcome = Shared<oneshot::Receiver<Settled>>;
 
 /// A block's unresolved outcome: the sender goes with the block, the future to its receipts.
-pub(super) fn ticket() -> (oneshot::Sender<Outcome>, BlockReceipt) {
+pub(super) fn ticket() -> (oneshot::Sender<Settled>, BlockReceipt) {
     let (sender, receiver) = oneshot::channel();
     (sender, BlockReceipt(receiver.shared()))
 }
@@ -122,9 +132,10 @@ impl Future for BlockReceipt {
     type Output = Result<BlockPlaced, ClientError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.poll_unpin(context).map(|outcome| match outcome {
-            Ok(outcome) => (*outcome).clone(),
-            Err(_) => Err(ClientError::Closed),
+        self.0.poll_unpin(context).map(|settled| match settled {
+            Ok(Settled::Answered(outcome)) => (*outcome).clone(),
+            // Bodies of the caller are never taken apart.
+            Ok(Settled::Moved(_)) | Err(_) => Err(ClientError::Closed),
         })
     }
 }
@@ -146,10 +157,19 @@ impl Future for Receipt {
     type Output = Result<Placed, ClientError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let index = self.index;
-        self.block.poll_unpin(context).map(|outcome| match outcome {
-            Ok(outcome) => outcome.as_ref().as_ref().map_err(Clone::clone)?.event(index),
-            Err(_) => Err(ClientError::Closed),
-        })
+        loop {
+            let index = self.index;
+            let settled = std::task::ready!(self.block.poll_unpin(context));
+            let moved = match settled {
+                Ok(Settled::Answered(outcome)) => {
+                    let outcome = outcome.as_ref().as_ref().map_err(Clone::clone);
+                    return Poll::Ready(outcome.and_then(|placed| placed.event(index)));
+                }
+                Ok(Settled::Moved(receipts)) => receipts.get(index as usize).cloned(),
+                Err(_) => return Poll::Ready(Err(ClientError::Closed)),
+            };
+            let Some(moved) = moved else { return Poll::Ready(Err(ClientError::Closed)) };
+            *self = moved;
+        }
     }
 }

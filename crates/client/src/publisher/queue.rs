@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidings_event::{Code, Envelope};
+use tidings_event::block::events;
+use tidings_event::{Code, Envelope, Refusal};
 use tidings_wire::v1;
 
 use super::lane::{Lane, Place, Sealed};
-use super::outcome::{BlockPlaced, BlockReceipt, Receipt};
+use super::outcome::{BlockPlaced, BlockReceipt, Receipt, Settled, ticket};
 use super::routes::Routes;
 use crate::ClientError;
 
@@ -39,6 +40,8 @@ pub(super) struct Queue {
     routes: Routes,
     lanes: Vec<Lane>,
     by_place: HashMap<Arc<str>, HashMap<u32, usize>>,
+    /// Topics whose partition count is not the one their lanes were grouped by.
+    stale: Vec<Arc<str>>,
     turns: VecDeque<usize>,
     lane_of: HashMap<u64, usize>,
     next_request: u64,
@@ -57,6 +60,7 @@ impl Queue {
             routes,
             lanes: if sequenced { Vec::new() } else { vec![Lane::new(None, 0)] },
             by_place: HashMap::new(),
+            stale: Vec::new(),
             turns: VecDeque::new(),
             lane_of: HashMap::new(),
             next_request: 1,
@@ -68,8 +72,73 @@ impl Queue {
         }
     }
 
-    pub(super) fn set_routes(&mut self, routes: Routes) {
+    /// Whether it waits for what Describe says: nothing of the topics to be grouped anew is under
+    /// way any more.
+    pub(super) fn needs_routes(&self) -> bool {
+        !self.stale.is_empty() && self.stale.iter().all(|topic| self.is_answered(topic))
+    }
+
+    fn is_answered(&self, topic: &str) -> bool {
+        let mut lanes = self.by_place.get(topic).into_iter().flat_map(HashMap::values);
+        lanes.all(|&lane| self.lanes[lane].is_answered())
+    }
+
+    /// Places events by what Describe says now, those that wait to be grouped anew first; returns
+    /// the bytes that are free again.
+    pub(super) fn set_routes(&mut self, routes: Routes) -> usize {
+        if !self.stale.is_empty() && !self.needs_routes() {
+            // New events would overtake those under way. It is asked again when they are answered.
+            return 0;
+        }
         self.routes = routes;
+        let stale = std::mem::take(&mut self.stale);
+        stale.iter().map(|topic| self.regroup(topic)).sum()
+    }
+
+    /// Moves every event of a topic to the lane it belongs to now. Events of one key come from one
+    /// lane and are moved in its order; a topic with another partition count is another topic, so
+    /// its sequences start over.
+    fn regroup(&mut self, topic: &Arc<str>) -> usize {
+        let mut lanes: Vec<usize> =
+            self.by_place.remove(topic).into_iter().flat_map(HashMap::into_values).collect();
+        lanes.sort_unstable();
+        self.resume.retain(|(name, _), _| **name != **topic);
+        let mut freed = 0;
+        for lane in lanes {
+            for block in self.lanes[lane].drain() {
+                freed += self.move_events(block);
+            }
+        }
+        freed
+    }
+
+    fn move_events(&mut self, block: Sealed) -> usize {
+        if block.whole {
+            let detail = "the body was grouped for another number of partitions";
+            return self.resolve(block, Err(Refusal::new(Code::PartitionsChanged, detail).into()));
+        }
+        let mut freed = 0;
+        let moved = events(&block.body).flatten().map(|event| {
+            self.place_again(event).unwrap_or_else(|error| {
+                freed += event.len();
+                self.pending_events -= 1;
+                let (outcome, receipt) = ticket();
+                // The receipt is below.
+                let _heard = outcome.send(Settled::Answered(Arc::new(Err(error))));
+                Receipt::new(&receipt, 0)
+            })
+        });
+        let moved: Arc<[Receipt]> = moved.collect();
+        // Nobody may be waiting for it any more.
+        let _unheard = block.outcome.send(Settled::Moved(moved));
+        freed
+    }
+
+    fn place_again(&mut self, event: &[u8]) -> Result<Receipt, ClientError> {
+        let lane = self.place(&tidings_event::scan(event)?)?;
+        let receipt = self.lanes[lane].push(event, self.block_bytes, event.len());
+        self.enqueue(lane);
+        Ok(receipt)
     }
 
     /// A stream is open: `credit` bytes may be unanswered.
@@ -86,20 +155,20 @@ impl Queue {
         envelope: Option<&Envelope<'_>>,
         reserved: usize,
     ) -> Result<Receipt, ClientError> {
-        let lane = match envelope {
-            Some(envelope) => {
-                let mut topic = std::mem::take(&mut self.topic);
-                let placed = self.routes.place(envelope, &mut topic);
-                let lane = placed.map(|(partition, count)| self.lane(&topic, partition, count));
-                self.topic = topic;
-                lane?
-            }
-            None => 0,
-        };
+        let lane = envelope.map_or(Ok(0), |envelope| self.place(envelope))?;
         let receipt = self.lanes[lane].push(event, self.block_bytes, reserved);
         self.pending_events += 1;
         self.enqueue(lane);
         Ok(receipt)
+    }
+
+    /// The lane that an event belongs to.
+    fn place(&mut self, envelope: &Envelope<'_>) -> Result<usize, Refusal> {
+        let mut topic = std::mem::take(&mut self.topic);
+        let placed = self.routes.place(envelope, &mut topic);
+        let lane = placed.map(|(partition, count)| self.lane(&topic, partition, count));
+        self.topic = topic;
+        lane
     }
 
     /// Adds a whole body, to one place when sequenced.
@@ -129,7 +198,10 @@ impl Queue {
         let next = self.resume.get(&(topic.to_owned(), partition)).copied().unwrap_or(0);
         let lane = self.lanes.len();
         let place = Place { topic: Arc::clone(&name), partition, partitions };
-        self.lanes.push(Lane::new(Some(place), next));
+        // A lane of a topic that is to be grouped anew waits with the others.
+        let mut added = Lane::new(Some(place), next);
+        added.stale = self.stale.contains(&name);
+        self.lanes.push(added);
         self.by_place.entry(name).or_default().insert(partition, lane);
         lane
     }
@@ -217,6 +289,11 @@ impl Queue {
                 state.give_back(block);
                 return answered;
             }
+            if problem.is(Code::PartitionsChanged) && self.sequenced && !block.whole {
+                state.give_back(block);
+                self.go_stale(lane);
+                return answered;
+            }
             answered.stale_routes =
                 problem.is(Code::PartitionsChanged) || problem.is(Code::TopicMismatch);
             if self.sequenced && outcome.is_err() && !problem.is(Code::SequenceGap) {
@@ -227,10 +304,25 @@ impl Queue {
         answered
     }
 
+    /// Holds every lane of a lane's topic back until their events are grouped anew.
+    fn go_stale(&mut self, lane: usize) {
+        let Some(place) = &self.lanes[lane].place else { return };
+        let topic = Arc::clone(&place.topic);
+        let of_topic = self.by_place.get(&topic).into_iter().flat_map(HashMap::values);
+        for &lane in of_topic {
+            self.lanes[lane].stale = true;
+            self.lanes[lane].queued = false;
+        }
+        self.turns.retain(|&lane| !self.lanes[lane].stale);
+        if !self.stale.contains(&topic) {
+            self.stale.push(topic);
+        }
+    }
+
     fn resolve(&mut self, block: Sealed, outcome: Result<BlockPlaced, ClientError>) -> usize {
         self.pending_events -= u64::from(block.count);
         // Nobody may be waiting for it any more.
-        let _unheard = block.outcome.send(Arc::new(outcome));
+        let _unheard = block.outcome.send(Settled::Answered(Arc::new(outcome)));
         block.reserved
     }
 

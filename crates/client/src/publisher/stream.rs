@@ -102,6 +102,12 @@ async fn run(
     attempts: &mut Attempts,
 ) -> ClientError {
     loop {
+        if shared.state().queue.needs_routes() {
+            match regroup(client, shared, attempts).await {
+                Ok(()) => continue,
+                Err(error) => return error,
+            }
+        }
         let sendable = shared.state().queue.is_sendable();
         let answered = tokio::select! {
             answer = next(&mut stream.answers) => answer,
@@ -159,7 +165,33 @@ fn take_answer(shared: &Shared, ack: v1::PublishAck) -> Result<Answered, ClientE
 /// Describes again; when that fails, the next refusal asks again.
 async fn refresh(client: &Client, shared: &Shared) {
     if let Ok(described) = client.describe().await {
-        let routes = Routes::new(described, shared.options.topic.clone());
-        shared.state().queue.set_routes(routes);
+        set_routes(shared, described);
+    }
+}
+
+/// Describes again and groups anew what was refused for its partition count.
+async fn regroup(
+    client: &Client,
+    shared: &Shared,
+    attempts: &mut Attempts,
+) -> Result<(), ClientError> {
+    let Some(delay) = attempts.next_delay(None) else {
+        let detail = "the service refuses the partition counts that it describes";
+        return Err(ClientError::Protocol(detail.to_owned()));
+    };
+    wait(delay).await;
+    set_routes(shared, client.describe().await?);
+    Ok(())
+}
+
+fn set_routes(shared: &Shared, described: v1::DescribeResponse) {
+    let routes = Routes::new(described, shared.options.topic.clone());
+    let mut state = shared.state();
+    let freed = state.queue.set_routes(routes);
+    let idle = state.queue.is_empty();
+    drop(state);
+    shared.room.add_permits(freed);
+    if idle {
+        shared.idle.notify_waiters();
     }
 }

@@ -1,5 +1,7 @@
 //! The retry state machine against a small model of the service (promise P5).
 
+mod regroup;
+
 use std::collections::BTreeMap;
 use std::task::{Context, Poll, Waker};
 
