@@ -58,7 +58,7 @@ async fn of_two_at_once_exactly_one_wins() {
         catalog.define("default", vec![new("x", b"oneoneon", "one")]),
         catalog.define("default", vec![new("x", b"twotwotw", "two")]),
     );
-    (one.unwrap(), two.unwrap());
+    one.and(two).unwrap();
     check(&catalog, "default", &[("x", b"oneoneon", "one")]);
 }
 
