@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import get_args
+from typing import Any, get_args
 
 import pyarrow
 import pytest
@@ -38,7 +38,7 @@ def test_a_batch_is_answered_event_by_event(client: tidings.Client) -> None:
     assert isinstance(outcomes[1], tidings.TidingsError)
     assert (outcomes[1].code, outcomes[1].field) == ("FIELD_INVALID", "timeframe")
     assert isinstance(outcomes[2], tidings.Placed)
-    with pytest.raises(tidings.TidingsError, match="BATCH_ABORTED"):
+    with pytest.raises(tidings.TidingsError, match=r"BATCH_ABORTED.*events\[1\]\.timeframe"):
         client.publish_many([indicator(4, "BATCH"), bad], atomic=True)
     (outcome,) = client.publish_many([indicator(4, "BATCH")], atomic=True)
     assert isinstance(outcome, tidings.Placed)
@@ -159,11 +159,19 @@ def test_a_deleted_topic_is_a_gap(client: tidings.Client) -> None:
     client.put_topic("gap/topic", partitions=1)
     client.create_subscription("gap", ["gap/*"], start="earliest")
     client.publish_many([indicator(n, "GAP") for n in range(4)], topic="gap/topic")
-    client.delete_topic("gap/topic")
-    with client.consumer("gap") as consumer:
-        item = consumer.next(30.0)
+    options = tidings.ConsumerOptions(subscription="gap", credit_events=1)
+    with client.consumer("gap", options=options) as consumer:
+        client.delete_topic("gap/topic")
+        told = 0
+        while told < 4:
+            item = consumer.next(30.0)
+            assert item is not None
+            if isinstance(item, tidings.Gap):
+                assert (item.topic, item.last, item.reason) == ("gap/topic", 3, "TOPIC_DELETED")
+                told += item.count
+            else:
+                told += len(item)
         assert isinstance(item, tidings.Gap)
-        assert (item.first, item.last, item.count, item.reason) == (0, 3, 4, "TOPIC_DELETED")
 
 
 def test_topics_and_subscriptions_are_managed(client: tidings.Client) -> None:
@@ -213,6 +221,13 @@ def test_several_threads_share_a_client(client: tidings.Client) -> None:
     assert len({(one.partition, one.offset) for one in placed}) == 80
 
 
+def in_rows(table: Any) -> list[dict[str, Any]]:
+    """Without times, which Python's own types cannot hold to the nanosecond."""
+    times = [field.name for field in table.schema if pyarrow.types.is_timestamp(field.type)]
+    rows: list[dict[str, Any]] = table.drop_columns(times).to_pylist()
+    return rows
+
+
 def test_deliveries_become_tables(client: tidings.Client) -> None:
     client.create_subscription("tables", ["analysis/indicators/1mo"])
     values = {"rsi_14": 32.7, "source": 1.0, "atr_14": {"status": "WARMING_UP"}}
@@ -222,12 +237,12 @@ def test_deliveries_become_tables(client: tidings.Client) -> None:
         delivery = consumer.next(30.0)
         assert isinstance(delivery, tidings.Delivery)
         wide = delivery.to_arrow()
-        (row,) = wide.to_pylist()
+        (row,) = in_rows(wide)
         assert (row["rsi_14"], row["values.source"], row["atr_14"]) == (32.7, 1.0, None)
         assert (row["source"], row["instrument"], row["is_final"]) == ("pytest", "TABLE", True)
         assert wide.schema.field("interval_start").type == pyarrow.timestamp("ns", tz="UTC")
-        assert row["interval_start"].value == tidings.to_event(event).interval_start
-        long = delivery.to_arrow("long").to_pylist()
+        assert wide["interval_start"][0].value == tidings.to_event(event).interval_start
+        long = in_rows(delivery.to_arrow("long"))
         cells = [(row["name"], row["value"], row["status"]) for row in long]
         assert cells == [
             ("atr_14", None, "WARMING_UP"),
@@ -235,10 +250,8 @@ def test_deliveries_become_tables(client: tidings.Client) -> None:
             ("source", 1.0, "OK"),
         ]
         for form in get_args(tidings.frames.Form):
-            assert (
-                delivery.to_polars(form).to_arrow().to_pylist()
-                == delivery.to_arrow(form).to_pylist()
-            )
+            frame = delivery.to_polars(form).to_arrow()
+            assert in_rows(frame) == in_rows(delivery.to_arrow(form))
         with pytest.raises(ValueError, match="form is"):
             delivery.to_arrow("tall")  # type: ignore[arg-type]
         assert tidings.frames.to_arrow([]).num_rows == 0
@@ -257,9 +270,8 @@ def test_a_crash_loses_nothing_and_repeats_nothing(server: Server) -> None:
         publisher.close()
         assert all(receipt.done() for receipt in receipts)
         places = [receipt.result(0) for receipt in receipts]
-        assert len(
-            {(place.partition, place.offset) for place in places if place.offset is not None}
-        ) == sum(place.offset is not None for place in places)
+        known = [(place.partition, place.offset) for place in places if place.offset is not None]
+        assert len(set(known)) == len(known)
         seen: dict[tuple[int, int], str] = {}
         numbers: dict[str, list[int]] = {}
         while len(seen) < count:

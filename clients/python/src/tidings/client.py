@@ -69,8 +69,13 @@ class Publisher:
 
     def publish(self, events: Iterable[EventLike]) -> list[Outcome]:
         """Sends events and waits for what became of each, in the order given."""
-        receipts = [self.send(event) for event in events]
-        return [receipt.outcome() for receipt in receipts]
+        taken: list[Receipt | TidingsError] = []
+        for event in events:
+            try:
+                taken.append(self.send(event))
+            except TidingsError as error:
+                taken.append(self._publisher._refused(error))
+        return [one.outcome() if isinstance(one, Receipt) else one for one in taken]
 
     def flush(self) -> None:
         """Waits until everything taken so far has its outcome."""

@@ -97,13 +97,25 @@ class Client:
 
         `atomic` stores all or raises `BATCH_ABORTED` and stores none.
         """
-        request = PublishRequest(
-            events=[to_event(event) for event in events], topic=topic or "", atomic=atomic
-        )
+        outcomes: list[Outcome | None] = []
+        request = PublishRequest(topic=topic or "", atomic=atomic)
+        for event in events:
+            try:
+                request.events.append(to_event(event))
+                outcomes.append(None)
+            except TidingsError as error:
+                if atomic:
+                    raise
+                outcomes.append(error)
         if durability is not None:
             request.durability = _durability(durability)
-        answer = await self._ask(_rpc.PUBLISH, request)
-        return [placed(result) for result in answer.results]
+        if None not in outcomes and outcomes:
+            return [outcome for outcome in outcomes if outcome is not None]
+        answered = iter((await self._ask(_rpc.PUBLISH, request)).results)
+        merged = [outcome or placed(next(answered)) for outcome in outcomes]
+        if atomic:
+            _all_or_none(merged)
+        return merged
 
     async def describe(self) -> DescribeResponse:
         """Templates, topics, partition counts and limits."""
@@ -312,6 +324,16 @@ class Client:
         trace: TracebackType | None,
     ) -> None:
         await self.close()
+
+
+def _all_or_none(outcomes: list[Outcome]) -> None:
+    """Raises what kept an atomic batch from being stored."""
+    faults = [(at, one) for at, one in enumerate(outcomes) if isinstance(one, TidingsError)]
+    culprits = [fault for fault in faults if fault[1].code != "BATCH_ABORTED"]
+    for at, error in culprits or faults:
+        field = f"events[{at}]" + (f".{error.field}" if error.field else "")
+        detail = f"nothing is stored: event {at} was refused with {error.code}: {error.detail}"
+        raise TidingsError("BATCH_ABORTED", detail, field=field, hint=error.hint, status=422)
 
 
 def _durability(name: DurabilityName) -> Durability:

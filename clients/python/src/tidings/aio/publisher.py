@@ -212,8 +212,19 @@ class Publisher:
 
     async def publish(self, events: Iterable[EventLike]) -> list[Outcome]:
         """Sends events and waits for what became of each, in the order given."""
-        receipts = [await self.send(event) for event in events]
-        return [await _outcome(receipt) for receipt in receipts]
+        taken: list[Receipt | TidingsError] = []
+        for event in events:
+            try:
+                taken.append(await self.send(event))
+            except TidingsError as error:
+                taken.append(self._refused(error))
+        return [await _outcome(receipt) for receipt in taken]
+
+    def _refused(self, error: TidingsError) -> TidingsError:
+        """What is wrong with one event is its outcome; that of the publisher is raised."""
+        if self._queue.failed is not None:
+            raise error
+        return error
 
     async def flush(self) -> None:
         """Waits until everything taken so far has its outcome."""
@@ -261,7 +272,9 @@ class Publisher:
             await self._stop()
 
 
-async def _outcome(receipt: Receipt) -> Outcome:
+async def _outcome(receipt: Receipt | TidingsError) -> Outcome:
+    if isinstance(receipt, TidingsError):
+        return receipt
     try:
         return await receipt
     except TidingsError as error:
