@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
-use http::header::CONTENT_TYPE;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, Request};
 use tidings_event::{Code, Refusal};
 use tidings_telemetry::{Counter, Latency};
@@ -16,7 +16,9 @@ use tower::ServiceExt;
 
 use crate::caller::{Caller, REQUEST_ID, RequestId};
 use crate::doors::Doors;
+use crate::origin;
 use crate::refused::{self, Refused};
+use crate::spans;
 
 /// Both doors behind one road. Cheap to clone.
 #[derive(Clone)]
@@ -29,7 +31,7 @@ pub(crate) struct Road {
 impl Road {
     pub(crate) async fn new(doors: Arc<Doors>) -> Self {
         let rest = crate::rest::router(Arc::clone(&doors));
-        let grpc = crate::grpc::router(&doors).await;
+        let grpc = crate::grpc::router(&doors);
         Self { doors, rest, grpc }
     }
 
@@ -41,7 +43,15 @@ impl Road {
         let id = RequestId::take(request.headers());
         request.extensions_mut().insert(id.clone());
         let grpc = is_grpc(request.headers());
-        let routed = AssertUnwindSafe(self.route(request, grpc)).catch_unwind().await;
+        let page = parts.origins.check(&request);
+        let traced = spans::begin(parts, &request);
+        let routed = match &page {
+            Ok(_) => {
+                let routed = AssertUnwindSafe(self.route(request, grpc)).catch_unwind();
+                spans::publish(parts, traced, routed).await
+            }
+            Err(refusal) => Ok(Err(refusal.clone())),
+        };
         let response = routed.unwrap_or_else(|_| Err(fault()));
         let mut response = response.unwrap_or_else(|refusal| {
             if grpc {
@@ -52,6 +62,12 @@ impl Road {
         });
         response =
             if grpc { with_problem(response, &id.0) } else { refused::render(response, &id.0) };
+        if !grpc {
+            hygiene(response.headers_mut());
+        }
+        if let Ok(Some(page)) = page {
+            origin::open_to(response.headers_mut(), page);
+        }
         if let Ok(value) = HeaderValue::from_str(&id.0) {
             response.headers_mut().insert(REQUEST_ID, value);
         }
@@ -64,13 +80,22 @@ impl Road {
     }
 
     async fn route(&self, mut request: Request<Body>, grpc: bool) -> Result<Response, Refusal> {
-        check_headers(request.headers(), self.doors.parts.limits.header_bytes)?;
+        check_headers(request.headers(), self.doors.parts.limits.now().header_bytes)?;
         let caller = Caller::authenticate(request.headers())?;
         request.extensions_mut().insert(caller);
+        if let Some(answer) = origin::preflight(&request) {
+            return Ok(answer);
+        }
         let router = if grpc { self.grpc.clone() } else { self.rest.clone() };
         let Ok(response) = router.oneshot(request).await;
         Ok(response)
     }
+}
+
+/// Answers are for the one who asked, now, and are what they say they are.
+fn hygiene(headers: &mut HeaderMap) {
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {
@@ -99,10 +124,22 @@ fn is_error(response: &Response) -> bool {
 /// Gives a status that the gRPC library made by itself the problem that says the same.
 fn with_problem(response: Response, request_id: &str) -> Response {
     let Some(status) = tonic::Status::from_header_map(response.headers()) else { return response };
-    if status.code() == tonic::Code::Ok || problem::of_status(&status).is_some() {
+    let problem = problem::of_status(&status);
+    if status.code() == tonic::Code::Ok
+        || problem.as_ref().is_some_and(|p| !p.request_id.is_empty())
+    {
         return response;
     }
-    problem::to_status(&library_refusal(&status), request_id).into_http()
+    // What the codec refuses has a problem, but not yet the request's id.
+    let refusal = problem.as_ref().and_then(problem::from_proto);
+    let refusal = refusal.unwrap_or_else(|| library_refusal(&status));
+    let said = problem::to_status(&refusal, request_id);
+    if status.code() != tonic::Code::Unimplemented {
+        return said.into_http();
+    }
+    // What every client takes an unknown method for.
+    let details = said.details().to_vec().into();
+    tonic::Status::with_details(status.code(), said.message(), details).into_http()
 }
 
 /// What the gRPC library meant.
@@ -111,7 +148,6 @@ pub(crate) fn library_refusal(status: &tonic::Status) -> Refusal {
     let code = match status.code() {
         // Its answer to a message above the limit.
         Grpc::OutOfRange | Grpc::ResourceExhausted => Code::BatchTooLarge,
-        Grpc::Unimplemented if status.message().contains("encoding") => Code::NotAvailable,
         Grpc::Unimplemented => Code::RouteUnknown,
         Grpc::DeadlineExceeded | Grpc::Cancelled => Code::RequestTimeout,
         // Frames it cannot read.

@@ -1,7 +1,12 @@
-//! The gRPC door: publisher, consumer, health and reflection.
+//! The gRPC door: publisher, consumer, admin, the platform's stream, health and reflection.
 
+mod admin;
+mod admin_messages;
+mod analysis_stream;
 mod consume;
-mod consume_messages;
+mod deadline;
+mod framing;
+mod health;
 mod publish;
 mod publish_messages;
 mod publish_stream;
@@ -9,16 +14,18 @@ mod publish_stream;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
 use http::Extensions;
 use tidings_event::{Code, Refusal};
 use tidings_wire::problem;
 use tidings_wire::v1;
+use tidings_wire::v1::admin_server::AdminServer;
+use tidings_wire::v1::analysis_stream_server::AnalysisStreamServer;
 use tidings_wire::v1::consumer_server::ConsumerServer;
 use tidings_wire::v1::publisher_server::PublisherServer;
 use tonic::service::Routes;
 use tonic::{Request, Status};
-use tonic_health::ServingStatus;
-use tonic_health::pb::health_server::{Health, HealthServer};
+use tonic_health::pb::health_server::HealthServer;
 
 use crate::answer::library_refusal;
 use crate::caller::{Caller, RequestId};
@@ -27,15 +34,24 @@ use crate::doors::Doors;
 /// Room for what surrounds a batch at its limit.
 const MESSAGE_SLACK_BYTES: usize = 64 << 10;
 
+/// Most bytes of a request that carries no events.
+const SMALL_MESSAGE_BYTES: usize = 1 << 20;
+
 /// All services.
-pub(crate) async fn router(doors: &Arc<Doors>) -> Router {
-    let max = doors.parts.limits.body_bytes + MESSAGE_SLACK_BYTES;
+pub(crate) fn router(doors: &Arc<Doors>) -> Router {
+    let max = doors.parts.limits.now().body_bytes + MESSAGE_SLACK_BYTES;
     let publisher = PublisherServer::new(publish::PublisherDoor(Arc::clone(doors)));
     let consumer = ConsumerServer::new(consume::ConsumerDoor(Arc::clone(doors)));
+    let admin = AdminServer::new(admin::AdminDoor(Arc::clone(doors)));
+    let analysis = analysis_stream::AnalysisStreamDoor(Arc::clone(doors));
+    let analysis = AnalysisStreamServer::new(analysis);
+    let health = HealthServer::new(health::HealthDoor(Arc::clone(doors)));
     let mut routes = Routes::default()
         .add_service(publisher.max_decoding_message_size(max))
-        .add_service(consumer.max_decoding_message_size(max))
-        .add_service(health().await);
+        .add_service(consumer.max_decoding_message_size(SMALL_MESSAGE_BYTES))
+        .add_service(admin.max_decoding_message_size(SMALL_MESSAGE_BYTES))
+        .add_service(analysis.max_decoding_message_size(SMALL_MESSAGE_BYTES))
+        .add_service(health.max_decoding_message_size(SMALL_MESSAGE_BYTES));
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(v1::DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
@@ -44,19 +60,8 @@ pub(crate) async fn router(doors: &Arc<Doors>) -> Router {
         Ok(reflection) => routes = routes.add_service(reflection),
         Err(error) => tracing::error!(%error, "reflection is off"),
     }
-    routes.prepare().into_axum_router()
-}
-
-/// The names of the services, and of the server as a whole, as health checks ask for them.
-const SERVICES: [&str; 3] = ["", "tidings.v1.Publisher", "tidings.v1.Consumer"];
-
-/// Serving while the process answers at all; `/readyz` says whether it can do its work.
-async fn health() -> HealthServer<impl Health> {
-    let (reporter, server) = tonic_health::server::health_reporter();
-    for name in SERVICES {
-        reporter.set_service_status(name, ServingStatus::Serving).await;
-    }
-    server
+    let bound = from_fn_with_state(Arc::clone(doors), deadline::bound);
+    routes.prepare().into_axum_router().layer(bound).layer(from_fn(framing::check))
 }
 
 /// Whom a call is answered for, and under which id.

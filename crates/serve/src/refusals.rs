@@ -30,6 +30,11 @@ pub(crate) fn topic_name(tenant: &str, text: &str, field: &str) -> Result<TopicN
         .map_err(|error| Refusal::new(Code::TopicNameInvalid, error.to_string()).at_field(field))
 }
 
+/// The refusal of a topic that is not there.
+pub(crate) fn topic_unknown(path: &str) -> Refusal {
+    Refusal::new(Code::TopicUnknown, format!("there is no topic `{path}`"))
+}
+
 /// A durability from its name.
 pub(crate) fn durability(text: &str) -> Result<Durability, Refusal> {
     match text {

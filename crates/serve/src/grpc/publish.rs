@@ -11,6 +11,7 @@ use tidings_event::{Code, Refusal};
 use tidings_wire::v1;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::connection::PublishCredit;
 use crate::doors::Doors;
 use crate::grpc::Ask;
 use crate::grpc::publish_messages as messages;
@@ -33,6 +34,7 @@ impl v1::publisher_server::Publisher for PublisherDoor {
         request: Request<v1::DescribeRequest>,
     ) -> Result<Response<v1::DescribeResponse>, Status> {
         let ask = Ask::of(&request);
+        let limits = self.0.parts.limits.now();
         let snapshot = self.0.parts.catalog.snapshot();
         let topics = snapshot.topics(ask.tenant()).map(|topic| messages::topic_info(topic));
         Ok(Response::new(v1::DescribeResponse {
@@ -41,6 +43,10 @@ impl v1::publisher_server::Publisher for PublisherDoor {
             key_hash: KEY_HASH.to_owned(),
             max_event_bytes: u32::try_from(EVENT_BYTES_MAX).unwrap_or(u32::MAX),
             max_block_bytes: u32::try_from(BODY_BYTES_MAX).unwrap_or(u32::MAX),
+            max_batch_bytes: u32::try_from(limits.body_bytes).unwrap_or(u32::MAX),
+            max_batch_events: u32::try_from(limits.batch_events).unwrap_or(u32::MAX),
+            service_version: env!("CARGO_PKG_VERSION").to_owned(),
+            tenant: ask.tenant().to_owned(),
         }))
     }
 
@@ -61,7 +67,11 @@ impl v1::publisher_server::Publisher for PublisherDoor {
         request: Request<Streaming<v1::PublishStreamRequest>>,
     ) -> Result<Response<Self::PublishStreamStream>, Status> {
         let ask = Ask::of(&request);
-        let credit = request.extensions().get().cloned();
+        let credit = request
+            .extensions()
+            .get()
+            .cloned()
+            .unwrap_or_else(|| PublishCredit::new(self.0.parts.limits.now().publish_credit));
         let opening =
             Opening { doors: Arc::clone(&self.0), ask, credit, inbound: request.into_inner() };
         Ok(Response::new(Box::pin(publish_stream::answers(opening))))
@@ -70,7 +80,7 @@ impl v1::publisher_server::Publisher for PublisherDoor {
 
 impl PublisherDoor {
     fn batch(&self, request: v1::PublishRequest, ask: &Ask) -> Result<Batch, Refusal> {
-        let max = self.0.parts.limits.batch_events;
+        let max = self.0.parts.limits.now().batch_events;
         if request.events.len() > max {
             let detail = format!("{} events, at most {max} a batch", request.events.len());
             return Err(Refusal::new(Code::BatchTooLarge, detail).at_field("events"));

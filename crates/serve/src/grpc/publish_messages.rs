@@ -25,7 +25,7 @@ pub(crate) fn durability(asked: i32) -> Result<Option<Durability>, Refusal> {
     }
 }
 
-fn durability_number(durability: Durability) -> i32 {
+pub(crate) fn durability_number(durability: Durability) -> i32 {
     match durability {
         Durability::Memory => v1::Durability::Memory.into(),
         Durability::Durable => v1::Durability::Durable.into(),

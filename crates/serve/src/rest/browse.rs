@@ -2,83 +2,72 @@
 
 use http::StatusCode;
 use serde_json::value::RawValue;
-use tidings_event::block::events;
-use tidings_event::hop::Committed;
-use tidings_event::{
-    Code, Offset, PartitionId, Refusal, Timestamp, TopicPartition, json as canonical,
-};
-use tidings_log::PartitionLog;
+use tidings_event::{Code, Offset, Refusal, Timestamp, json as canonical};
 use tidings_wire::rest::{BrowseDocument, BrowsedDocument};
 
-use crate::refusals::of_read;
+use crate::page::invalid_cursor;
+use crate::rest::Answer;
 use crate::rest::ask::{Ask, json};
-use crate::rest::{Answer, page, topics};
+use crate::stored::{self, BrowseFrom, Stored};
 
-/// Bytes of blocks read for one answer: it ends there, and `next` continues.
-const READ_BYTES: usize = 1 << 20;
-
+/// Stored events of one partition, in offset order
+#[utoipa::path(
+    get, path = "/api/v1/topics/{name}/events", operation_id = "browse_topic", tag = "topics",
+    params(
+        ("partition" = Option<u32>, Query, description = "Which; 0 by default."),
+        ("offset" = Option<u64>, Query, description = "Where to start; the oldest event kept by default."),
+        ("time" = Option<String>, Query, description = "Start at the first block taken in at or after this RFC 3339 time."),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "Most entries; 100 by default."),
+        ("cursor" = Option<u64>, Query, description = "`next` of the part before."),
+    ),
+    responses(
+        (status = 200, description = "A part of the partition; an empty one is the tail.", body = BrowseDocument),
+    ),
+    extensions(("x-codes" = json!(["@read", "TOPIC_UNKNOWN", "TOPIC_NAME_INVALID", "CURSOR_INVALID", "NOT_AVAILABLE"]))),
+)]
 pub(crate) async fn browse(ask: Ask) -> Answer {
     let query = &ask.query;
     query.planned(&["filter"])?;
     let partition = query.parsed("partition", "a partition's number")?.unwrap_or(0);
     let offset = query.parsed::<u64>("offset", "an offset")?.map(Offset);
     let time = query.parsed::<Timestamp>("time", "an RFC 3339 UTC time")?;
-    let limit = page::limit(query)?;
+    let cursor = query.text("cursor")?.map(|text| text.parse::<u64>().map(Offset));
+    let cursor = cursor.transpose().map_err(|_| invalid_cursor())?;
+    let limit = ask.limit()?;
     query.end()?;
-    if offset.is_some() && time.is_some() {
-        let refusal = Refusal::new(Code::FieldInvalid, "`time` and `offset` exclude each other");
-        return Err(refusal.at_field("time").into());
-    }
+    let from = from(offset, time, cursor)?;
     let name = ask.topic_name()?;
-    let snapshot = ask.doors.parts.catalog.snapshot();
-    let topic = snapshot.topic(&name).ok_or_else(|| topics::unknown(name.path()))?;
-    if partition >= topic.partitions {
-        let detail = format!("partition {partition} of a topic with {}", topic.partitions);
-        return Err(Refusal::new(Code::FieldInvalid, detail).at_field("partition").into());
-    }
-    let partition = TopicPartition { topic: topic.id, partition: PartitionId(partition) };
-    let log = &*ask.doors.parts.log;
-    let from = start(log, partition, offset, time).await?;
-    let blocks = log.read(partition, from, READ_BYTES).await.map_err(|e| of_read(&e))?;
-    json(StatusCode::OK, &document(&blocks, from, limit)?)
+    let (stored, next) = stored::browse(&ask.doors, &name, partition, from, limit).await?;
+    let events = stored.iter().map(document).collect::<Result<_, _>>()?;
+    json(StatusCode::OK, &BrowseDocument { events, next })
 }
 
-async fn start(
-    log: &dyn PartitionLog,
-    partition: TopicPartition,
+/// The one place that is named; `cursor` is the `next` of the part before.
+fn from(
     offset: Option<Offset>,
     time: Option<Timestamp>,
-) -> Result<Offset, Refusal> {
-    match (offset, time) {
-        (Some(offset), _) => Ok(offset),
-        (None, Some(time)) => log.resolve_time(partition, time).await.map_err(|e| of_read(&e)),
-        (None, None) => log.bounds(partition).map(|b| b.trim).map_err(|e| of_read(&e)),
+    cursor: Option<Offset>,
+) -> Result<BrowseFrom, Refusal> {
+    let exclude = |field: &str, other: &str| {
+        let detail = format!("`{field}` and `{other}` exclude each other");
+        Err(Refusal::new(Code::FieldInvalid, detail).at_field(field))
+    };
+    match (offset, time, cursor) {
+        (Some(_), Some(_), _) => exclude("time", "offset"),
+        (Some(_), _, Some(_)) => exclude("cursor", "offset"),
+        (_, Some(_), Some(_)) => exclude("cursor", "time"),
+        (Some(offset), ..) | (.., Some(offset)) => Ok(BrowseFrom::Offset(offset)),
+        (None, Some(time), None) => Ok(BrowseFrom::Time(time)),
+        (None, None, None) => Ok(BrowseFrom::Oldest),
     }
 }
 
-fn document(blocks: &[Committed], from: Offset, limit: usize) -> Result<BrowseDocument, Refusal> {
-    let mut browsed = BrowseDocument { events: Vec::new(), next: from.0 };
-    for committed in blocks {
-        let header = &committed.block.header;
-        let ingested_at = header.ingested_at.to_string();
-        for (offset, event) in (header.base_offset.0..).zip(events(&committed.block.body)) {
-            if offset < from.0 {
-                continue;
-            }
-            if browsed.events.len() == limit {
-                return Ok(browsed);
-            }
-            let event = event.map_err(|e| Refusal::new(Code::Internal, e.to_string()))?;
-            let event = raw_json(event)?;
-            browsed.events.push(BrowsedDocument {
-                offset,
-                ingested_at: ingested_at.clone(),
-                event,
-            });
-            browsed.next = offset + 1;
-        }
-    }
-    Ok(browsed)
+fn document(stored: &Stored) -> Result<BrowsedDocument, Refusal> {
+    Ok(BrowsedDocument {
+        offset: stored.offset,
+        ingested_at: stored.ingested_at.to_string(),
+        event: raw_json(&stored.event)?,
+    })
 }
 
 /// A stored event's canonical JSON.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidings_catalog::{DeliveryKind, Mode, Start, Subscription, SubscriptionSpec, TopicPattern};
+use tidings_catalog::{DeliveryKind, Mode, Start, Subscription, SubscriptionSpec};
 use tidings_event::{Code, Epoch, Position, Refusal};
 use tidings_wire::input::{not_available, not_served};
 use tidings_wire::rest::{
@@ -10,9 +10,8 @@ use tidings_wire::rest::{
     SubscriptionRequest,
 };
 
-const STREAM_IN_FLIGHT: u32 = 65_536;
-const PULL_IN_FLIGHT: u32 = 1_024;
-const ACK_DEADLINE: Duration = Duration::from_secs(30);
+use crate::etag;
+use crate::subscribing::{ACK_DEADLINE, max_in_flight, patterns};
 
 /// What a request asks for; what it asks for and is not served is refused by name.
 pub(crate) fn spec(wanted: SubscriptionRequest) -> Result<SubscriptionSpec, Refusal> {
@@ -21,28 +20,17 @@ pub(crate) fn spec(wanted: SubscriptionRequest) -> Result<SubscriptionSpec, Refu
     only("mode", wanted.mode.as_deref(), "ordered", &["parallel"])?;
     only("format", wanted.format.as_deref(), "json", &["avro", "protobuf"])?;
     let (delivery, ack_deadline) = delivery(wanted.delivery.unwrap_or_default())?;
-    let in_flight = match delivery {
-        DeliveryKind::Pull => PULL_IN_FLIGHT,
-        DeliveryKind::Stream => STREAM_IN_FLIGHT,
-    };
     Ok(SubscriptionSpec {
         topics: patterns(&wanted.topics)?,
         name: wanted.name,
         start: start(wanted.start.unwrap_or(StartDocument::Latest))?,
-        max_in_flight: wanted.max_in_flight.unwrap_or(in_flight),
+        max_in_flight: wanted.max_in_flight.unwrap_or(max_in_flight(delivery)),
         mode: Mode::Ordered,
         delivery,
         labels: wanted.labels,
         owner: wanted.owner,
         ack_deadline,
     })
-}
-
-fn patterns(texts: &[String]) -> Result<Vec<TopicPattern>, Refusal> {
-    let parsed = texts.iter().enumerate().map(|(at, text)| {
-        TopicPattern::parse(text).map_err(|refusal| refusal.at_field(format!("topics[{at}]")))
-    });
-    parsed.collect()
 }
 
 /// Refuses every value of a member but one: those planned as such, others as unknown.
@@ -117,6 +105,7 @@ pub(crate) fn document(subscription: &Subscription, epoch: Epoch) -> Subscriptio
         owner: spec.owner.clone(),
         created_at: subscription.created_at.to_string(),
         boundary: boundary.collect(),
+        etag: etag::of(subscription.version(), epoch),
     }
 }
 

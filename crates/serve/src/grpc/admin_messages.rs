@@ -1,0 +1,158 @@
+//! Topics and subscriptions, as messages of `Admin`, and back.
+
+use std::time::Duration;
+
+use tidings_catalog::{
+    Applied, DeliveryKind, Mode, Start, Subscription, SubscriptionSpec, Topic, TopicRequest,
+};
+use tidings_deliver::SubscriptionStatus;
+use tidings_event::{Code, Epoch, Position, Refusal, Timestamp};
+use tidings_log::Retention;
+use tidings_wire::v1;
+use tidings_wire::v1::start::Start as Asked;
+
+use crate::consuming::proto::{position_message, positions};
+use crate::etag;
+use crate::grpc::publish_messages;
+use crate::page::{self, List, Page};
+use crate::subscribing::{ACK_DEADLINE, max_in_flight, patterns};
+
+/// The part of a list that is asked for.
+pub(crate) fn page(list: List, asked: Option<v1::Page>) -> Result<Page, Refusal> {
+    let asked = asked.unwrap_or_default();
+    Page::new(list, limit(asked.limit), &asked.cursor).map_err(|refusal| {
+        let field = format!("page.{}", refusal.field);
+        refusal.at_field(field)
+    })
+}
+
+/// How many entries are asked for: 0 leaves it to the service.
+pub(crate) fn limit(asked: u32) -> usize {
+    if asked == 0 { page::LIMIT } else { asked as usize }
+}
+
+pub(crate) fn topic(topic: &Topic, epoch: Epoch) -> v1::Topic {
+    v1::Topic {
+        name: topic.name.path().to_owned(),
+        topic_id: topic.id.0,
+        partitions: topic.partitions,
+        retention: Some(v1::Retention {
+            seconds: topic.retention.age.as_secs(),
+            bytes: topic.retention.bytes,
+        }),
+        durability: publish_messages::durability_number(topic.durability),
+        template: topic.template.clone().unwrap_or_default(),
+        created_at: topic.created_at.0,
+        etag: etag::of(topic.version(), epoch),
+    }
+}
+
+/// What a put asks for.
+pub(crate) fn topic_request(asked: &v1::PutTopicRequest) -> Result<TopicRequest, Refusal> {
+    let retention = asked
+        .retention
+        .as_ref()
+        .map(|r| Retention { age: Duration::from_secs(r.seconds), bytes: r.bytes });
+    Ok(TopicRequest {
+        partitions: asked.partitions,
+        retention,
+        durability: publish_messages::durability(asked.durability)?,
+    })
+}
+
+/// A thing and what its request has done.
+pub(crate) fn applied<T>(applied: Applied<T>) -> (T, i32) {
+    let (thing, done) = match applied {
+        Applied::Created(thing) => (thing, v1::Applied::Created),
+        Applied::Updated(thing) => (thing, v1::Applied::Updated),
+        Applied::Same(thing) => (thing, v1::Applied::Same),
+    };
+    (thing, done.into())
+}
+
+/// What a new subscription is to be.
+pub(crate) fn spec(asked: v1::CreateSubscriptionRequest) -> Result<SubscriptionSpec, Refusal> {
+    let delivery = delivery(asked.delivery)?;
+    Ok(SubscriptionSpec {
+        topics: patterns(&asked.topics)?,
+        start: start(asked.start)?,
+        max_in_flight: asked.max_in_flight.unwrap_or(max_in_flight(delivery)),
+        mode: Mode::Ordered,
+        delivery,
+        name: asked.name,
+        labels: asked.labels,
+        owner: asked.owner,
+        ack_deadline: asked.ack_deadline_ms.map_or(ACK_DEADLINE, Duration::from_millis),
+    })
+}
+
+fn delivery(asked: i32) -> Result<DeliveryKind, Refusal> {
+    use v1::subscription::Delivery;
+    match Delivery::try_from(asked) {
+        Ok(Delivery::Pull) => Ok(DeliveryKind::Pull),
+        Ok(Delivery::Unspecified | Delivery::Stream) => Ok(DeliveryKind::Stream),
+        Err(_) => Err(Refusal::new(Code::FieldInvalid, format!("{asked} is not a delivery"))
+            .at_field("delivery")),
+    }
+}
+
+/// Where a new subscription starts; latest when it does not say.
+pub(crate) fn start(asked: Option<v1::Start>) -> Result<Start, Refusal> {
+    Ok(match asked.and_then(|asked| asked.start) {
+        None | Some(Asked::Latest(_)) => Start::Latest,
+        Some(Asked::Earliest(_)) => Start::Earliest,
+        Some(Asked::Time(nanos)) => Start::Time(Timestamp(nanos)),
+        Some(Asked::Positions(list)) if list.positions.is_empty() => {
+            let refusal = Refusal::new(Code::FieldMissing, "name at least one position");
+            return Err(refusal.at_field("start.positions"));
+        }
+        Some(Asked::Positions(list)) => Start::Positions(positions(&list.positions)),
+    })
+}
+
+fn start_message(start: &Start) -> v1::Start {
+    let start = match start {
+        Start::Latest => Asked::Latest(v1::start::Latest {}),
+        Start::Earliest => Asked::Earliest(v1::start::Earliest {}),
+        Start::Time(time) => Asked::Time(time.0),
+        Start::Positions(list) => Asked::Positions(v1::start::Positions {
+            positions: list.iter().map(position_message).collect(),
+        }),
+    };
+    v1::Start { start: Some(start) }
+}
+
+pub(crate) fn subscription(subscription: &Subscription, epoch: Epoch) -> v1::Subscription {
+    let spec = &subscription.spec;
+    let boundary = subscription.boundary.iter().map(|(at, &offset)| {
+        position_message(&Position { topic: at.topic, epoch, partition: at.partition, offset })
+    });
+    let delivery = match spec.delivery {
+        DeliveryKind::Pull => v1::subscription::Delivery::Pull,
+        DeliveryKind::Stream => v1::subscription::Delivery::Stream,
+    };
+    v1::Subscription {
+        name: spec.name.clone(),
+        topics: spec.topics.iter().map(|pattern| pattern.as_str().to_owned()).collect(),
+        delivery: delivery.into(),
+        start: Some(start_message(&spec.start)),
+        max_in_flight: spec.max_in_flight,
+        labels: spec.labels.clone(),
+        owner: spec.owner.clone(),
+        created_at: subscription.created_at.0,
+        boundary: boundary.collect(),
+        etag: etag::of(subscription.version(), epoch),
+        ack_deadline_ms: u64::try_from(spec.ack_deadline.as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+pub(crate) fn status(name: &str, status: SubscriptionStatus) -> v1::SubscriptionStatus {
+    v1::SubscriptionStatus {
+        name: name.to_owned(),
+        state: status.state.as_str().to_owned(),
+        consumer: status.consumer.unwrap_or_default(),
+        lag_events: status.lag_events,
+        in_flight: status.in_flight,
+        settled_below: status.low_water.iter().map(position_message).collect(),
+    }
+}
