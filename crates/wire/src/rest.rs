@@ -2,13 +2,25 @@
 //! grow, so that clients must skip what they do not know.
 
 mod analysis;
+mod config;
+mod definitions;
+mod event;
+mod intervals;
 mod publish;
 mod pull;
 mod subscription;
 mod topic;
+mod trace;
 
-pub use analysis::{AsOf, as_of_appended};
-pub use publish::{PublishDocument, PublishResultDocument};
+pub use analysis::{AsOf, LastValueDocument, as_of_appended};
+pub use config::{ConfigDocument, WaitingKeyDocument};
+pub use definitions::{DefinitionDocument, DefinitionListDocument};
+pub use event::EventSchema;
+pub use intervals::{IntervalDocument, IntervalListDocument};
+pub use publish::{
+    BlockResultDocument, ProducerDocument, ProducerRequestDocument, PublishDocument,
+    PublishResultDocument, SequenceDocument, WrittenResult,
+};
 pub use pull::{
     AckDocument, AckRequestDocument, AckResultDocument, GapDocument, NackRequestDocument,
     PullDocument, PullItem, PullRequestDocument, PulledDocument,
@@ -18,6 +30,10 @@ pub use subscription::{
     StreamOptions, SubscriptionDocument, SubscriptionListDocument, SubscriptionRequest,
 };
 pub use topic::{
-    BrowseDocument, BrowsedDocument, RetentionDocument, TopicDocument, TopicListDocument,
-    TopicRequestDocument,
+    BrowseDocument, BrowsedDocument, GuaranteeDocument, GuaranteesDocument, RetentionDocument,
+    TopicDocument, TopicListDocument, TopicRequestDocument,
+};
+pub use trace::{
+    TraceDocument, TraceKeySeqDocument, TraceLookedDocument, TraceStageDocument,
+    TraceSubscriptionDocument,
 };

@@ -1,141 +1,188 @@
-//! `POST /api/v1/events`.
+//! `POST /api/v1/events`: whatever shape the events come in.
 
-use axum::response::Response;
-use http::StatusCode;
-use serde::Serialize;
-use tidings_admit::{Batch, Outcome, Rejected};
-use tidings_event::{Code, Refusal, format_event_id};
-use tidings_wire::ProblemDocument;
+use std::sync::Arc;
+
+use http::HeaderMap;
+use tidings_admit::Batch as Admitting;
+use tidings_catalog::Durability;
+use tidings_event::{Code, Refusal, TopicName};
+use tidings_shape::{Dialect, Given};
 use tidings_wire::input::not_available;
-use tidings_wire::rest::{PublishDocument, PublishResultDocument};
+use tidings_wire::rest::{EventSchema, PublishDocument};
 
 use crate::refusals;
-use crate::refused::problem_response;
 use crate::rest::Answer;
-use crate::rest::ask::{Ask, content_type_refusal, json};
-use crate::rest::events_body::{self, Reader};
+use crate::rest::ask::{Ask, content_type_refusal};
+use crate::rest::events_body::{Batch, protobuf};
+use crate::rest::events_json::JsonReader;
+use crate::rest::{events_answer, events_block};
 
-const SERVED: &str = "application/json, application/x-ndjson or application/x-protobuf";
+const SERVED: &str = "application/json, application/x-ndjson, application/x-protobuf, \
+                      application/cloudevents+json, application/cloudevents-batch+json or \
+                      application/vnd.tidings.block";
 
+/// Headers that carry the attributes of a CloudEvent in binary mode begin so.
+const CLOUD_EVENT: &str = "ce-";
+
+/// What the parameters say of all events.
+pub(crate) struct Publishing {
+    pub(crate) topic: Option<TopicName>,
+    pub(crate) atomic: bool,
+    pub(crate) durability: Option<Durability>,
+}
+
+/// What the parameters say for events that cannot say it themselves.
+#[derive(Default)]
+struct Told {
+    source: Option<Arc<str>>,
+    venue: Option<Arc<str>>,
+    dialect: Option<Dialect>,
+}
+
+/// What a body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Media {
+    Json,
+    Lines,
+    Protobuf,
+    CloudEvent,
+    CloudEvents,
+    /// A CloudEvent whose attributes are headers.
+    Binary,
+    Block,
+}
+
+/// Publishes one event or a batch
+#[utoipa::path(
+    post, path = "/api/v1/events", operation_id = "publish", tag = "events",
+    params(
+        ("topic" = Option<String>, Query, description = "Where all events go; templates place each by default."),
+        ("atomic" = Option<bool>, Query, description = "All or nothing."),
+        ("durability" = Option<String>, Query, description = "`memory` or `durable`."),
+        ("dialect" = Option<String>, Query, description = "Whose notation timeframes are in: `iso8601`, `binance`, `ccxt`, `tradingview`, `pandas`, `databento`, `platform`."),
+        ("source" = Option<String>, Query, description = "Source of events of the platform's shapes, which name none."),
+        ("venue" = Option<String>, Query, description = "Venue of events of the platform's shapes, which name none."),
+        ("producer" = Option<String>, Query, description = "With a block: who counts it."),
+        ("producer_epoch" = Option<u32>, Query, description = "With a block: the epoch that `POST /api/v1/producers` granted."),
+    ),
+    request_body(
+        content((EventSchema = "application/json"), (String = "application/x-ndjson"), (Vec<u8> = "application/x-protobuf"), (String = "application/cloudevents+json"), (String = "application/cloudevents-batch+json"), (Vec<u8> = "application/vnd.tidings.block")),
+    ),
+    responses(
+        (status = 200, description = "All events are stored; one answer each, in order.", body = PublishDocument),
+        (status = 207, description = "Some or all events of a batch were refused.", body = PublishDocument),
+    ),
+    extensions(("x-codes" = json!(["@document", "@events", "@write"]))),
+)]
 pub(crate) async fn publish(mut ask: Ask) -> Answer {
     let topic = ask.query.text("topic")?;
     let topic = topic.map(|t| refusals::topic_name(ask.tenant(), t, "topic")).transpose()?;
     let atomic = ask.query.parsed("atomic", "true or false")?.unwrap_or(false);
     let durability = ask.query.text("durability")?.map(refusals::durability).transpose()?;
+    let publishing = Publishing { topic, atomic, durability };
+    let told = told(&ask)?;
+    let producer = events_block::producer(&ask)?;
     ask.query.end()?;
-    let batch = read(&mut ask).await?;
+    let media = media(&ask)?;
+    if media == Media::Block {
+        return events_block::publish(ask, publishing, producer).await;
+    }
+    if producer.is_some() {
+        let refusal = Refusal::new(Code::FieldInvalid, "only a block is counted by a producer");
+        return Err(refusal.at_field("producer").into());
+    }
+    let batch = read(&mut ask, media, &told).await?;
+    admit(&mut ask, publishing, batch).await
+}
+
+/// Publishes what was read.
+pub(crate) async fn admit(ask: &mut Ask, publishing: Publishing, batch: Batch) -> Answer {
     if batch.read.is_empty() {
         return Err(Refusal::new(Code::BatchEmpty, "the body holds no event").into());
     }
+    let Publishing { topic, atomic, durability } = publishing;
     let refused = batch.read.iter().any(Result::is_err);
     let outcomes = if batch.body.is_empty() || (atomic && refused) {
         Vec::new()
     } else {
-        let batch =
-            Batch { body: batch.body, topic, atomic, durability, assigned_ids: batch.assigned_ids };
-        ask.doors.parts.admission.publish(ask.tenant(), batch).await?
+        let assigned_ids = batch.assigned_ids;
+        let admitting = Admitting { body: batch.body, topic, atomic, durability, assigned_ids };
+        ask.doors.parts.admission.publish(ask.tenant(), admitting).await?
     };
-    let outcomes = merged(batch.read, outcomes);
-    answer(outcomes, batch.single, atomic, &ask.id.0)
+    let outcomes = events_answer::merged(batch.read, outcomes);
+    events_answer::answer(&outcomes, batch.single, atomic, &ask.id.0)
 }
 
-async fn read(ask: &mut Ask) -> Result<events_body::Batch, Refusal> {
+/// The parameters that only events in JSON may need.
+fn told(ask: &Ask) -> Result<Told, Refusal> {
+    Ok(Told {
+        source: ask.query.text("source")?.map(Into::into),
+        venue: ask.query.text("venue")?.map(Into::into),
+        dialect: ask.query.text("dialect")?.map(str::parse).transpose()?,
+    })
+}
+
+fn media(ask: &Ask) -> Result<Media, Refusal> {
     let kind = ask.content_type();
-    match kind.as_str() {
-        "" | "application/json" | "application/x-ndjson" | "application/x-protobuf" => {}
+    let binary = ask.parts.headers.contains_key("ce-specversion");
+    Ok(match kind.as_str() {
+        "" | "application/json" | "application/protobuf" | "application/x-protobuf" if binary => {
+            Media::Binary
+        }
+        "" | "application/json" => Media::Json,
+        "application/x-ndjson" => Media::Lines,
+        "application/protobuf" | "application/x-protobuf" => Media::Protobuf,
+        "application/cloudevents+json" => Media::CloudEvent,
+        "application/cloudevents-batch+json" => Media::CloudEvents,
+        "application/vnd.tidings.block" => Media::Block,
         "application/avro"
-        | "application/cloudevents+json"
-        | "application/cloudevents-batch+json" => {
+        | "application/cloudevents+avro"
+        | "application/cloudevents+protobuf" => {
             return Err(not_available("content-type", format!("`{kind}` is not served yet"))
                 .with_hint(format!("send {SERVED}")));
         }
         other => return Err(content_type_refusal(other, SERVED)),
+    })
+}
+
+async fn read(ask: &mut Ask, media: Media, told: &Told) -> Result<Batch, Refusal> {
+    if media == Media::Protobuf {
+        for (name, given) in [
+            ("dialect", told.dialect.is_some()),
+            ("source", told.source.is_some()),
+            ("venue", told.venue.is_some()),
+        ] {
+            if given {
+                let detail = "Protobuf events say it themselves";
+                return Err(Refusal::new(Code::FieldInvalid, detail).at_field(name));
+            }
+        }
     }
     let body = ask.body().await?;
     let parts = &ask.doors.parts;
-    let reader = Reader { clock: &*parts.clock, max: parts.limits.batch_events };
-    match kind.as_str() {
-        "application/x-ndjson" => reader.lines(&body),
-        "application/x-protobuf" => reader.protobuf(body),
-        _ => reader.json(&body),
+    let max = parts.limits.now().batch_events;
+    let given = Given {
+        source: told.source.as_deref(),
+        venue: told.venue.as_deref(),
+        dialect: told.dialect,
+    };
+    let reader = JsonReader { given, clock: &*parts.clock, max };
+    match media {
+        Media::Lines => reader.lines(&body).await,
+        Media::Json => reader.events(&body).await,
+        Media::CloudEvent => reader.cloud_event(&body),
+        Media::CloudEvents => reader.cloud_events(&body).await,
+        Media::Binary => {
+            let kind = ask.content_type();
+            reader.binary(cloud_attributes(&ask.parts.headers), &kind, &body)
+        }
+        Media::Protobuf | Media::Block => protobuf(body, max),
     }
 }
 
-/// One outcome per event of the request: refused while reading, or as admission said.
-fn merged(read: Vec<Result<(), Box<Rejected>>>, admitted: Vec<Outcome>) -> Vec<Outcome> {
-    let mut admitted = admitted.into_iter();
-    let mut outcomes = Vec::with_capacity(read.len());
-    for event in read {
-        outcomes.push(match event {
-            Err(rejected) => Err(*rejected),
-            Ok(()) => match admitted.next() {
-                Some(outcome) => outcome,
-                None => Err(aborted()),
-            },
-        });
-    }
-    outcomes
-}
-
-/// What an event is answered whose batch was not admitted because of another.
-fn aborted() -> Rejected {
-    let refusal = Refusal::new(Code::BatchAborted, "another event of the batch was refused");
-    Rejected { id: None, refusal }
-}
-
-fn answer(outcomes: Vec<Outcome>, single: bool, atomic: bool, request_id: &str) -> Answer {
-    if single && let [Err(rejected)] = &outcomes[..] {
-        return Err(rejected.refusal.clone().into());
-    }
-    let failed = outcomes.iter().any(Result::is_err);
-    let results: Vec<_> = (0u32..)
-        .zip(&outcomes)
-        .map(|(index, outcome)| result(index, outcome, request_id))
-        .collect();
-    if failed && atomic {
-        return refused_batch(results, request_id);
-    }
-    let status = if failed { StatusCode::MULTI_STATUS } else { StatusCode::OK };
-    json(status, &PublishDocument { results })
-}
-
-/// A refused atomic batch: a problem, with the answer per event beside it.
-fn refused_batch(
-    results: Vec<PublishResultDocument>,
-    request_id: &str,
-) -> Result<Response, crate::refused::Refused> {
-    #[derive(Serialize)]
-    struct Aborted {
-        #[serde(flatten)]
-        problem: ProblemDocument,
-        results: Vec<PublishResultDocument>,
-    }
-    let refusal = Refusal::new(Code::BatchAborted, "an event of the batch was refused")
-        .with_hint("results says which; nothing was stored");
-    let problem = ProblemDocument::new(&refusal, request_id);
-    let document = serde_json::to_vec(&Aborted { problem, results })
-        .map_err(|error| Refusal::new(Code::Internal, format!("answer: {error}")))?;
-    Ok(problem_response(&refusal, document))
-}
-
-fn result(index: u32, outcome: &Outcome, request_id: &str) -> PublishResultDocument {
-    match outcome {
-        Ok(placed) => PublishResultDocument {
-            index,
-            id: Some(format_event_id(&placed.id)),
-            topic: Some(placed.topic.name.path().to_owned()),
-            partition: Some(placed.partition.0),
-            offset: placed.offset.map(|offset| offset.0),
-            epoch: Some(placed.epoch.0),
-            duplicate: Some(placed.duplicate),
-            durability: Some(placed.durability.name().to_owned()),
-            error: None,
-        },
-        Err(rejected) => PublishResultDocument {
-            index,
-            id: rejected.id.as_ref().map(format_event_id),
-            error: Some(ProblemDocument::new(&rejected.refusal, request_id)),
-            ..PublishResultDocument::default()
-        },
-    }
+/// The attributes among the headers, without their prefix.
+fn cloud_attributes(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
+    headers.iter().filter_map(|(name, value)| {
+        Some((name.as_str().strip_prefix(CLOUD_EVENT)?, value.as_bytes()))
+    })
 }

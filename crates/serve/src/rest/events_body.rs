@@ -1,12 +1,10 @@
-//! A publish request's body as canonical bytes: JSON in three shapes, or Protobuf as it is.
+//! A publish request's body as canonical bytes: what could be read, and why the rest could not.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use serde_json::value::RawValue;
 use tidings_admit::Rejected;
 use tidings_event::block::{EVENT_BYTES_MAX, events};
-use tidings_event::v1::Event;
-use tidings_event::{Clock, Code, Refusal, json as canonical, new_event_id};
-use tidings_wire::input;
+use tidings_event::{Clock, Code, Refusal, json, new_event_id};
+use tidings_shape::NewId;
 
 /// Tag of `EventBatch.events`: field 1, length-delimited.
 const EVENT_TAG: u8 = 0x0A;
@@ -24,141 +22,98 @@ pub(crate) struct Batch {
     pub(crate) assigned_ids: bool,
 }
 
-/// Reads a body into a batch of at most `max` events.
-pub(crate) struct Reader<'a> {
-    pub(crate) clock: &'a dyn Clock,
-    pub(crate) max: usize,
-}
-
-impl Reader<'_> {
-    /// A serialised `EventBatch`, passed on as it is.
-    pub(crate) fn protobuf(&self, body: Bytes) -> Result<Batch, Refusal> {
-        let mut count = 0;
-        for event in events(&body).take(self.max + 1) {
-            event.map_err(|error| {
-                Refusal::new(Code::EventMalformed, error.to_string()).at_offset(error.at as u64)
-            })?;
-            count += 1;
-        }
-        self.check_count(count)?;
-        Ok(Batch {
-            body,
-            read: (0..count).map(|_| Ok(())).collect(),
-            single: false,
-            assigned_ids: false,
-        })
-    }
-
-    /// One object or an array of them.
-    pub(crate) fn json(&self, text: &[u8]) -> Result<Batch, Refusal> {
-        input::check_depth(text)?;
-        if text.trim_ascii_start().first() != Some(&b'[') {
-            let mut batch = Building::default();
-            batch.push(self.event(text, 0));
-            return Ok(batch.finish(true));
-        }
-        let elements: Elements<'_> =
-            serde_json::from_slice(text).map_err(|error| input::syntax_refusal(text, &error))?;
-        self.check_count(elements.0.len())?;
-        let mut batch = Building::default();
-        for element in elements.0 {
-            let element = element.get().as_bytes();
-            // The element borrows from the text: the difference is its place.
-            let at = element.as_ptr() as usize - text.as_ptr() as usize;
-            batch.push(self.event(element, at));
-        }
-        Ok(batch.finish(false))
-    }
-
-    /// One object a line; blank lines are skipped.
-    pub(crate) fn lines(&self, text: &[u8]) -> Result<Batch, Refusal> {
-        let mut batch = Building::default();
-        let mut at = 0;
-        for line in text.split(|&byte| byte == b'\n') {
-            if !line.trim_ascii().is_empty() {
-                self.check_count(batch.read.len() + 1)?;
-                batch.push(
-                    input::check_depth(line).map_err(unread).and_then(|()| self.event(line, at)),
-                );
-            }
-            at += line.len() + 1;
-        }
-        Ok(batch.finish(false))
-    }
-
-    fn check_count(&self, count: usize) -> Result<(), Refusal> {
-        if count <= self.max {
-            return Ok(());
-        }
-        let detail = format!("the batch has more than {} events", self.max);
-        Err(Refusal::new(Code::BatchTooLarge, detail).with_hint("send it in parts"))
-    }
-
-    /// Canonical bytes of one event; `at` is where its text starts in the request.
-    fn event(&self, text: &[u8], at: usize) -> Result<Canonical, Box<Rejected>> {
-        let mut event = canonical::from_json(text).map_err(|mut refusal| {
-            refusal.offset = refusal.offset.map(|offset| offset + at as u64);
-            unread(refusal)
+/// A serialised `EventBatch`, passed on as it is.
+pub(crate) fn protobuf(body: Bytes, max: usize) -> Result<Batch, Refusal> {
+    let mut count = 0;
+    for event in events(&body).take(max + 1) {
+        event.map_err(|error| {
+            Refusal::new(Code::EventMalformed, error.to_string()).at_offset(error.at as u64)
         })?;
-        let assigned_id = self.identify(&mut event);
-        let bytes = tidings_event::encode(&event);
-        if bytes.len() <= EVENT_BYTES_MAX {
-            return Ok(Canonical { bytes, assigned_id });
-        }
-        let detail = format!("the event has {} bytes, at most {EVENT_BYTES_MAX}", bytes.len());
-        let id = <[u8; 16]>::try_from(&event.id[..]).ok();
-        Err(Box::new(Rejected { id, refusal: Refusal::new(Code::EventTooLarge, detail) }))
+        count += 1;
     }
+    check_count(count, max)?;
+    Ok(Batch {
+        body,
+        read: (0..count).map(|_| Ok(())).collect(),
+        single: false,
+        assigned_ids: false,
+    })
+}
 
-    /// Gives an event without an id a new one.
-    fn identify(&self, event: &mut Event) -> bool {
-        if !event.id.is_empty() {
-            return false;
-        }
-        let id = new_event_id(self.clock.wall(), rand::random());
-        event.id = Bytes::copy_from_slice(&id);
-        true
+/// Refuses a batch of more events than may be.
+pub(crate) fn check_count(count: usize, max: usize) -> Result<(), Refusal> {
+    if count <= max {
+        return Ok(());
     }
+    let detail = format!("the batch has more than {max} events");
+    Err(Refusal::new(Code::BatchTooLarge, detail).with_hint("send it in parts"))
 }
 
-fn unread(refusal: Refusal) -> Box<Rejected> {
-    Box::new(Rejected { id: None, refusal })
-}
-
-/// An array whose elements are not looked into.
-struct Elements<'a>(Vec<&'a RawValue>);
-
-impl<'de> serde::Deserialize<'de> for Elements<'de> {
-    fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        Vec::deserialize(input).map(Self)
-    }
-}
-
-/// An event as it will be stored.
-struct Canonical {
-    bytes: Vec<u8>,
-    assigned_id: bool,
-}
-
-#[derive(Default)]
-struct Building {
-    body: BytesMut,
+/// A batch on its way, event by event, in one piece of memory.
+pub(crate) struct Building<'a> {
+    clock: &'a dyn Clock,
+    body: Vec<u8>,
     /// An event came with an id of its own.
     given_id: bool,
     read: Vec<Result<(), Box<Rejected>>>,
 }
 
-impl Building {
-    fn push(&mut self, event: Result<Canonical, Box<Rejected>>) {
-        self.read.push(event.map(|event| {
-            self.given_id |= !event.assigned_id;
-            frame(&mut self.body, &event.bytes);
-        }));
+impl<'a> Building<'a> {
+    /// For a request of so many bytes.
+    pub(crate) fn new(clock: &'a dyn Clock, bytes: usize) -> Self {
+        // Canonical bytes take about half of the JSON's.
+        let body = Vec::with_capacity(bytes / 2);
+        Self { clock, body, given_id: false, read: Vec::new() }
     }
 
-    fn finish(self, single: bool) -> Batch {
-        Batch { body: self.body.freeze(), read: self.read, single, assigned_ids: !self.given_id }
+    /// Events so far, those that were refused as well.
+    pub(crate) fn count(&self) -> usize {
+        self.read.len()
     }
+
+    /// Appends the event that `write` puts down, or its refusal. It is given a way to make an id.
+    pub(crate) fn push(
+        &mut self,
+        write: impl FnOnce(NewId<'_>, &mut Vec<u8>) -> Result<(), Refusal>,
+    ) {
+        let clock = self.clock;
+        let mut assigned = false;
+        let mut new_id = || {
+            assigned = true;
+            Some(new_event_id(clock.wall(), rand::random()))
+        };
+        let framed = json::framed(&mut self.body, |body| {
+            let start = body.len();
+            write(&mut new_id, body).map_err(refused)?;
+            check_size(body.get(start..).unwrap_or_default())
+        });
+        self.given_id |= framed.is_ok() && !assigned;
+        self.read.push(framed);
+    }
+
+    /// Appends the refusal of an event that could not be read at all.
+    pub(crate) fn refuse(&mut self, refusal: Refusal) {
+        self.read.push(Err(refused(refusal)));
+    }
+
+    pub(crate) fn finish(self, single: bool) -> Batch {
+        let assigned_ids = !self.given_id;
+        Batch { body: self.body.into(), read: self.read, single, assigned_ids }
+    }
+}
+
+fn refused(refusal: Refusal) -> Box<Rejected> {
+    Box::new(Rejected { id: None, refusal })
+}
+
+fn check_size(event: &[u8]) -> Result<(), Box<Rejected>> {
+    if event.len() <= EVENT_BYTES_MAX {
+        return Ok(());
+    }
+    let detail = format!("the event has {} bytes, at most {EVENT_BYTES_MAX}", event.len());
+    // Tag and length of the id come first.
+    let id = event.get(2..18).and_then(|id| id.try_into().ok());
+    Err(Box::new(Rejected { id, refusal: Refusal::new(Code::EventTooLarge, detail) }))
 }
 
 /// Appends an event to a serialised `EventBatch`.
