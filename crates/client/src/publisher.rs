@@ -134,7 +134,7 @@ impl Publisher {
         let sequenced = self.shared.options.producer_id.is_some();
         let envelope = if sequenced { Some(tidings_event::scan(event)?) } else { None };
         self.take_room(event.len()).await?;
-        let pushed = self.shared.state().queue.push(event, envelope.as_ref(), event.len());
+        let pushed = self.open_state()?.queue.push(event, envelope.as_ref(), event.len());
         match &pushed {
             Ok(_) => self.shared.work.notify_one(),
             Err(_) => self.shared.room.add_permits(event.len()),
@@ -188,7 +188,7 @@ impl Publisher {
     ) -> Result<BlockReceipt, ClientError> {
         let reserved = body.len().min(4 << 20);
         self.take_room(reserved).await?;
-        let receipt = self.shared.state().queue.push_body(place, body, count, reserved);
+        let receipt = self.open_state()?.queue.push_body(place, body, count, reserved);
         self.shared.work.notify_one();
         Ok(receipt)
     }
@@ -200,6 +200,15 @@ impl Publisher {
             Err(_) => return Err(self.failure()),
         }
         Ok(())
+    }
+
+    /// The state, unless it failed after there was room: nobody would answer any more.
+    fn open_state(&self) -> Result<MutexGuard<'_, State>, ClientError> {
+        let state = self.shared.state();
+        match &state.failed {
+            Some(error) => Err(error.clone()),
+            None => Ok(state),
+        }
     }
 
     fn failure(&self) -> ClientError {

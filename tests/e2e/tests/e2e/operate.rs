@@ -7,8 +7,8 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
 
-use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use serde_json::{Value, json};
 use tidings_client::{Backoff, ConsumerEvent, ConsumerOptions, PublisherOptions};
 use tidings_e2e::{
@@ -102,15 +102,13 @@ async fn sigterm_under_ten_thousand_events_loses_none_that_was_acknowledged() {
     let mut acknowledged = BTreeSet::new();
     let (clock, mut next) = (SystemClock::new(), 0);
     let mut stopping = None;
-    // Ten thousand acknowledged, twenty thousand under way.
-    while next < 30_000 {
+    // It goes on publishing until the service takes nothing any more.
+    loop {
         let event = indicator("AAPL", "1m", next);
-        let Ok(receipt) = publisher.send(&event).await else { break };
+        let Ok(receipt) = soon("room", publisher.send(&event)).await else { break };
         receipts.push(async move { (next, receipt.await.is_ok()) });
         next += 1;
-    }
-    while let Some((number, stored)) = soon("an outcome", receipts.next()).await {
-        if stored {
+        while let Some(Some((number, true))) = receipts.next().now_or_never() {
             acknowledged.insert(number);
         }
         if acknowledged.len() >= 10_000
@@ -118,6 +116,11 @@ async fn sigterm_under_ten_thousand_events_loses_none_that_was_acknowledged() {
         {
             let began = clock.monotonic();
             stopping = Some(tokio::task::spawn_blocking(move || (server.terminate(), began)));
+        }
+    }
+    while let Some((number, stored)) = soon("an outcome", receipts.next()).await {
+        if stored {
+            acknowledged.insert(number);
         }
     }
     let (ended, began) = stopping.expect("ten thousand are acknowledged").await.unwrap();
