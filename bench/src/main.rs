@@ -6,12 +6,15 @@
 
 mod blocks;
 mod consume;
+mod idle_connections;
 mod ingest;
 mod latency;
 mod process;
 mod report;
 mod restart;
+mod shapes;
 mod start;
+mod ws_fanout;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -52,12 +55,18 @@ enum Scenario {
     Ingest,
     /// The same with one consumer taking everything
     E2e,
+    /// Events in over HTTP as text, in three shapes
+    Shapes,
     /// A fixed rate, from the intended send time to receipt
     Latency,
     /// Start on an empty directory, memory when idle
     Start,
     /// Kill with a full log, page cache dropped, start again
     Restart,
+    /// A thousand WebSocket consumers at 100 events a second each
+    WsFanout,
+    /// Memory of idle connections
+    IdleConnections,
 }
 
 /// Why a bench has no result.
@@ -95,9 +104,12 @@ async fn run(args: &Args) -> Result<(), BenchError> {
         match scenario {
             Scenario::Ingest => ingest::run(args, &mut report, false).await?,
             Scenario::E2e => ingest::run(args, &mut report, true).await?,
+            Scenario::Shapes => shapes::run(args, &mut report).await?,
             Scenario::Latency => latency::run(args, &mut report).await?,
             Scenario::Start => start::run(args, &mut report).await?,
             Scenario::Restart => restart::run(args, &mut report).await?,
+            Scenario::WsFanout => ws_fanout::run(args, &mut report).await?,
+            Scenario::IdleConnections => idle_connections::run(args, &mut report).await?,
         }
     }
     report.write(&args.out)
