@@ -9,12 +9,16 @@ use tidings_event::Clock;
 use tidings_insight::Intervals;
 use tidings_log::{Journal, PartitionLog};
 use tidings_telemetry::{Recorder, Timer};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::in_force::{LiveLimits, ShownConfig};
 use crate::origin::Origins;
 use crate::probe::Probe;
 use crate::sse::Sessions;
+
+/// Most searches of the log at a time: each may read much.
+const SEARCHES_MAX: usize = 2;
 
 /// The stages a server stands before.
 #[derive(Clone)]
@@ -50,12 +54,15 @@ pub(crate) struct Doors {
     pub(crate) timer: Timer,
     /// What the event ids of streams stand for.
     pub(crate) streams: Sessions,
+    /// Turns of those who search the log for an event.
+    pub(crate) searches: Semaphore,
 }
 
 impl Doors {
     pub(crate) fn new(parts: Parts, stop: CancellationToken) -> Arc<Self> {
         let probe = Probe::new(Arc::clone(&parts.log), Arc::clone(&parts.clock));
-        Arc::new(Self { parts, stop, probe, timer: Timer, streams: Sessions::default() })
+        let searches = Semaphore::new(SEARCHES_MAX);
+        Arc::new(Self { parts, stop, probe, timer: Timer, streams: Sessions::default(), searches })
     }
 
     /// Whether publishers should wait: a journal of topics is half full.

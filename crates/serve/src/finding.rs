@@ -116,6 +116,8 @@ impl Search<'_> {
     }
 
     async fn by_time(&mut self, tenant: &str, clues: &Clues) -> Result<Found, Refusal> {
+        // Those who wait hold nothing but their connection. The semaphore is never closed.
+        let _turn = self.doors.searches.acquire().await;
         let (from, to) = span(self.id, clues, self.doors.parts.clock.wall());
         let snapshot = self.doors.parts.catalog.snapshot();
         let topics: Vec<Arc<Topic>> = match &clues.topic {

@@ -15,6 +15,9 @@ const CURSOR_BYTES_MAX: usize = 512;
 pub(crate) enum List {
     Topics = 1,
     Subscriptions = 2,
+    Definitions = 3,
+    TracedSubscriptions = 5,
+    Intervals = 4,
 }
 
 /// Which part of a list is asked for.
