@@ -24,6 +24,7 @@ mod refusals;
 mod reload;
 mod rest;
 mod road;
+mod shapes;
 mod streams;
 mod trace;
 mod tracing;
