@@ -12,10 +12,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tidings_wire::rest::{
-    AckDocument, AckRequestDocument, GuaranteesDocument, NackRequestDocument, PublishDocument, PullDocument,
-    PullRequestDocument, StatusDocument, SubscriptionDocument, SubscriptionListDocument,
-    SubscriptionRequest, TopicDocument, TopicListDocument, TopicRequestDocument,
-    TraceDocument,
+    AckDocument, AckRequestDocument, GuaranteesDocument, NackRequestDocument, PublishDocument,
+    PullDocument, PullRequestDocument, StatusDocument, SubscriptionDocument,
+    SubscriptionListDocument, SubscriptionRequest, TopicDocument, TopicListDocument,
+    TopicRequestDocument, TraceDocument,
 };
 
 use crate::connection::chain;
@@ -119,8 +119,7 @@ impl Rest {
         let mut all = SubscriptionListDocument { subscriptions: Vec::new(), next: None };
         loop {
             let path = part_path("/api/v1/subscriptions", all.next.as_deref());
-            let part: SubscriptionListDocument =
-                self.call(Method::GET, &path, None::<&()>).await?;
+            let part: SubscriptionListDocument = self.call(Method::GET, &path, None::<&()>).await?;
             all.subscriptions.extend(part.subscriptions);
             all.next = part.next;
             if all.next.is_none() {

@@ -105,9 +105,20 @@ fn complete(document: &mut Value) {
     for (name, schema) in tidings_event::json_schemas(SCHEMAS) {
         schemas[name] = schema;
     }
+    schemas["Event"]["examples"] = json!([example()]);
     // Codes are added, never taken away: a reader must expect others.
     let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
     schemas["ProblemDocument"]["properties"]["code"]["x-extensible-enum"] = json!(codes);
+}
+
+/// An event as a client may send it.
+fn example() -> Value {
+    json!({
+        "source": "ta-1", "kind": "INDICATORS", "instrument": "AAPL", "venue": "XNAS",
+        "timeframe": "5m", "interval_start": "2026-01-02T00:05:00Z",
+        "interval_end": "2026-01-02T00:10:00Z", "produced_at": "2026-01-02T15:00:00Z",
+        "indicators": { "values": { "rsi_14": 32.7 } },
+    })
 }
 
 fn path_parameters(path: &str, operation: &mut Value) {

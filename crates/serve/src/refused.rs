@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use tidings_event::Refusal;
 use tidings_wire::ProblemDocument;
@@ -34,7 +34,13 @@ pub(crate) fn render(mut response: Response, request_id: &str) -> Response {
         return response;
     };
     let document = ProblemDocument::new(&refusal, request_id);
-    problem_response(&refusal, serde_json::to_vec(&document).unwrap_or_default())
+    let mut rendered =
+        problem_response(&refusal, serde_json::to_vec(&document).unwrap_or_default());
+    // Which methods there are, instead of the one that is refused.
+    if let Some(allow) = response.headers_mut().remove(ALLOW) {
+        rendered.headers_mut().insert(ALLOW, allow);
+    }
+    rendered
 }
 
 /// A response with a problem document's bytes.

@@ -121,7 +121,7 @@ async fn planned(ask: Ask) -> Answer {
 async fn unknown(ask: Ask) -> Answer {
     let path: String = ask.parts.uri.path().chars().take(200).collect();
     let refusal = Refusal::new(Code::RouteUnknown, format!("there is no route `{path}`"));
-    Err(refusal.with_hint("docs/api.md lists the routes").into())
+    Err(refusal.with_hint("`GET /openapi.json` lists the routes").into())
 }
 
 async fn wrong_method(ask: Ask) -> Answer {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tidings_catalog::{Catalog, CatalogError};
 use tidings_insight::Declared;
 use tidings_serve::Origins;
-use tidings_telemetry::{LogFormat, LogLevel};
+use tidings_telemetry::{LogFormat, LogLevel, TraceSettings};
 use toml::Table;
 
 #[cfg(test)]
@@ -41,6 +41,7 @@ pub(crate) struct Config {
     pub(crate) intervals: WrittenIntervals,
     /// Who is expected, files read.
     pub(crate) expected: Vec<Declared>,
+    pub(crate) traces: TraceSettings,
     pub(crate) trim_interval: Duration,
     pub(crate) log_level: String,
     pub(crate) log_format: LogFormat,
@@ -116,14 +117,7 @@ impl Config {
             return Err(ConfigError::Value { key: "server.addr", value: addr.to_string(), rule });
         }
         check_log(&written.log)?;
-        let log_format = match written.logging.format.as_str() {
-            "json" => LogFormat::Json,
-            "text" => LogFormat::Text,
-            other => {
-                let (key, value) = ("logging.format", format!("`{other}`"));
-                return Err(ConfigError::Value { key, value, rule: "it must be json or text" });
-            }
-        };
+        let log_format = log_format(&written.logging.format)?;
         let policy = &written.admission.definition_conflict;
         if !matches!(policy.as_str(), "refuse" | "warn") {
             let (key, value) = ("admission.definition_conflict", format!("`{policy}`"));
@@ -138,6 +132,14 @@ impl Config {
         let origins = Origins::new(&written.server.allowed_origins).map_err(|error| {
             layers::invalid("server.allowed_origins".to_owned(), &error.to_string())
         })?;
+        let traces = TraceSettings {
+            endpoint: written.traces.endpoint,
+            sample_ratio: written.traces.sample_ratio,
+        };
+        if !(0.0..=1.0).contains(&traces.sample_ratio) {
+            let (key, value) = ("traces.sample_ratio", traces.sample_ratio.to_string());
+            return Err(ConfigError::Value { key, value, rule: "it must be 0 to 1" });
+        }
         let expected = intervals::declared(&written.intervals)?;
         let config = Self {
             addr,
@@ -149,6 +151,7 @@ impl Config {
             topics: written.topics,
             admission: written.admission,
             intervals: written.intervals,
+            traces,
             expected,
             log_level: written.logging.level,
             log_format,
@@ -161,6 +164,17 @@ impl Config {
                 Err(layers::invalid(format!("topics.{setting}"), &problem))
             }
             _ => Ok(config),
+        }
+    }
+}
+
+fn log_format(text: &str) -> Result<LogFormat, ConfigError> {
+    match text {
+        "json" => Ok(LogFormat::Json),
+        "text" => Ok(LogFormat::Text),
+        other => {
+            let (key, value) = ("logging.format", format!("`{other}`"));
+            Err(ConfigError::Value { key, value, rule: "it must be json or text" })
         }
     }
 }

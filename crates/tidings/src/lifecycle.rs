@@ -8,7 +8,7 @@ use tidings_admit::Admission;
 use tidings_event::{Clock, SystemClock};
 use tidings_log::PartitionLog;
 use tidings_serve::{Parts, ShownConfig};
-use tidings_telemetry::{Recorder, Timer};
+use tidings_telemetry::{Recorder, Timer, Traces};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -34,7 +34,9 @@ impl Running {
     /// # Errors
     /// The first stage that could not start; nothing is left running.
     pub(crate) async fn start(config: &Config) -> Result<Self, Failure> {
-        let shared = Shared { clock: Arc::new(SystemClock::new()), recorder: Recorder::new() };
+        let (traces, export) = Traces::start(&config.traces).map_err(Failure::failed)?;
+        let recorder = Recorder::with_traces(traces);
+        let shared = Shared { clock: Arc::new(SystemClock::new()), recorder };
         let log = build::log::open(config, &shared)?;
         let catalog = build::catalog::open(config, &log, &shared).await?;
         let admission = build::admit::open(config, &log, &catalog, &shared).await?;
@@ -60,6 +62,9 @@ impl Running {
         let mut periodic = JoinSet::new();
         let (log, clock) = (Arc::clone(&parts.log), Arc::clone(&parts.clock));
         periodic.spawn(trim(log, clock, config.trim_interval));
+        if let Some(export) = export {
+            periodic.spawn(export.run(Arc::clone(&parts.recorder)));
+        }
         periodic.spawn(checkpoint(Arc::clone(&parts.admission)));
         Ok(Self { addr, parts, stop, server: serving, periodic })
     }

@@ -1,5 +1,7 @@
 //! Conditions of changes and readers.
 
+use proptest::collection;
+use proptest::prelude::*;
 use tidings_catalog::{Precondition, Version};
 use tidings_event::{Code, Epoch};
 
@@ -53,4 +55,36 @@ fn readers_know_a_tag_in_any_spelling() {
         assert_eq!(is_known(known, TAG), Ok(true), "{known}");
     }
     assert_eq!(is_known("\"a\"", TAG), Ok(false));
+}
+
+proptest! {
+    #[test]
+    fn any_list_reads_as_its_entries_do(entries in collection::vec("(W/)?\"?[a-f0-9.]{1,20}\"?", 1..8)) {
+        let list = entries.join(",");
+        let naive = |entry: &String| {
+            let text = entry.trim_matches('"');
+            let version = text.strip_suffix(".3").filter(|hex| hex.len() == 16);
+            let version = version.and_then(|hex| u64::from_str_radix(hex, 16).ok());
+            version.filter(|_| !entry.starts_with("W/")).map(Version)
+        };
+        // One quote alone is no tag.
+        let sound = entries.iter().all(|e| {
+            let text = e.trim_start_matches("W/");
+            text.starts_with('"') == text.ends_with('"') && text.len() > 1 || !text.contains('"')
+        });
+        match expected(Some(&list), None, EPOCH) {
+            Ok(found) => {
+                prop_assert!(sound);
+                let wanted = entries.iter().filter_map(naive).collect();
+                prop_assert_eq!(found, Precondition::Versions(wanted));
+            }
+            Err(_) => prop_assert!(!sound),
+        }
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(text in ".{0,60}") {
+        let _read_or_refused = (expected(Some(&text), Some(&text), EPOCH), is_known(&text, TAG));
+        let _read_or_refused = expected(Some(&text), None, EPOCH);
+    }
 }

@@ -48,8 +48,7 @@ fn check(name: &str, topic: &Topic, caps: &Caps, level: &str, said: &[&str]) {
 fn the_sheet_covers_every_promise() {
     let sheet = sheet(&topic(), &CAPS, &AdmitSettings::default());
     let names: Vec<_> = sheet.iter().map(|g| g.name).collect();
-    let all =
-        ["order", "durability", "delivery", "deduplication", "retention", "loss", "replay"];
+    let all = ["order", "durability", "delivery", "deduplication", "retention", "loss", "replay"];
     assert_eq!(names, all);
     assert!(sheet.iter().all(|g| !g.detail.is_empty() && !g.reason.is_empty()));
 }

@@ -1,6 +1,7 @@
 //! Own, allowed and foreign origins.
 
 use http::Request;
+use proptest::prelude::*;
 use tidings_event::Code;
 
 use super::Origins;
@@ -55,10 +56,32 @@ fn no_origin_is_no_page_and_two_are_refused() {
 
 #[test]
 fn what_is_no_origin_is_no_setting() {
-    for text in ["desk.example", "https://", "https://a/", "https://a/b", "ftp://a", "*", "", "null"] {
+    for text in
+        ["desk.example", "https://", "https://a/", "https://a/b", "ftp://a", "*", "", "null"]
+    {
         assert!(Origins::new(&[text.to_owned()]).is_err(), "{text}");
     }
     for text in ["http://localhost:3000", "https://Desk.Example", "http://[::1]:80"] {
         assert!(Origins::new(&[text.to_owned()]).is_ok(), "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_origin_is_its_own_only_by_address(host in "[a-z0-9.:\\[\\]-]{0,24}", origin in ".{0,40}") {
+        let build = |origin: &str| {
+            let request = Request::builder().uri("/").header("host", &host).header("origin", origin);
+            request.body(()).ok()
+        };
+        for origin in [origin, format!("http://{host}"), format!("https://{host}")] {
+            let Some(request) = build(&origin) else { continue };
+            if Origins::default().check(&request).is_ok() {
+                let name = origin.split("//").nth(1).unwrap();
+                prop_assert_eq!(name, &host);
+                let address = name == "localhost" || name.starts_with("localhost:")
+                    || name.starts_with('[') || name.split(':').next().unwrap().parse::<std::net::Ipv4Addr>().is_ok();
+                prop_assert!(address, "{}", name);
+            }
+        }
     }
 }

@@ -8,17 +8,19 @@ use axum::body::Body;
 use axum::extract::{FromRequest, Query, RawPathParams, Request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderValue, StatusCode, request};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tidings_catalog::Precondition;
 use tidings_event::{Code, Refusal, TopicName};
 use tidings_wire::input;
 
 use crate::caller::{Caller, RequestId};
 use crate::doors::Doors;
-use crate::refusals;
+use crate::page::{self, List, Page};
 use crate::refused::Refused;
+use crate::{etag, refusals};
 
 /// One REST request.
 pub(crate) struct Ask {
@@ -74,6 +76,54 @@ impl Ask {
         refusals::topic_name(self.tenant(), self.param("name"), "name")
     }
 
+    /// A header's text; one that is there twice reads as a list.
+    pub(crate) fn header(&self, name: &HeaderName) -> Result<Option<String>, Refusal> {
+        let mut texts = Vec::new();
+        for value in self.parts.headers.get_all(name) {
+            let text = value.to_str().map_err(|_| {
+                let detail = format!("header `{name}` is not plain text");
+                Refusal::new(Code::RequestMalformed, detail).at_field(name.as_str())
+            })?;
+            texts.push(text);
+        }
+        Ok(if texts.is_empty() { None } else { Some(texts.join(", ")) })
+    }
+
+    /// The condition under which a change is to be made.
+    pub(crate) fn expected(&self) -> Result<Precondition, Refusal> {
+        let (present, absent) = (self.header(&IF_MATCH)?, self.header(&IF_NONE_MATCH)?);
+        etag::expected(present.as_deref(), absent.as_deref(), self.doors.parts.log.epoch())
+    }
+
+    /// Which part of a list is asked for.
+    pub(crate) fn page(&self, list: List) -> Result<Page, Refusal> {
+        Page::new(list, self.limit()?, self.query.text("cursor")?.unwrap_or_default())
+    }
+
+    /// How many entries are asked for.
+    pub(crate) fn limit(&self) -> Result<usize, Refusal> {
+        page::check_limit(self.query.parsed("limit", "a whole number")?.unwrap_or(page::LIMIT))
+    }
+
+    /// An answer with a resource's document, or 304 when its reader names the tag.
+    pub(crate) fn resource<T: Serialize>(
+        &self,
+        status: StatusCode,
+        document: &T,
+        etag: &str,
+    ) -> Result<Response, Refused> {
+        let tag = HeaderValue::from_str(&format!("\"{etag}\""))
+            .map_err(|error| Refusal::new(Code::Internal, format!("etag: {error}")))?;
+        let known = match self.header(&IF_NONE_MATCH)? {
+            Some(list) if self.parts.method.is_safe() => etag::is_known(&list, etag)?,
+            _ => false,
+        };
+        let mut answer =
+            if known { StatusCode::NOT_MODIFIED.into_response() } else { json(status, document)? };
+        answer.headers_mut().insert(ETAG, tag);
+        Ok(answer)
+    }
+
     /// The media type of the body, lower case; empty when none is named.
     pub(crate) fn content_type(&self) -> String {
         let value = self.parts.headers.get(CONTENT_TYPE).map_or(&[][..], HeaderValue::as_bytes);
@@ -84,8 +134,8 @@ impl Ask {
     /// The whole body.
     pub(crate) async fn body(&mut self) -> Result<Bytes, Refusal> {
         let body = std::mem::take(&mut self.body);
-        let (limits, timer) = (&self.doors.parts.limits, self.doors.timer);
-        crate::body::read(&self.parts.headers, body, limits, timer).await
+        let (limits, timer) = (self.doors.parts.limits.now(), self.doors.timer);
+        crate::body::read(&self.parts.headers, body, &limits, timer).await
     }
 
     /// The body as a JSON document; an empty one reads as `{}`.

@@ -5,18 +5,32 @@ use std::sync::Arc;
 use axum::response::IntoResponse;
 use http::StatusCode;
 use tidings_catalog::{Applied, Subscription};
-use tidings_event::{Code, Refusal};
+use tidings_event::Refusal;
 use tidings_wire::rest::{
-    PartitionStatusDocument, StatusDocument, SubscriptionListDocument, SubscriptionRequest,
+    PartitionStatusDocument, StatusDocument, SubscriptionDocument, SubscriptionListDocument,
+    SubscriptionRequest,
 };
 
+use crate::page::List;
 use crate::rest::Answer;
 use crate::rest::ask::{Ask, json};
-use crate::rest::page::Page;
 use crate::rest::subscription_document::{document, spec};
+use crate::subscribing;
 
+/// Lists subscriptions
+#[utoipa::path(
+    get, path = "/api/v1/subscriptions", operation_id = "list_subscriptions", tag = "subscriptions",
+    params(
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "Most entries; 100 by default."),
+        ("cursor" = Option<String>, Query, description = "`next` of the part before."),
+    ),
+    responses(
+        (status = 200, description = "A part of the list.", body = SubscriptionListDocument),
+    ),
+    extensions(("x-codes" = json!(["CURSOR_INVALID"]))),
+)]
 pub(crate) async fn list(ask: Ask) -> Answer {
-    let page = Page::of(&ask.query)?;
+    let page = ask.page(List::Subscriptions)?;
     ask.query.end()?;
     let parts = &ask.doors.parts;
     let snapshot = parts.catalog.snapshot();
@@ -27,6 +41,22 @@ pub(crate) async fn list(ask: Ask) -> Answer {
     json(StatusCode::OK, &SubscriptionListDocument { subscriptions, next })
 }
 
+/// Creates a subscription; the same again does nothing
+#[utoipa::path(
+    post, path = "/api/v1/subscriptions", operation_id = "create_subscription", tag = "subscriptions",
+    request_body(
+        content = SubscriptionRequest,
+        example = json!({
+            "name": "desk", "topics": ["analysis/**"], "start": "earliest",
+            "delivery": {"pull": {}}, "labels": {"team": "a"},
+        }),
+    ),
+    responses(
+        (status = 201, description = "It was created.", body = SubscriptionDocument),
+        (status = 200, description = "It was there, just so.", body = SubscriptionDocument),
+    ),
+    extensions(("x-codes" = json!(["@document", "@write", "SUBSCRIPTION_EXISTS", "SUBSCRIPTION_NAME_INVALID", "PATTERN_INVALID", "POSITION_INVALID"]))),
+)]
 pub(crate) async fn create(mut ask: Ask) -> Answer {
     ask.query.end()?;
     let wanted: SubscriptionRequest = ask.document().await?;
@@ -38,22 +68,54 @@ pub(crate) async fn create(mut ask: Ask) -> Answer {
             (StatusCode::OK, subscription)
         }
     };
-    json(status, &document(&subscription, parts.log.epoch()))
+    let document = document(&subscription, parts.log.epoch());
+    ask.resource(status, &document, &document.etag)
 }
 
+/// Shows a subscription
+#[utoipa::path(
+    get, path = "/api/v1/subscriptions/{name}", operation_id = "show_subscription", tag = "subscriptions",
+    params(
+        ("if-none-match" = Option<String>, Header, description = "Tags that the reader has: 304 when one is current."),
+    ),
+    responses(
+        (status = 200, description = "The subscription; its tag is in `etag`.", body = SubscriptionDocument),
+        (status = 304, description = "The reader has it."),
+    ),
+    extensions(("x-codes" = json!(["SUBSCRIPTION_UNKNOWN"]))),
+)]
 pub(crate) async fn show(ask: Ask) -> Answer {
     ask.query.end()?;
-    let subscription = found(&ask)?;
-    json(StatusCode::OK, &document(&subscription, ask.doors.parts.log.epoch()))
+    let document = document(&*found(&ask)?, ask.doors.parts.log.epoch());
+    ask.resource(StatusCode::OK, &document, &document.etag)
 }
 
+/// Deletes a subscription and its progress
+#[utoipa::path(
+    delete, path = "/api/v1/subscriptions/{name}", operation_id = "delete_subscription", tag = "subscriptions",
+    params(
+        ("if-match" = Option<String>, Header, description = "Tag that must be current, else 412."),
+    ),
+    responses(
+        (status = 204, description = "It is gone."),
+    ),
+    extensions(("x-codes" = json!(["@write", "SUBSCRIPTION_UNKNOWN", "ETAG_MISMATCH"]))),
+)]
 pub(crate) async fn delete(ask: Ask) -> Answer {
     ask.query.end()?;
-    let name = ask.param("name");
-    ask.doors.parts.catalog.delete_subscription(ask.tenant(), name).await?;
+    let (name, expected) = (ask.param("name"), ask.expected()?);
+    ask.doors.parts.catalog.delete_subscription_if(ask.tenant(), name, expected).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
+/// Where a subscription is
+#[utoipa::path(
+    get, path = "/api/v1/subscriptions/{name}/status", operation_id = "show_status", tag = "subscriptions",
+    responses(
+        (status = 200, description = "Lag, what is in flight, the consumer, progress.", body = StatusDocument),
+    ),
+    extensions(("x-codes" = json!(["SUBSCRIPTION_UNKNOWN"]))),
+)]
 pub(crate) async fn status(ask: Ask) -> Answer {
     ask.query.end()?;
     let subscription = found(&ask)?;
@@ -79,10 +141,5 @@ pub(crate) async fn status(ask: Ask) -> Answer {
 }
 
 fn found(ask: &Ask) -> Result<Arc<Subscription>, Refusal> {
-    let name = ask.param("name");
-    let snapshot = ask.doors.parts.catalog.snapshot();
-    snapshot.subscription(ask.tenant(), name).map(Arc::clone).ok_or_else(|| {
-        let shown: String = name.chars().take(80).collect();
-        Refusal::new(Code::SubscriptionUnknown, format!("there is no subscription `{shown}`"))
-    })
+    subscribing::found(&ask.doors, ask.tenant(), ask.param("name"))
 }

@@ -9,7 +9,7 @@ use tidings_catalog::{Catalog, CatalogSettings};
 use tidings_deliver::{Deliver, DeliverSettings};
 use tidings_event::{Clock, SystemClock};
 use tidings_log::{MemoryLog, PartitionLog};
-use tidings_serve::{Limits, Parts, Server};
+use tidings_serve::{Limits, Origins, Parts, Server, ShownConfig};
 use tidings_telemetry::Recorder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -55,8 +55,18 @@ pub(crate) async fn start_with(limits: Limits) -> Running {
         settings,
     );
     let deliver = deliver.await.unwrap();
-    let parts =
-        Parts { admission, deliver, catalog, log, recorder: Arc::clone(&recorder), clock, limits };
+    let parts = Parts {
+        admission,
+        deliver,
+        catalog,
+        intervals: None,
+        log,
+        recorder: Arc::clone(&recorder),
+        clock,
+        limits: limits.into(),
+        config: ShownConfig::default(),
+        origins: Origins::new(&["https://desk.example".to_owned()]).unwrap(),
+    };
     let server = Server::bind(([127, 0, 0, 1], 0).into(), parts).await.unwrap();
     let addr = server.local_addr();
     let stop = CancellationToken::new();

@@ -23,6 +23,7 @@ section! {
         topics: WrittenTopics,
         admission: WrittenAdmission,
         intervals: WrittenIntervals,
+        traces: WrittenTraces,
         logging: WrittenLogging,
     }
 }
@@ -106,6 +107,14 @@ pub(crate) struct WrittenExpected {
     pub(crate) instruments: Vec<String>,
     #[serde(default)]
     pub(crate) file: Option<PathBuf>,
+}
+
+section! {
+    /// Where spans go.
+    WrittenTraces {
+        endpoint: String,
+        sample_ratio: f64,
+    }
 }
 
 section! {

@@ -28,6 +28,9 @@ fn forms_and_rules_are_told() {
     let values = &schemas["Indicators"]["properties"]["values"];
     assert_eq!((&values["minProperties"], &values["type"]), (&json!(1), &json!("object")));
     assert_eq!(schemas["Value"]["oneOf"][0], json!({"type": "number"}));
-    assert_eq!((&schemas["Patterns"]["type"], &schemas["Patterns"]["minItems"]), (&json!("array"), &json!(1)));
+    assert_eq!(
+        (&schemas["Patterns"]["type"], &schemas["Patterns"]["minItems"]),
+        (&json!("array"), &json!(1))
+    );
     assert_eq!(schemas["Pattern"]["required"], json!(["type"]));
 }
