@@ -104,6 +104,15 @@ def test_a_sequenced_publisher_keeps_order_and_answers_in_order(client: tidings.
     assert all(of_key == sorted(set(of_key)) for of_key in numbers.values())
 
 
+def test_a_topic_made_with_other_partitions_is_found_out(client: tidings.Client) -> None:
+    with client.publisher("early") as publisher:
+        client.put_topic("analysis/indicators/1m", partitions=3)
+        outcomes = publisher.publish(indicator(n, f"P{n % 9}", "1m") for n in range(90))
+        places = [one for one in outcomes if isinstance(one, tidings.Placed)]
+        assert len(places) == 90
+        assert {one.partition for one in places} == {0, 1, 2}
+
+
 def test_a_newer_producer_fences_the_older(client: tidings.Client) -> None:
     old = client.publisher("fenced")
     old.send(indicator(1, "FENCED")).result()

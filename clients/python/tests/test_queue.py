@@ -22,7 +22,8 @@ ROUTES = Routes({1: ("analysis/indicators/{timeframe}", 4)}, {}, None)
 class Model:
     """One partition of a service after the other: dense sequences, exact duplicates."""
 
-    def __init__(self, chance: random.Random) -> None:
+    def __init__(self, chance: random.Random, partitions: int = 4) -> None:
+        self._partitions = partitions
         self.stored: dict[Place, list[Event]] = defaultdict(list)
         self._chance = chance
 
@@ -32,7 +33,9 @@ class Model:
         ack = PublishAck(request_id=block.request_id, topic=block.topic, durability="DURABLE")
         events = EventBatch.FromString(block.body).events
         assert len(events) == block.count
-        if block.first_sequence > len(log):
+        if block.partitions != self._partitions:
+            ack.error.code = "PARTITIONS_CHANGED"
+        elif block.first_sequence > len(log):
             ack.error.code = "SEQUENCE_GAP"
         elif block.first_sequence < len(log):
             end = block.first_sequence + block.count
@@ -87,6 +90,39 @@ def test_every_good_event_is_stored_once_and_in_order(seed: int) -> None:
         for message in log:
             stored[message.instrument].append(number_of(message))
     assert stored == expected
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_events_are_grouped_anew_when_a_topic_was_made_anew(seed: int) -> None:
+    chance = random.Random(seed)
+    counts = [4, 3, 5]
+    models = [Model(chance, partitions) for partitions in counts]
+    current = 0
+    queue = Queue(True, 400, ROUTES)
+    queue.opened(PublishOpened(credit_bytes=2_000), 1 << 20)
+    receipts: list[tidings.Receipt] = []
+    answers: list[PublishAck] = []
+    while len(receipts) < 200 or not queue.is_empty:
+        step = chance.random()
+        if step < 0.4 and len(receipts) < 200:
+            event = indicator(len(receipts), f"S{len(receipts) % 7}")
+            receipts.append(queue.push(tidings.to_event(event)))
+        elif step < 0.7 and (block := queue.take()) is not None:
+            answers.append(models[current].take(block))
+        elif step < 0.98 and answers:
+            answered = queue.answered(answers.pop(0))
+            if answered.stale_routes:
+                topics = {"analysis/indicators/5m": counts[current]}
+                queue.set_routes(Routes(ROUTES.templates, topics, None))
+        elif step >= 0.98 and current + 1 < len(models):
+            current += 1
+    assert all(isinstance(receipt.outcome(0), tidings.Placed) for receipt in receipts)
+    stored: dict[str, list[int]] = defaultdict(list)
+    for model in models:
+        for log in model.stored.values():
+            for message in log:
+                stored[message.instrument].append(number_of(message))
+    assert stored == {f"S{key}": list(range(key, 200, 7)) for key in range(7)}
 
 
 def test_an_event_for_no_topic_is_refused_at_once() -> None:

@@ -9,7 +9,9 @@ its gap. The service stored none of those: it refuses everything after a gap.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 
 from tidings._place import Place
 from tidings._receipt import Outcome, Receipt, promise
@@ -64,6 +66,24 @@ class Block:
             self._outcomes[place] = outcome
         self.future.set_result([outcome for outcome in self._outcomes if outcome is not None])
 
+    def move(self, push: Callable[[bytes], Receipt]) -> None:
+        """Has every event taken by other blocks, whose outcomes become its own."""
+        waiting = len(self._left)
+
+        def take(place: int, outcome: Outcome) -> None:
+            nonlocal waiting
+            self._outcomes[place] = outcome
+            waiting -= 1
+            if waiting == 0:
+                self._left.clear()
+                self.resolve([])
+
+        for place, event in zip(tuple(self._left), self.events, strict=True):
+            try:
+                push(event).on_outcome(partial(take, place))
+            except TidingsError as error:
+                take(place, error)
+
     def fail(self, error: TidingsError) -> None:
         """Tells everyone that no event is known to be stored."""
         self.resolve([error] * len(self.events))
@@ -78,6 +98,8 @@ class Lane:
         self.partitions = partitions
         #: Whether it waits in the queue of lanes with something to send.
         self.queued = False
+        #: Nothing is sent: what it holds is to be grouped anew.
+        self.is_stale = False
         self._next_sequence = next_sequence
         self._open = Block()
         self._waiting: deque[Block] = deque()
@@ -102,7 +124,7 @@ class Lane:
 
         One that is not full waits for the answer to the one before it, and fills up meanwhile.
         """
-        if self._rewind_to is not None:
+        if self.is_stale or self._rewind_to is not None:
             return False
         return bool(self._waiting) or bool(self._open.events and not self._sent)
 
@@ -166,8 +188,13 @@ class Lane:
         self._waiting.extendleft(reversed(self._returned))
         self._returned.clear()
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether every block that was sent has been answered."""
+        return not self._sent
+
     def drain(self) -> list[Block]:
-        """Everything the lane holds, to be failed."""
+        """Everything the lane holds, in order."""
         self.lost()
         self._seal()
         blocks = list(self._waiting)

@@ -15,7 +15,7 @@ from tidings._lane import Block, Lane, framed
 from tidings._place import Place, Routes
 from tidings._receipt import Outcome, Placed, Receipt
 from tidings.errors import TidingsError
-from tidings.v1.event_pb2 import Event
+from tidings.v1.event_pb2 import Event, EventBatch
 from tidings.v1.publisher_pb2 import (
     Durability,
     PublishAck,
@@ -42,7 +42,9 @@ class Queue:
     """The state of a publisher."""
 
     def __init__(self, sequenced: bool, block_bytes: int, routes: Routes) -> None:
-        self.routes = routes
+        self._routes = routes
+        #: Topics whose partition count is not the one their lanes were grouped by.
+        self._stale: set[str] = set()
         self._sequenced = sequenced
         self._block_bytes = block_bytes
         self._lanes: dict[Place | None, Lane] = {}
@@ -70,19 +72,24 @@ class Queue:
         if len(serialised) > EVENT_BYTES_MAX:
             detail = f"event has {len(serialised)} bytes, at most {EVENT_BYTES_MAX}"
             raise TidingsError("EVENT_TOO_LARGE", detail)
-        lane = self._lane_for(event)
         data = framed(serialised)
-        receipt = lane.push(data, self._block_bytes)
+        receipt = self._push_to(self._lane_for(event), data)
         self.held_bytes += len(data)
+        return receipt
+
+    def _push_to(self, lane: Lane, data: bytes) -> Receipt:
+        receipt = lane.push(data, self._block_bytes)
         self._enqueue(lane)
         return receipt
 
     def _lane_for(self, event: Event) -> Lane:
-        place, partitions = self.routes.place(event) if self._sequenced else (None, 0)
+        place, partitions = self._routes.place(event) if self._sequenced else (None, 0)
         lane = self._lanes.get(place)
         if lane is None:
             next_sequence = 0 if place is None else self._resume.get(place, 0)
             lane = self._lanes[place] = Lane(place, partitions, next_sequence)
+            # A lane of a topic that is to be grouped anew waits with the others.
+            lane.is_stale = place is not None and place.topic in self._stale
         lane.partitions = partitions
         return lane
 
@@ -94,6 +101,8 @@ class Queue:
     @property
     def is_sendable(self) -> bool:
         """Whether `take` would give a block."""
+        while self._turns and not self._turns[0].is_sendable:
+            self._turns.popleft().queued = False
         if not self._turns:
             return False
         total = self._unanswered_bytes + self._turns[0].next_bytes
@@ -122,8 +131,8 @@ class Queue:
             message.topic, message.partition = lane.place
             message.partitions = lane.partitions
             message.first_sequence = block.first_sequence
-        elif self.routes.pinned is not None:
-            message.topic = self.routes.pinned
+        elif self._routes.pinned is not None:
+            message.topic = self._routes.pinned
         self._next_request += 1
         self._unanswered_bytes += block.size
         self._lane_of[block.request_id] = lane
@@ -144,6 +153,7 @@ class Queue:
             answered = self._stored(lane, block, _outcomes(ack, len(block.events)))
         lane.settle()
         self._enqueue(lane)
+        answered.stale_routes |= self.needs_routes
         return answered
 
     def _stored(self, lane: Lane, block: Block, outcomes: list[Outcome]) -> Answered:
@@ -162,6 +172,10 @@ class Queue:
         if error.code == "SEQUENCE_GAP" and lane.is_rewinding:
             lane.give_back(block)
             return Answered()
+        if error.code == "PARTITIONS_CHANGED" and lane.place is not None:
+            lane.give_back(block)
+            self._go_stale(lane.place.topic)
+            return Answered()
         if self._drop_culprit(block, error):
             if block.events:
                 lane.give_back(block)
@@ -172,8 +186,52 @@ class Queue:
             lane.skip(block.first_sequence)
         self.held_bytes -= block.size
         block.fail(error)
-        stale = error.code in ("PARTITIONS_CHANGED", "TOPIC_MISMATCH")
-        return Answered(stale_routes=stale)
+        return Answered(stale_routes=error.code == "TOPIC_MISMATCH")
+
+    def _go_stale(self, topic: str) -> None:
+        self._stale.add(topic)
+        for lane in self._lanes_of(topic):
+            lane.is_stale = True
+
+    def _lanes_of(self, topic: str) -> list[Lane]:
+        return [lane for lane in self._lanes.values() if lane.place and lane.place.topic == topic]
+
+    @property
+    def needs_routes(self) -> bool:
+        """Whether it waits for what `Describe` says.
+
+        Nothing of the topics to be grouped anew is under way any more.
+        """
+        if not self._stale:
+            return False
+        return all(lane.is_answered for topic in self._stale for lane in self._lanes_of(topic))
+
+    def set_routes(self, routes: Routes) -> None:
+        """Places events by what `Describe` says now, first those that wait to be grouped anew.
+
+        Events of one key come from one lane and are moved in its order. A topic with another
+        partition count is another topic: its sequences start over.
+        """
+        if self._stale and not self.needs_routes:
+            # New events would overtake those under way. It is asked again when they are answered.
+            return
+        self._routes = routes
+        stale, self._stale = self._stale, set()
+        for topic in stale:
+            lanes = self._lanes_of(topic)
+            self._lanes = {at: lane for at, lane in self._lanes.items() if lane not in lanes}
+            self._resume = {at: n for at, n in self._resume.items() if at.topic != topic}
+            for lane in lanes:
+                for block in lane.drain():
+                    block.move(self._place_again)
+
+    def _place_again(self, data: bytes) -> Receipt:
+        try:
+            (event,) = EventBatch.FromString(data).events
+            return self._push_to(self._lane_for(event), data)
+        except TidingsError:
+            self.held_bytes -= len(data)
+            raise
 
     def _drop_culprit(self, block: Block, error: TidingsError) -> bool:
         """Takes out the one event that had the whole block refused, where the answer names it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -51,6 +51,10 @@ class Receipt:
     def done(self) -> bool:
         """Whether the outcome is known."""
         return self._block.done()
+
+    def on_outcome(self, tell: Callable[[Outcome], None]) -> None:
+        """Calls when the outcome is known, in the thread that learns it."""
+        self._block.add_done_callback(lambda block: tell(block.result()[self._index]))
 
     def outcome(self, timeout: float | None = None) -> Outcome:
         """Waits for the outcome; a refusal is returned, not raised."""

@@ -106,6 +106,8 @@ class Publisher:
         while True:
             try:
                 stream = stream or await self._connect()
+                if self._queue.needs_routes:
+                    await self._refresh()
                 await self._run(stream)
             except TidingsError as error:
                 fault = error
@@ -160,11 +162,14 @@ class Publisher:
             return
         self._attempts.progress()
         if answered.stale_routes:
-            # When that fails, the next refusal asks again.
-            with suppress(TidingsError):
-                routes = await self._routes()
-                with self._lock:
-                    self._queue.routes = routes
+            await self._refresh()
+
+    async def _refresh(self) -> None:
+        """Asks where events go now; what waits for that is grouped anew."""
+        routes = await self._routes()
+        with self._lock:
+            self._queue.set_routes(routes)
+        self._work.set()
 
     async def _write(self, stream: _PublishStream) -> None:
         while True:
