@@ -16,6 +16,9 @@ use crate::{
 /// Most bytes of one message: the batch limit of the service.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 16 << 20;
 
+/// Most bytes of one answer: each event of a full batch refused with its reason.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+
 /// Larger than a block, so that a block travels in one frame.
 const FRAME_BYTES: u32 = 1 << 20;
 
@@ -70,6 +73,19 @@ impl Client {
     /// Publishes one batch and waits for its answers, one per event, in order. A [`Publisher`] is
     /// faster and repeats safely.
     ///
+    /// ```no_run
+    /// use tidings_client::{Client, v1::PublishRequest};
+    ///
+    /// # async fn example(event: Vec<u8>) -> Result<(), tidings_client::ClientError> {
+    /// let client = Client::connect("http://127.0.0.1:8080").await?;
+    /// let request = PublishRequest { events: vec![event.into()], ..PublishRequest::default() };
+    /// for result in client.publish(request).await? {
+    ///     println!("{}: offset {:?}, refused {:?}", result.index, result.offset, result.error);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// When the batch as a whole is refused, or the connection breaks.
     pub async fn publish(
@@ -79,7 +95,27 @@ impl Client {
         Ok(self.publish_calls().publish(request).await?.into_inner().results)
     }
 
-    /// Opens a publisher.
+    /// Opens a publisher. Events may be sent from many tasks; those of one task are stored in the
+    /// order of its calls, per partition.
+    ///
+    /// ```no_run
+    /// use tidings_client::{Client, PublisherOptions};
+    ///
+    /// # async fn example(events: Vec<Vec<u8>>) -> Result<(), tidings_client::ClientError> {
+    /// let client = Client::connect("http://127.0.0.1:8080").await?;
+    /// let publisher = client.publisher(PublisherOptions::sequenced("rsi-service-1")).await?;
+    /// let mut receipts = Vec::new();
+    /// for event in events {
+    ///     receipts.push(publisher.send(event).await?);
+    /// }
+    /// for receipt in receipts {
+    ///     let placed = receipt.await?;
+    ///     println!("{}/{} at {:?}", placed.topic, placed.partition, placed.offset);
+    /// }
+    /// publisher.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// When the service refuses the producer id or cannot be reached.
@@ -87,7 +123,28 @@ impl Client {
         Publisher::open(self.clone(), options).await
     }
 
-    /// Attaches a consumer to an existing subscription.
+    /// Attaches a consumer to an existing subscription. It attaches again by itself when the
+    /// connection breaks; what was not confirmed by then comes again.
+    ///
+    /// ```no_run
+    /// use tidings_client::{Client, ConsumerEvent, ConsumerOptions};
+    ///
+    /// # async fn example() -> Result<(), tidings_client::ClientError> {
+    /// let client = Client::connect("http://127.0.0.1:8080").await?;
+    /// let mut consumer = client.consumer(ConsumerOptions::new("prediction", "worker-1")).await?;
+    /// while let Some(next) = consumer.next().await {
+    ///     match next? {
+    ///         ConsumerEvent::Events(delivered) => {
+    ///             // ... and when everything is done with them:
+    ///             consumer.ack_up_to(delivered.last_position()).await?;
+    ///         }
+    ///         ConsumerEvent::Gap(gap) => println!("{} are gone: {}", gap.count, gap.reason),
+    ///         ConsumerEvent::Confirmed(_) | ConsumerEvent::Reconnected => {}
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `SUBSCRIPTION_UNKNOWN`, `SUBSCRIPTION_BUSY`, or when the service cannot be reached.
@@ -132,7 +189,7 @@ impl Client {
 
     pub(crate) fn publish_calls(&self) -> PublisherClient<Channel> {
         PublisherClient::new(self.transport.clone())
-            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_decoding_message_size(ANSWER_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
     }
 

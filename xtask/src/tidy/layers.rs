@@ -29,6 +29,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ),
     ("sink", &["deliver", "client", "catalog", "event", "telemetry"]),
     ("plugin", &["shape", "deliver", "catalog", "event", "telemetry"]),
+    ("examples", &["client", "event"]),
 ];
 
 /// Packages that may import any crate and that none imports.

@@ -96,6 +96,15 @@ async fn describe() {
     assert_eq!(indicators.template, "analysis/indicators/{timeframe}");
     assert_eq!(indicators.partitions, 16);
     assert_eq!(described.max_block_bytes, 1 << 20);
+    assert_eq!((described.max_event_bytes, described.max_batch_bytes), (1_048_560, 16 << 20));
+    assert_eq!(described.max_batch_events, 65_536);
+    assert_eq!(described.tenant, "default");
+    assert_eq!(described.service_version, env!("CARGO_PKG_VERSION"));
+    server.send("POST /api/v1/events", &event("AAPL", 1)).await.expect(200);
+    let again = publisher(&server).await.describe(v1::DescribeRequest {}).await.unwrap();
+    let topic = &again.get_ref().topics[0];
+    assert_eq!((topic.name.as_str(), topic.partitions), ("analysis/indicators/5m", 16));
+    assert!(topic.topic_id > 0);
     assert!(described.key_hash.starts_with("xxh3-64"));
 }
 
