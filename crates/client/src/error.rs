@@ -39,11 +39,12 @@ impl Problem {
     /// known whether it was.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        const RETRYABLE: [Code; 6] = [
+        const RETRYABLE: [Code; 7] = [
             Code::ResourceExhausted,
             Code::StorageFull,
             Code::LogReadOnly,
             Code::UnknownOutcome,
+            Code::DeadlineExceeded,
             Code::ShuttingDown,
             Code::Rebuilding,
         ];

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use crate::limit::blocking;
 
@@ -35,32 +35,45 @@ impl From<Output> for Finished {
 /// When it cannot be built.
 pub fn executable() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let test = std::env::current_exe().expect("a test has a path");
-        // target/<profile>/deps/<test>
-        let profile = test.ancestors().nth(2).expect("target/<profile>/deps");
-        let path = profile.join("tidings");
-        if std::env::var_os("TIDINGS_E2E_PREBUILT").is_none() {
-            build(profile);
-        }
-        assert!(path.exists(), "{} is not there", path.display());
-        path
-    })
+    BUILT.get_or_init(|| built("tidings", "tidings"))
+}
+
+/// An example of the SDK, built by whichever test asks first.
+///
+/// # Panics
+/// When it cannot be built.
+#[must_use]
+pub fn example(name: &str) -> PathBuf {
+    static BUILT: Mutex<()> = Mutex::new(());
+    let _turn = BUILT.lock();
+    built("tidings-examples", name)
+}
+
+fn built(package: &str, name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a test has a path");
+    // target/<profile>/deps/<test>
+    let profile = test.ancestors().nth(2).expect("target/<profile>/deps");
+    let path = profile.join(name);
+    if std::env::var_os("TIDINGS_E2E_PREBUILT").is_none() {
+        build(package, profile);
+    }
+    assert!(path.exists(), "{} is not there", path.display());
+    path
 }
 
 /// Into the test's own target directory, with the flags it was built with: a coverage run counts
 /// what the executable does, too.
-fn build(profile: &Path) {
+fn build(package: &str, profile: &Path) {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "--package", "tidings", "--target-dir"]);
+    command.args(["build", "--quiet", "--package", package, "--target-dir"]);
     command.arg(profile.parent().expect("a profile lies in the target directory"));
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     if profile.file_name().is_some_and(|name| name == "release") {
         command.arg("--release");
     }
     let status = command.status().expect("cargo runs");
-    assert!(status.success(), "the executable does not build");
+    assert!(status.success(), "{package} does not build");
 }
 
 /// Runs a command of the executable to its end.

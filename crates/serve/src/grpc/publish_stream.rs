@@ -13,7 +13,7 @@ use tidings_event::block::{crc32c, events};
 use tidings_event::{Code, Refusal};
 use tidings_telemetry::Counter;
 use tidings_wire::v1::{self, publish_stream_request, publish_stream_response};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Status, Streaming};
 
 use crate::connection::PublishCredit;
@@ -29,7 +29,7 @@ const PRESSURE_PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
 pub(crate) struct Opening {
     pub(crate) doors: Arc<Doors>,
     pub(crate) ask: Ask,
-    pub(crate) credit: Option<PublishCredit>,
+    pub(crate) credit: PublishCredit,
     pub(crate) inbound: Streaming<v1::PublishStreamRequest>,
 }
 
@@ -66,13 +66,9 @@ impl Opening {
     async fn open(mut self) -> (Answered, State) {
         match self.opened().await {
             Ok((producer, opened)) => {
-                let credit = self.credit.map_or_else(
-                    || Arc::new(Semaphore::new(self.doors.parts.limits.publish_credit as usize)),
-                    |credit| credit.0,
-                );
                 let open = Open {
                     taker: Taker { doors: self.doors, ask: self.ask, producer },
-                    intake: Intake { inbound: self.inbound, held: None, credit },
+                    intake: Intake { inbound: self.inbound, held: None, credit: self.credit },
                     unanswered: FuturesUnordered::new(),
                     ending: None,
                 };
@@ -88,7 +84,7 @@ impl Opening {
     }
 
     async fn opened(&mut self) -> Result<(Option<Producer>, v1::PublishOpened), Refusal> {
-        let limits = &self.doors.parts.limits;
+        let limits = self.doors.parts.limits.now();
         let first = tokio::select! {
             first = self.doors.timer.limit(limits.header_read, self.inbound.message()) => first,
             () = self.doors.stop.cancelled() => return Err(refusals::shutting_down()),
@@ -101,7 +97,7 @@ impl Opening {
             return Err(out_of_turn("the first message of a publish stream is `open`"));
         };
         let mut opened = v1::PublishOpened {
-            credit_bytes: u64::from(limits.publish_credit),
+            credit_bytes: u64::from(self.credit.most),
             ..v1::PublishOpened::default()
         };
         if open.producer_id.is_empty() {
@@ -242,7 +238,7 @@ struct Intake {
     inbound: Streaming<v1::PublishStreamRequest>,
     /// Read, and waiting for credit.
     held: Option<v1::PublishBlock>,
-    credit: Arc<Semaphore>,
+    credit: PublishCredit,
 }
 
 impl Intake {
@@ -270,9 +266,9 @@ impl Intake {
         }
         let bytes = self.held.as_ref().map_or(1, |block| block.body.len().max(1));
         // A block above the whole credit takes all of it; admission refuses it for its size.
-        let most = doors.parts.limits.publish_credit;
+        let most = self.credit.most;
         let permits = u32::try_from(bytes).unwrap_or(most).min(most);
-        let taken = Arc::clone(&self.credit).acquire_many_owned(permits).await;
+        let taken = Arc::clone(&self.credit.free).acquire_many_owned(permits).await;
         let permit = taken.map_err(|_| refusals::shutting_down())?;
         Ok(self.held.take().map(|block| (block, permit)))
     }
