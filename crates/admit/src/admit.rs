@@ -8,6 +8,7 @@ use tidings_catalog::Catalog;
 use tidings_event::{Clock, Code, Offset, Refusal, Timestamp, TopicPartition};
 use tidings_log::PartitionLog;
 use tidings_telemetry::Recorder;
+use tokio_util::task::TaskTracker;
 
 use crate::batch::{AdmitError, AdmitSettings};
 use crate::cells::Seeds;
@@ -41,6 +42,8 @@ pub struct Admission {
     pub(crate) granting: tokio::sync::Mutex<()>,
     pub(crate) progress: tokio::sync::Mutex<Progress>,
     pub(crate) appended_bytes: std::sync::atomic::AtomicU64,
+    /// Waits for what sampled events become.
+    pub(crate) tracing: TaskTracker,
     ingest: Mutex<IngestTime>,
     closed: AtomicBool,
 }
@@ -75,6 +78,7 @@ impl Admission {
             granting: tokio::sync::Mutex::new(()),
             progress: tokio::sync::Mutex::new(rebuilt.progress),
             appended_bytes: std::sync::atomic::AtomicU64::new(0),
+            tracing: TaskTracker::new(),
             ingest: Mutex::new(IngestTime::after(rebuilt.newest)),
             closed: AtomicBool::new(false),
         }))

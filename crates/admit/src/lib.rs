@@ -23,6 +23,7 @@ mod records;
 mod refuse;
 mod sequenced;
 mod settle;
+mod spans;
 mod survey;
 mod window;
 

@@ -193,7 +193,7 @@ impl Admission {
         let (base, bytes) = (cell.tail, whole.body.len());
         let noted = self.noted(&counts, repeated, base);
         key_notes::note(&mut whole.header, &noted);
-        let pending = self.log.append(vec![whole]).map_err(|e| {
+        let pending = self.append(vec![whole]).map_err(|e| {
             self.undo_keys(&noted);
             refuse::append(&e)
         })?;

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use tidings_event::block::events;
+use tidings_event::block::{TraceNote, events};
 use tidings_event::hop::Committed;
 use tidings_event::{Epoch, Timestamp};
 
@@ -18,6 +18,10 @@ pub(crate) struct Piece {
     pub(crate) epoch: Epoch,
     pub(crate) ingested_at: Timestamp,
     pub(crate) body: Bytes,
+    /// Offset that the trace notes count from.
+    pub(crate) base: u64,
+    /// Trace notes of the block's sampled events; nothing where there are none.
+    pub(crate) traced: Bytes,
 }
 
 impl Piece {
@@ -30,6 +34,8 @@ impl Piece {
             epoch: header.epoch,
             ingested_at: header.ingested_at,
             body: block.block.body.clone(),
+            base: header.base_offset.0,
+            traced: TraceNote::bytes_of(header),
         }
     }
 

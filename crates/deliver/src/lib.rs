@@ -23,6 +23,7 @@ mod saver;
 mod session;
 mod settings;
 mod slot;
+mod spans;
 mod stage;
 mod state;
 mod window;

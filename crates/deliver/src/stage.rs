@@ -84,6 +84,9 @@ impl Stage {
             }
             Step::Send(sent) => {
                 self.record(&sent);
+                if !sent.piece.traced.is_empty() {
+                    self.trace(live, &sent.piece);
+                }
                 Ready::Sent(sent)
             }
             Step::Read(partition, from, again) => Ready::Unread(partition, from, again),

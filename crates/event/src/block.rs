@@ -9,11 +9,13 @@ mod body;
 mod extensions;
 mod header;
 mod key_notes;
+mod trace_notes;
 
 pub use body::{BodyBuilder, BodyError, Events, crc32c, events};
 pub use extensions::{EXTENSION_BYTES_MAX, extension, extension_type, put_extension};
 pub use header::{BlockHeader, FIXED_BYTES, Flags, HEADER_BYTES_MAX, HeaderError, ProducerStamp};
 pub use key_notes::{KEY_NOTES_MAX, KeyNote, KeyNotes, KeyState};
+pub use trace_notes::{TRACE_NOTES_MAX, TraceNote};
 
 use bytes::Bytes;
 

@@ -9,6 +9,7 @@
 //! Nothing here decides about events: doors translate and call the stages.
 
 mod answer;
+mod bare;
 mod body;
 mod caller;
 mod connection;
@@ -29,6 +30,7 @@ mod refusals;
 mod refused;
 mod rest;
 mod server;
+mod spans;
 mod sse;
 mod stored;
 mod subscribing;

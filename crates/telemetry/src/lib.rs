@@ -9,8 +9,10 @@ mod logs;
 mod names;
 mod recorder;
 mod timer;
+mod trace;
 
 pub use logs::{LogFormat, LogLevel, LogsError, start_logs};
 pub use names::{Counter, Gauge, Latency};
 pub use recorder::Recorder;
 pub use timer::{Elapsed, Timer};
+pub use trace::{Span, TraceContext, TraceExport, TraceSettings, Traces, TracesError};

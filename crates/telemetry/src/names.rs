@@ -64,6 +64,8 @@ names! {
         InsightDropped "tidings_insight_dropped_intervals_total" "Intervals given up because too many were open.";
         InsightUntracked "tidings_insight_untracked_events_total" "Indicator events of forgotten intervals, or of one instrument too many.";
         InsightErrors "tidings_insight_errors_total" "Interval marks and checkpoints that were refused.";
+        TraceSpans "tidings_trace_spans_total" "Spans sent to the collector.";
+        TraceDropped "tidings_trace_dropped_spans_total" "Spans dropped: the queue was full, or the collector did not take them.";
         ConfigReloads "tidings_config_reloads_total" "Reloads of the configuration that were applied.";
         ConfigErrors "tidings_config_errors_total" "Reloads of the configuration that were refused.";
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::histogram::Histogram;
 use crate::names::{Counter, Gauge, Latency};
+use crate::trace::{Span, Traces};
 
 /// All metrics of one service. Cheap to share, free of locks.
 #[derive(Debug)]
@@ -14,17 +15,38 @@ pub struct Recorder {
     counters: Vec<AtomicU64>,
     gauges: Vec<AtomicI64>,
     latencies: Vec<Histogram>,
+    traces: Traces,
 }
 
 impl Recorder {
     /// A recorder with everything at zero.
     #[must_use]
     pub fn new() -> Arc<Self> {
+        Self::with_traces(Traces::default())
+    }
+
+    /// As [`Self::new`], with somewhere for spans to go.
+    #[must_use]
+    pub fn with_traces(traces: Traces) -> Arc<Self> {
         Arc::new(Self {
+            traces,
             counters: Counter::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
             gauges: Gauge::ALL.iter().map(|_| AtomicI64::new(0)).collect(),
             latencies: Latency::ALL.iter().map(|_| Histogram::default()).collect(),
         })
+    }
+
+    /// Where spans go.
+    #[must_use]
+    pub fn traces(&self) -> &Traces {
+        &self.traces
+    }
+
+    /// Hands a span over; one without room is counted.
+    pub fn span(&self, span: Span) {
+        if !self.traces.end(span) {
+            self.count(Counter::TraceDropped, 1);
+        }
     }
 
     /// Adds to a counter.

@@ -1,0 +1,37 @@
+//! The spans of sampled events that are delivered.
+
+use tidings_event::block::TraceNote;
+use tidings_telemetry::{Span, TraceContext};
+
+use crate::feed::Piece;
+use crate::live::Live;
+use crate::stage::Stage;
+
+impl Stage {
+    /// Tells of the sampled events in what was just sent to a subscription.
+    #[cold]
+    pub(crate) fn trace(&self, live: &Live, piece: &Piece) {
+        let traces = self.recorder.traces();
+        if !traces.is_on() {
+            return;
+        }
+        let now = self.clock.wall().0;
+        for note in TraceNote::read(&piece.traced) {
+            let offset = piece.base + u64::from(note.index);
+            if !(piece.first..piece.end()).contains(&offset) {
+                continue;
+            }
+            let taken_in = TraceContext { trace_id: note.trace_id, span_id: note.span_id };
+            let name = live.lock().subscription.spec.name.clone();
+            self.recorder.span(Span {
+                name: "deliver",
+                context: traces.within(taken_in),
+                parent: Some(taken_in.span_id),
+                start: piece.ingested_at.0,
+                end: now,
+                about: vec![("tidings.subscription", name), ("tidings.offset", offset.to_string())],
+                is_error: false,
+            });
+        }
+    }
+}
