@@ -104,9 +104,9 @@ impl Follower {
                 }
                 () = std::future::ready(()), if is_behind => {}
                 // A journal that is closed changes no more: the end is near.
-                Err(_) = short.durable.changed() => return,
-                Err(_) = medium.durable.changed() => return,
-                Err(_) = long.durable.changed() => return,
+                changed = short.durable.changed() => if changed.is_err() { return },
+                changed = medium.durable.changed() => if changed.is_err() { return },
+                changed = long.durable.changed() => if changed.is_err() { return },
                 () = Timer.after(due.saturating_sub(now)) => {}
             }
         }
