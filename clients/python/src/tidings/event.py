@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any, ClassVar
 
 from tidings import _convert
@@ -22,11 +23,19 @@ class _Document:
 
     def to_document(self) -> dict[str, Any]:
         """The JSON form, without what is absent."""
-        members = ((f.name, getattr(self, f.name)) for f in fields(self))  # type: ignore[arg-type]
+        kind: Any = type(self)
+        members = ((name, getattr(self, name)) for name in _names(kind))
         return {name: _plain(value) for name, value in members if value is not None}
 
 
+@cache
+def _names(of: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(of))
+
+
 def _plain(value: Any) -> Any:
+    if isinstance(value, (str, int, float)):
+        return value
     if isinstance(value, _Document):
         return value.to_document()
     if isinstance(value, Mapping):

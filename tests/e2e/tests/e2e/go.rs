@@ -5,6 +5,9 @@ use tidings_e2e::{Server, toolchain};
 #[test]
 fn the_go_examples_publish_and_consume() {
     let Some(programs) = toolchain::go() else { return };
+    let module = toolchain::root().join("clients/go");
+    let vetted = toolchain::tool("go", &module, &["vet", "./..."]);
+    toolchain::succeeded(&vetted, &["go vet"]);
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(&dir.path().join("data"));
     let run = |program: &str| {
