@@ -11,7 +11,7 @@ use axum::handler::Handler;
 use axum::routing::MethodRouter;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
-use tidings_event::Code;
+use tidings_event::{Code, Refusal};
 use tidings_wire::ProblemDocument;
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::{OperationBuilder, Paths};
@@ -106,6 +106,10 @@ fn complete(document: &mut Value) {
         schemas[name] = schema;
     }
     schemas["Event"]["examples"] = json!([example()]);
+    let refusal = Refusal::new(Code::TopicUnknown, "topic `desk/risk` does not exist")
+        .with_hint("create the topic first, or correct its name");
+    let problem = ProblemDocument::new(&refusal, "5f0c8a21d3e94b76");
+    schemas["ProblemDocument"]["examples"] = json!([problem]);
     // Codes are added, never taken away: a reader must expect others.
     let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
     schemas["ProblemDocument"]["properties"]["code"]["x-extensible-enum"] = json!(codes);
@@ -162,19 +166,17 @@ fn problems(operation: &mut Value) {
                     text.push_str(&line);
                 }
             }
-            absent => *absent = problem_response(code, &line),
+            absent => *absent = problem_response(&line),
         }
     }
     operation[CODES] = codes.iter().map(|code| json!(code.as_str())).collect();
 }
 
-fn problem_response(code: Code, description: &str) -> Value {
-    let example = ProblemDocument::new(&tidings_event::Refusal::new(code, "…"), "5f0c8a21d3e94b76");
+fn problem_response(description: &str) -> Value {
     json!({
         "description": description,
         "content": { tidings_wire::problem::PROBLEM_JSON: {
             "schema": { "$ref": format!("{SCHEMAS}ProblemDocument") },
-            "example": example,
         } },
     })
 }

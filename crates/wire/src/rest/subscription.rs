@@ -53,7 +53,7 @@ pub struct DeliveryDocument {
     /// Fetched over REST.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull: Option<PullOptions>,
-    /// Streamed over gRPC.
+    /// Streamed over gRPC, WebSocket or server-sent events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<StreamOptions>,
     /// Not served yet.
