@@ -133,8 +133,10 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn time(&self, name: &str) -> Result<Option<Timestamp>, Refusal> {
         let Some(text) = self.text(name)? else { return Ok(None) };
-        let shown: String = text.chars().take(40).collect();
-        text.parse().map(Some).map_err(|error| self.invalid(name, format!("`{shown}` is {error}")))
+        text.parse().map(Some).map_err(|error| {
+            let shown: String = text.chars().take(40).collect();
+            self.invalid(name, format!("`{shown}` is {error}"))
+        })
     }
 
     /// A list of strings; empty where there is none.

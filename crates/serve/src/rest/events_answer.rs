@@ -18,10 +18,17 @@ pub(crate) fn merged(read: Vec<Result<(), Box<Rejected>>>, admitted: Vec<Outcome
         return admitted;
     }
     let mut admitted = admitted.into_iter();
-    let mut next = || admitted.next().unwrap_or_else(|| Err(aborted()));
-    read.into_iter()
-        .map(|event| event.map_err(|rejected| *rejected).and_then(|()| next()))
-        .collect()
+    let mut outcomes = Vec::with_capacity(read.len());
+    for event in read {
+        outcomes.push(match event {
+            Err(rejected) => Err(*rejected),
+            Ok(()) => match admitted.next() {
+                Some(outcome) => outcome,
+                None => Err(aborted()),
+            },
+        });
+    }
+    outcomes
 }
 
 /// What an event is answered whose batch was not admitted because of another.
