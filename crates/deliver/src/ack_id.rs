@@ -1,6 +1,6 @@
 //! Ack ids: opaque texts that name one delivery of one event.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::str::FromStr;
 
 use tidings_event::block::crc32c;
@@ -39,13 +39,24 @@ impl AckId {
     fn body(&self) -> String {
         let p = &self.position;
         let mut text = String::with_capacity(64);
-        // Writing to a String cannot fail.
-        let _infallible = write!(
-            text,
-            "a1-{:x}-{:x}-{:x}-{:x}-{:x}-{:x}",
-            p.topic.0, p.epoch.0, p.partition.0, p.offset.0, self.attempt, self.session
-        );
+        text.push_str("a1");
+        let small = [p.epoch.0, p.partition.0].map(u64::from);
+        let attempt = u64::from(self.attempt);
+        for number in [p.topic.0, small[0], small[1], p.offset.0, attempt, self.session] {
+            text.push('-');
+            push_hex(&mut text, number);
+        }
         text
+    }
+}
+
+/// Without the formatter: one is written for every event that leaves as JSON.
+fn push_hex(text: &mut String, number: u64) {
+    let digits = (u64::BITS - number.leading_zeros()).div_ceil(4).max(1);
+    for at in (0..digits).rev() {
+        // Four bits.
+        let digit = (number >> (4 * at) & 0xF) as u8;
+        text.push(char::from(if digit < 10 { b'0' + digit } else { b'a' + digit - 10 }));
     }
 }
 

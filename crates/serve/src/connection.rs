@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use tidings_telemetry::Timer;
 
 use crate::answer::Road;
+use crate::bare::Spelled;
 use crate::limits::Limits;
 use crate::places::Place;
 
@@ -90,12 +91,14 @@ pub(crate) async fn serve(
     }
     let credit = PublishCredit::new(limits.publish_credit);
     let builder = builder(&limits, held.tasks.clone());
+    let stream = Spelled::new(stream, road.recorder());
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(credit.clone());
         request.extensions_mut().insert(held.clone());
         let road = road.clone();
-        async move { Ok::<_, std::convert::Infallible>(road.answer(request).await) }
+        // On the heap while it lasts: a connection that waits for its next request is small.
+        Box::pin(async move { Ok::<_, std::convert::Infallible>(road.answer(request).await) })
     });
     let mut connection =
         std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
@@ -142,7 +145,8 @@ fn builder(limits: &Limits, tasks: TaskTracker) -> auto::Builder<Tasks> {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER_BYTES)
         .max_concurrent_streams(limits.streams)
-        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        // Room for headers at their limit, as above.
+        .max_header_list_size(u32::try_from(limits.header_bytes * 2).unwrap_or(u32::MAX))
         .keep_alive_interval(limits.keep_alive)
         .keep_alive_timeout(limits.keep_alive_answer);
     builder

@@ -1,9 +1,11 @@
 //! One consuming client, whatever it speaks: credit, ack and nack in; deliveries, confirmations,
 //! gaps and heartbeats out. The doors only translate.
 
+pub(crate) mod encoded;
 pub(crate) mod json;
 pub(crate) mod proto;
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use crate::doors::Doors;
 use crate::grpc::out_of_turn;
 use crate::refusals;
+use encoded::EventTexts;
 
 /// What a client asks. `Open` comes once and first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +111,11 @@ impl Consuming {
         self.topics.get(&id).map_or("", |topic| topic.name.path())
     }
 
+    /// JSON of a delivery's events, shared with whoever else is sent them.
+    pub(crate) fn texts(&self, delivery: &Delivery) -> Result<Arc<EventTexts>, Refusal> {
+        self.doors.encoded.texts(delivery)
+    }
+
     /// Takes what a client asked after its `open`.
     pub(crate) fn take(&self, asked: Asked) -> Result<(), Refusal> {
         match asked {
@@ -125,7 +133,7 @@ impl Consuming {
     /// What is said next; `None` after the end. Dropping the future loses nothing.
     pub(crate) async fn next(&mut self) -> Result<Option<Said>, Refusal> {
         loop {
-            if let Some(said) = self.at_once()? {
+            if let Some(said) = self.ready.pop_front() {
                 return Ok(Some(said));
             }
             tokio::select! {
@@ -172,8 +180,8 @@ impl Consuming {
     }
 
     fn name(&mut self, topic: &Arc<Topic>) {
-        if !self.topics.contains_key(&topic.id) {
-            self.topics.insert(topic.id, Arc::clone(topic));
+        if let Entry::Vacant(unnamed) = self.topics.entry(topic.id) {
+            unnamed.insert(Arc::clone(topic));
             self.ready.push_back(Said::Topic(Arc::clone(topic)));
         }
     }

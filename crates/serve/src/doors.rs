@@ -12,6 +12,7 @@ use tidings_telemetry::{Recorder, Timer};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::consuming::encoded::Encoded;
 use crate::in_force::{LiveLimits, ShownConfig};
 use crate::origin::Origins;
 use crate::probe::Probe;
@@ -54,6 +55,8 @@ pub(crate) struct Doors {
     pub(crate) timer: Timer,
     /// What the event ids of streams stand for.
     pub(crate) streams: Sessions,
+    /// JSON of what was delivered last.
+    pub(crate) encoded: Encoded,
     /// Turns of those who search the log for an event.
     pub(crate) searches: Semaphore,
 }
@@ -62,7 +65,15 @@ impl Doors {
     pub(crate) fn new(parts: Parts, stop: CancellationToken) -> Arc<Self> {
         let probe = Probe::new(Arc::clone(&parts.log), Arc::clone(&parts.clock));
         let searches = Semaphore::new(SEARCHES_MAX);
-        Arc::new(Self { parts, stop, probe, timer: Timer, streams: Sessions::default(), searches })
+        Arc::new(Self {
+            parts,
+            stop,
+            probe,
+            timer: Timer,
+            streams: Sessions::default(),
+            encoded: Encoded::default(),
+            searches,
+        })
     }
 
     /// Whether publishers should wait: a journal of topics is half full.

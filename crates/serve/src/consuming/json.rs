@@ -3,18 +3,19 @@
 use std::time::Duration;
 
 use tidings_deliver::{AckId, Delivery, Run};
-use tidings_event::block::events;
-use tidings_event::{Code, Offset, Position, Refusal, json as canonical};
+use tidings_event::{Code, Offset, Position, Refusal};
 use tidings_wire::ProblemDocument;
 use tidings_wire::stream::{BatchHead, EventLine, Frame, RunLine, StreamRequest};
 
+use super::encoded::EventTexts;
 use super::{Asked, Consuming, Said};
 
 /// Longest delay of a nack.
 const DELAY_MAX_MS: u64 = 86_400_000;
 
-/// JSON takes about so much more than the canonical form.
-const GROWTH: usize = 4;
+/// Room for what a frame says besides its events, and besides each event.
+const FRAME_BYTES: usize = 256;
+const LINE_BYTES: usize = 128;
 
 /// What a client asks.
 pub(crate) fn asked(text: &[u8]) -> Result<Asked, Refusal> {
@@ -96,37 +97,37 @@ fn run_line<'a>(run: &Run, consuming: &'a Consuming) -> RunLine<'a> {
 }
 
 fn batch(delivery: &Delivery, consuming: &Consuming) -> Result<Frame, Refusal> {
-    let head = head(delivery);
-    let mut frame = Frame::batch(&head, delivery.body.len() * GROWTH);
-    each(delivery, |line, position| {
+    let texts = consuming.texts(delivery)?;
+    let room = texts.len() + FRAME_BYTES + delivery.count as usize * LINE_BYTES;
+    let mut frame = Frame::batch(&head(delivery, &texts), room);
+    each(delivery, &texts, |line, position| {
         let ack_id = consuming.session().ack_id(position, line.attempt);
         let EventLine { offset, attempt, redelivered, event, .. } = line;
         frame.event(&EventLine { offset, ack_id: Some(ack_id), attempt, redelivered, event });
-    })?;
+    });
     frame.end_batch();
     Ok(frame)
 }
 
 /// What the events of a delivery share.
-pub(crate) fn head(delivery: &Delivery) -> BatchHead<'_> {
+pub(crate) fn head<'a>(delivery: &'a Delivery, texts: &'a EventTexts) -> BatchHead<'a> {
     BatchHead {
         topic: delivery.topic.name.path(),
         partition: delivery.partition.0,
         epoch: delivery.epoch.0,
-        ingested_at: delivery.ingested_at,
+        ingested_at: &texts.ingested_at,
     }
 }
 
 /// Every event of a delivery with its place, in order.
 pub(crate) fn each(
     delivery: &Delivery,
+    texts: &EventTexts,
     mut with: impl FnMut(EventLine<'_, AckId>, Position),
-) -> Result<(), Refusal> {
+) {
     let runs = delivery.offsets.iter();
     let offsets = runs.flat_map(|&(first, count)| first.0..first.0 + u64::from(count));
-    for (offset, event) in offsets.zip(events(&delivery.body)) {
-        let event = event.map_err(|error| Refusal::new(Code::Internal, error.to_string()))?;
-        let event = canonical::to_json(event)?;
+    for (offset, event) in offsets.zip(texts.iter()) {
         let holds =
             |first: Offset, count: u32| (first.0..first.0 + u64::from(count)).contains(&offset);
         let again = delivery.attempts.iter().find(|(first, count, _)| holds(*first, *count));
@@ -135,7 +136,7 @@ pub(crate) fn each(
             ack_id: None,
             attempt: again.map_or(1, |(.., attempt)| *attempt),
             redelivered: delivery.redelivered.iter().any(|&(first, count)| holds(first, count)),
-            event: &event,
+            event,
         };
         let position = Position {
             topic: delivery.topic.id,
@@ -145,5 +146,4 @@ pub(crate) fn each(
         };
         with(line, position);
     }
-    Ok(())
 }

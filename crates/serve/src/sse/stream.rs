@@ -104,14 +104,16 @@ impl EventStream {
     }
 
     fn deliver(&mut self, delivery: &Delivery, out: &mut String) -> Result<(), Refusal> {
-        let head = json::head(delivery);
+        let texts = self.consuming.texts(delivery)?;
+        let head = json::head(delivery, &texts);
         let mut number = self.progress.deliver(delivery);
-        json::each(delivery, |line, position| {
+        json::each(delivery, &texts, |line, position| {
             let mut frame = Frame::default();
             frame.single(&head, &line);
             let id = self.progress.id(self.session, number, position);
             frames::delivered(out, &id, &frame.into_text());
             number += 1;
-        })
+        });
+        Ok(())
     }
 }

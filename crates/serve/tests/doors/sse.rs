@@ -46,7 +46,7 @@ impl Sse {
     async fn read(&mut self) -> bool {
         let mut piece = vec![0; 64 << 10];
         let count = self.socket.read(&mut piece).await.unwrap_or(0);
-        self.text.push_str(&String::from_utf8(piece[..count].to_vec()).unwrap());
+        self.text.push_str(std::str::from_utf8(&piece[..count]).unwrap());
         count > 0
     }
 

@@ -2,8 +2,6 @@
 
 use std::fmt::{Display, Write};
 
-use tidings_event::Timestamp;
-
 use crate::ProblemDocument;
 
 /// What the events of a batch share.
@@ -16,7 +14,7 @@ pub struct BatchHead<'a> {
     /// Epoch of the log.
     pub epoch: u32,
     /// When the service took the events in, RFC 3339.
-    pub ingested_at: Timestamp,
+    pub ingested_at: &'a str,
 }
 
 /// One event of a batch.
