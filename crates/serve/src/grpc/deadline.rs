@@ -13,8 +13,8 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use futures::FutureExt;
 use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
 use http::{HeaderMap, HeaderValue};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tidings_event::{Code, Refusal};
@@ -23,7 +23,6 @@ use tidings_wire::problem;
 
 use crate::caller::RequestId;
 use crate::doors::Doors;
-use crate::refusals;
 
 const TIMEOUT: &str = "grpc-timeout";
 const DIGITS_MAX: usize = 8;
@@ -38,26 +37,29 @@ pub(crate) async fn bound(
     next: Next,
 ) -> Response {
     let id = RequestId::of(request.extensions());
-    let ends_at_stop = request.uri().path().starts_with(REFLECTION);
-    let clock = &doors.parts.clock;
-    let started = clock.monotonic();
     let within = match timeout(request.headers()) {
         Ok(within) => within,
         Err(refusal) => return problem::to_status(&refusal, &id.0).into_http(),
     };
-    let answered = match within {
-        Some(within) => doors.timer.limit(within, next.run(request)).await,
-        None => Ok(next.run(request).await),
-    };
-    let Ok(response) = answered else {
+    let request = until_stop(&doors, request);
+    let Some(within) = within else { return next.run(request).await };
+    let clock = &doors.parts.clock;
+    let started = clock.monotonic();
+    let Ok(response) = doors.timer.limit(within, next.run(request)).await else {
         return problem::to_status(&passed(within), &id.0).into_http();
     };
-    let left = within.map(|within| within.saturating_sub(clock.monotonic() - started));
-    if left.is_none() && !ends_at_stop {
-        return response;
+    let left = within.saturating_sub(clock.monotonic().saturating_sub(started));
+    let end = Some(doors.timer.after(left).boxed());
+    response.map(|body| Body::new(Bounded { body, within, end, doors, id }))
+}
+
+/// The request; a reflection stream's ends when the service stops, and its answers with it.
+fn until_stop(doors: &Doors, request: Request) -> Request {
+    if !request.uri().path().starts_with(REFLECTION) {
+        return request;
     }
-    let end = end_of(Arc::clone(&doors), left, ends_at_stop);
-    response.map(|body| Body::new(Bounded { body, end: Some(end), doors, id }))
+    let stop = doors.stop.clone().cancelled_owned();
+    request.map(|body| Body::from_stream(body.into_data_stream().take_until(stop)))
 }
 
 /// The `grpc-timeout` of a call: up to eight digits and a unit.
@@ -88,38 +90,17 @@ fn parse(value: &HeaderValue) -> Option<Duration> {
     })
 }
 
-fn passed(within: Option<Duration>) -> Refusal {
-    let within = within.unwrap_or_default();
-    Refusal::new(Code::DeadlineExceeded, format!("no answer within the call's {within:?}"))
+fn passed(within: Duration) -> Refusal {
+    Refusal::new(Code::DeadlineExceeded, format!("the call's {within:?} have passed"))
         .with_hint("whether it was carried out is unknown; the same request is safe to repeat")
-}
-
-/// Resolves to why a stream ends although neither side ended it.
-fn end_of(
-    doors: Arc<Doors>,
-    left: Option<Duration>,
-    ends_at_stop: bool,
-) -> BoxFuture<'static, Refusal> {
-    async move {
-        let deadline = async {
-            match left {
-                Some(left) => doors.timer.after(left).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = deadline => Refusal::new(Code::DeadlineExceeded, "the call's deadline has passed"),
-            () = doors.stop.cancelled(), if ends_at_stop => refusals::shutting_down(),
-        }
-    }
-    .boxed()
 }
 
 /// An answer's body that ends with a status of its own when its time is over.
 struct Bounded {
     body: Body,
+    within: Duration,
     /// None once it has ended the body.
-    end: Option<BoxFuture<'static, Refusal>>,
+    end: Option<BoxFuture<'static, ()>>,
     doors: Arc<Doors>,
     id: RequestId,
 }
@@ -137,14 +118,14 @@ impl HttpBody for Bounded {
             return Poll::Ready(frame);
         }
         let Some(end) = &mut self.end else { return Poll::Ready(None) };
-        let Poll::Ready(refusal) = end.poll_unpin(context) else { return Poll::Pending };
+        std::task::ready!(end.poll_unpin(context));
         self.end = None;
         // What makes the messages stops here.
         self.body = Body::empty();
         self.doors.parts.recorder.count(Counter::ServeErrors, 1);
         let mut trailers = HeaderMap::new();
         // Its details are bytes of its own making: they always fit a header.
-        let _fits = problem::to_status(&refusal, &self.id.0).add_header(&mut trailers);
+        let _fits = problem::to_status(&passed(self.within), &self.id.0).add_header(&mut trailers);
         Poll::Ready(Some(Ok(Frame::trailers(trailers))))
     }
 
