@@ -245,6 +245,8 @@ impl Queue {
             message.partition = place.partition;
             message.partitions = place.partitions;
             message.first_sequence = block.first_sequence;
+        } else if let Some(topic) = self.routes.pinned() {
+            topic.clone_into(&mut message.topic);
         }
         self.next_request += 1;
         self.unanswered_bytes += message.body.len();

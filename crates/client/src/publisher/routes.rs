@@ -35,6 +35,11 @@ impl Routes {
         }
     }
 
+    /// The topic that every event goes to, where there is one.
+    pub(super) fn pinned(&self) -> Option<&str> {
+        self.pinned.as_deref()
+    }
+
     /// Writes the event's topic into `topic` and returns its partition and their number.
     pub(super) fn place(
         &self,

@@ -224,6 +224,15 @@ fn failing_frees_everything_and_tells_everyone() {
 }
 
 #[test]
+fn without_sequences_too_every_block_names_the_topic_that_was_asked_for() {
+    let routes = Routes::new(v1::DescribeResponse::default(), Some("mine".to_owned()));
+    let mut queue = Queue::new(false, 64 << 10, routes);
+    open(&mut queue, 1 << 20);
+    queue.push(b"a", None, 1).unwrap();
+    assert_eq!(queue.take().unwrap().topic, "mine");
+}
+
+#[test]
 fn unsequenced_events_share_blocks_and_get_their_own_answers() {
     let mut queue = Queue::new(false, 64 << 10, Routes::default());
     open(&mut queue, 1 << 20);
