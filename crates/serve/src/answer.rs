@@ -10,7 +10,7 @@ use futures::FutureExt;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, Request};
 use tidings_event::{Code, Refusal};
-use tidings_telemetry::{Counter, Latency};
+use tidings_telemetry::{Counter, Latency, Recorder};
 use tidings_wire::problem;
 use tower::ServiceExt;
 
@@ -33,6 +33,11 @@ impl Road {
         let rest = crate::rest::router(Arc::clone(&doors));
         let grpc = crate::grpc::router(&doors);
         Self { doors, rest, grpc }
+    }
+
+    /// Where requests are counted.
+    pub(crate) fn recorder(&self) -> Arc<Recorder> {
+        Arc::clone(&self.doors.parts.recorder)
     }
 
     /// Answers one request.

@@ -1,6 +1,6 @@
 //! Reading a JSON document strictly: depth before memory, then shape, each fault with its place.
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 use tidings_event::{Code, Refusal};
 
@@ -14,11 +14,15 @@ pub const DEPTH_MAX: usize = 64;
 /// `FIELD_REPEATED`, `FIELD_INVALID` with the field's path.
 pub fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, Refusal> {
     check_depth(text)?;
+    // Syntax first: only of the whole text is the place of a fault always known.
+    let _syntax: IgnoredAny =
+        serde_json::from_slice(text).map_err(|error| syntax_refusal(text, &error))?;
+    // A struct would also be read from an array of its members.
+    if text.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Refusal::new(Code::FieldInvalid, "the document is not a JSON object"));
+    }
     let mut json = serde_json::Deserializer::from_slice(text);
-    let document =
-        serde_path_to_error::deserialize(&mut json).map_err(|error| shape_refusal(text, &error))?;
-    json.end().map_err(|error| syntax_refusal(text, &error))?;
-    Ok(document)
+    serde_path_to_error::deserialize(&mut json).map_err(|error| shape_refusal(text, &error))
 }
 
 /// Whether arrays and objects nest no deeper than [`DEPTH_MAX`]; one pass, no memory.
@@ -68,7 +72,11 @@ pub fn not_available(field: &str, detail: impl Into<String>) -> Refusal {
 /// The refusal of a text that is not JSON, with the byte where it stops being so.
 #[must_use]
 pub fn syntax_refusal(text: &[u8], error: &serde_json::Error) -> Refusal {
-    let offset = byte_of(text, error.line(), error.column());
+    let offset = if error.is_eof() {
+        text.len() as u64
+    } else {
+        byte_of(text, error.line(), error.column())
+    };
     Refusal::new(Code::JsonMalformed, without_place(&error.to_string())).at_offset(offset)
 }
 
@@ -96,7 +104,8 @@ fn shape_refusal(text: &[u8], error: &serde_path_to_error::Error<serde_json::Err
         (Code::FieldInvalid, path)
     };
     let refusal = Refusal::new(code, message);
-    if field.is_empty() {
+    // A value that was buffered, to know what it is, has lost its place.
+    if field.is_empty() && inner.line() > 0 {
         return refusal.at_offset(byte_of(text, inner.line(), inner.column()));
     }
     refusal.at_field(field)

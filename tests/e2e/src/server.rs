@@ -88,6 +88,15 @@ impl Server {
         self.url.trim_start_matches("http://")
     }
 
+    /// Its process.
+    ///
+    /// # Panics
+    /// When it had ended before.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs until it is ended").id()
+    }
+
     /// What it and its predecessors on the same directory wrote to stderr.
     #[must_use]
     pub fn log(&self) -> String {

@@ -42,6 +42,9 @@ fn faults() {
     check(r#"{"name":"x"} x"#, Code::JsonMalformed, "", Some(13));
     check("{\n \"name\": nope}", Code::JsonMalformed, "", Some(12));
     check("", Code::JsonMalformed, "", Some(0));
+    check("{", Code::JsonMalformed, "", Some(1));
+    check(r#"["x",null]"#, Code::FieldInvalid, "", None);
+    check("7", Code::FieldInvalid, "", None);
 }
 
 #[test]
