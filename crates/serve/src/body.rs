@@ -13,6 +13,9 @@ use tidings_telemetry::Timer;
 use crate::limits::Limits;
 use inflate::Inflating;
 
+/// Room made for what is announced, before any of it has come.
+const ROOM_AT_ONCE: usize = 1 << 20;
+
 /// The whole body. A body in one piece is not copied.
 pub(crate) async fn read(
     headers: &HeaderMap,
@@ -26,34 +29,36 @@ pub(crate) async fn read(
         return Err(too_large(limits.body_bytes));
     }
     let max = limits.body_bytes;
-    let read = async { if gzip { inflated(body, max).await } else { collect(body, max).await } };
+    // Within the limit, which fits.
+    let announced = announced.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
+    let read = async {
+        if gzip { inflated(body, max).await } else { collect(body, announced, max).await }
+    };
     timer.limit(limits.body_read, read).await.unwrap_or_else(|_| {
         let detail = format!("the body did not arrive within {} s", limits.body_read.as_secs());
         Err(Refusal::new(Code::RequestTimeout, detail))
     })
 }
 
-async fn collect(mut body: Body, max: usize) -> Result<Bytes, Refusal> {
+async fn collect(mut body: Body, announced: usize, max: usize) -> Result<Bytes, Refusal> {
     let mut first = Bytes::new();
-    let mut rest = BytesMut::new();
+    let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| cut_off())?.into_data() else { continue };
-        if first.len() + rest.len() + data.len() > max {
+        if first.len().max(whole.len()) + data.len() > max {
             return Err(too_large(max));
         }
         if first.is_empty() {
             first = data;
-        } else {
-            rest.extend_from_slice(&data);
+            continue;
         }
+        if whole.is_empty() {
+            whole.reserve(announced.min(ROOM_AT_ONCE));
+            whole.extend_from_slice(&first);
+        }
+        whole.extend_from_slice(&data);
     }
-    if rest.is_empty() {
-        return Ok(first);
-    }
-    let mut whole = BytesMut::with_capacity(first.len() + rest.len());
-    whole.extend_from_slice(&first);
-    whole.extend_from_slice(&rest);
-    Ok(whole.freeze())
+    if whole.is_empty() { Ok(first) } else { Ok(whole.freeze()) }
 }
 
 /// The body of a gzip stream, decompressed piece by piece: never more than `max` bytes either way.

@@ -9,6 +9,9 @@ use tidings_shape::NewId;
 /// Tag of `EventBatch.events`: field 1, length-delimited.
 const EVENT_TAG: u8 = 0x0A;
 
+/// Room made before any event was read.
+const ROOM_AT_ONCE: usize = 1 << 20;
+
 /// What a body held.
 #[derive(Debug)]
 pub(crate) struct Batch {
@@ -61,8 +64,8 @@ pub(crate) struct Building<'a> {
 impl<'a> Building<'a> {
     /// For a request of so many bytes.
     pub(crate) fn new(clock: &'a dyn Clock, bytes: usize) -> Self {
-        // Canonical bytes take about half of the JSON's.
-        let body = Vec::with_capacity(bytes / 2);
+        // Canonical bytes take about half of the JSON's; a large body may be nothing of the kind.
+        let body = Vec::with_capacity((bytes / 2).min(ROOM_AT_ONCE));
         Self { clock, body, given_id: false, read: Vec::new() }
     }
 
