@@ -34,13 +34,23 @@ export interface Gap extends Run {
   readonly reason: string;
 }
 
+/** Why the service ended the stream; each code has a page in docs/errors. */
+export interface Problem {
+  readonly code: string;
+  readonly detail: string;
+  readonly hint?: string;
+}
+
+/** Ends that pass: attaching again may help. */
+const PASSING = new Set(["SUBSCRIPTION_BUSY", "SHUTTING_DOWN", "RESOURCE_EXHAUSTED", "LOG_READ_ONLY"]);
+
 type Frame =
   | Events
   | Gap
   | { readonly type: "opened"; readonly session: string }
   | { readonly type: "confirmed"; readonly runs: readonly Run[]; readonly stale: readonly Run[] }
   | { readonly type: "pause" | "resume" | "heartbeat" }
-  | { readonly type: "error"; readonly error?: { readonly code: string; readonly detail: string } };
+  | { readonly type: "error"; readonly problem: Problem };
 
 /** What this needs of a WebSocket; that of browsers has it. */
 interface Socket {
@@ -59,7 +69,7 @@ const WINDOW = 1_000;
 
 /**
  * Attaches to a subscription over a WebSocket, and again when the connection breaks. What was not
- * acknowledged comes again, flagged `redelivered`.
+ * acknowledged comes again, flagged `redelivered`. `failed` hears of an end that does not pass.
  */
 export class SocketConsumer {
   private socket: Socket | undefined;
@@ -72,6 +82,8 @@ export class SocketConsumer {
     private readonly subscription: string,
     private readonly take: (item: Events | Gap, consumer: SocketConsumer) => void,
     private readonly WebSocketClass: SocketClass = globalThis.WebSocket as unknown as SocketClass,
+    private readonly failed: (problem: Problem) => void = ({ code, detail }) =>
+      console.error(`${code}: ${detail}`),
   ) {
     this.attach();
   }
@@ -85,7 +97,6 @@ export class SocketConsumer {
       this.say({ type: "credit", events: WINDOW });
     };
     socket.onmessage = (message: { data: unknown }) => {
-      this.attempts = 0;
       this.heard(JSON.parse(String(message.data)) as Frame);
     };
     socket.onclose = () => {
@@ -103,6 +114,7 @@ export class SocketConsumer {
   }
 
   private heard(frame: Frame): void {
+    if (frame.type !== "error") this.attempts = 0;
     if (frame.type === "events") {
       this.take(frame, this);
       this.say({ type: "credit", events: frame.events.length });
@@ -111,7 +123,9 @@ export class SocketConsumer {
     } else if (frame.type === "confirmed") {
       for (const run of [...frame.runs, ...frame.stale]) this.confirm(run);
     } else if (frame.type === "error") {
-      console.warn("the service ended the stream:", JSON.stringify(frame));
+      if (PASSING.has(frame.problem.code)) return;
+      this.close();
+      this.failed(frame.problem);
     }
   }
 
