@@ -6,6 +6,8 @@
 //! are expected have published, or at its deadline. From then on who is expected in it stays, and
 //! each later mark of it says that more of them have published, under a higher revision.
 
+mod forget;
+
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -445,39 +447,6 @@ impl Tracker {
         let series = self.series.get_mut(place.0)?.as_mut()?;
         series.is_changed = true;
         series.intervals.get_mut(&place.1)
-    }
-
-    /// Forgets what is old in a series that got one more interval, and what is too much at all.
-    fn forget(&mut self, at: usize) {
-        while let Some(start) = self.series.get(at).and_then(|s| s.as_ref()?.surplus()) {
-            self.drop_interval((at, start));
-        }
-        while self.intervals > self.settings.intervals_max {
-            let all = self.series.iter().enumerate().filter_map(|(at, s)| Some((at, s.as_ref()?)));
-            let opened = all.flat_map(|(at, series)| {
-                series.intervals.iter().map(move |(&start, i)| (i.opened, (at, start)))
-            });
-            let Some((_, place)) = opened.min() else { return };
-            self.drop_interval(place);
-            self.counts.dropped += 1;
-        }
-    }
-
-    fn drop_interval(&mut self, place: Place) {
-        let Some(Some(series)) = self.series.get_mut(place.0) else { return };
-        let Some(interval) = series.intervals.remove(&place.1) else { return };
-        series.floor = series.floor.max(Some(place.1));
-        self.intervals -= 1;
-        self.agenda.remove(&(interval.due, place));
-        self.agenda.remove(&(interval.not_before, place));
-        if series.intervals.is_empty() {
-            self.names -= series.names.len();
-            self.series[place.0] = None;
-            self.places.retain(|_, at| *at != place.0);
-            self.last.0.clear();
-            return;
-        }
-        self.touch_followers(place.0, place.1);
     }
 }
 

@@ -42,7 +42,8 @@ pub(super) fn declared(written: &WrittenIntervals) -> Result<Vec<Declared>, Conf
 fn read(at: usize, list: &WrittenExpected) -> Result<Declared, ConfigError> {
     let wrong = |problem: &str| invalid(format!("intervals.expected[{at}]"), problem);
     let upper = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit();
-    if !list.venue.is_empty() && !(list.venue.len() == 4 && list.venue.bytes().all(upper)) {
+    let is_mic = list.venue.len() == 4 && list.venue.bytes().all(upper);
+    if !list.venue.is_empty() && !is_mic {
         return Err(wrong("`venue` has four characters of A-Z and 0-9, or is left out"));
     }
     if !list.timeframe.starts_with(|c: char| c.is_ascii_digit()) {
