@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{SinkExt, StreamExt};
+use futures::{FutureExt, SinkExt, StreamExt};
 use hdrhistogram::Histogram;
 use prost::Message as _;
 use serde_json::json;
@@ -160,13 +160,27 @@ struct Taking {
 impl Taking {
     async fn run(mut self) -> Result<Histogram<u64>, BenchError> {
         while self.seen < self.total {
-            let message = self.ws.next().await.ok_or_else(|| broken("it was closed"))?;
-            let ack = match message.map_err(broken)? {
-                Message::Text(text) => self.text(&text)?,
-                Message::Binary(bytes) => self.binary(bytes)?,
-                _ => None,
+            // Everything that has come is acknowledged together.
+            let (mut ids, mut up_to) = (Vec::new(), Vec::new());
+            let mut next = self.ws.next().await;
+            loop {
+                let message = next.ok_or_else(|| broken("it was closed"))?;
+                match message.map_err(broken)? {
+                    Message::Text(text) => ids.extend(self.text(&text)?),
+                    Message::Binary(bytes) => self.binary(bytes, &mut up_to)?,
+                    _ => {}
+                }
+                match self.ws.next().now_or_never() {
+                    Some(ready) if self.seen < self.total => next = ready,
+                    _ => break,
+                }
+            }
+            let ack = if up_to.is_empty() {
+                text(&json!({"type": "ack", "up_to": ids}))
+            } else {
+                asking(vec![Asked::Ack(v1::Ack { up_to, runs: Vec::new() })])
             };
-            if let Some(ack) = ack {
+            if !ids.is_empty() || matches!(ack, Message::Binary(_)) {
                 self.ws.send(ack).await.map_err(broken)?;
             }
         }
@@ -185,7 +199,7 @@ impl Taking {
     }
 
     /// The client does not parse all of the JSON: it is the service that is measured.
-    fn text(&mut self, frame: &str) -> Result<Option<Message>, BenchError> {
+    fn text(&mut self, frame: &str) -> Result<Option<String>, BenchError> {
         if !frame.starts_with(r#"{"type":"events""#) {
             return Ok(None);
         }
@@ -197,13 +211,15 @@ impl Taking {
             self.time(time.parse::<Timestamp>().map_err(broken)?.0);
         }
         let last = after(r#""ack_id":""#).last().ok_or_else(|| broken("no ack id"))?;
-        let id = last.split('"').next().unwrap_or_default();
-        Ok(Some(Message::Text(format!(r#"{{"type":"ack","up_to":["{id}"]}}"#).into())))
+        Ok(last.split('"').next().map(str::to_owned))
     }
 
-    fn binary(&mut self, bytes: bytes::Bytes) -> Result<Option<Message>, BenchError> {
+    fn binary(
+        &mut self,
+        bytes: bytes::Bytes,
+        up_to: &mut Vec<v1::Position>,
+    ) -> Result<(), BenchError> {
         let batch = v1::ConsumeResponses::decode(bytes).map_err(broken)?;
-        let mut up_to = Vec::new();
         for said in batch.responses.into_iter().filter_map(|response| response.message) {
             let Said::Delivery(delivery) = said else { continue };
             for event in events(&delivery.body) {
@@ -218,7 +234,6 @@ impl Taking {
                 offset: run.first + u64::from(run.count) - 1,
             });
         }
-        let ack = v1::Ack { up_to, runs: Vec::new() };
-        Ok((!ack.up_to.is_empty()).then(|| asking(vec![Asked::Ack(ack)])))
+        Ok(())
     }
 }

@@ -95,3 +95,6 @@ impl Recent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

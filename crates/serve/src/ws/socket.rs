@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
-use futures::{SinkExt, StreamExt};
+use futures::{FutureExt, SinkExt, StreamExt};
 use tidings_event::{Code, Refusal};
 use tokio_tungstenite::tungstenite::Error as Broken;
 
@@ -18,6 +18,12 @@ use crate::refusals;
 
 /// How long a peer has to answer a close.
 const CLOSE_ANSWER: Duration = Duration::from_secs(2);
+
+/// Most frames that are taken in one go.
+const FRAMES_MAX: usize = 64;
+
+/// What a socket gives.
+type Heard = Option<Result<Message, axum::Error>>;
 
 /// Why a socket ends.
 enum End {
@@ -75,9 +81,11 @@ impl Socket {
             tokio::select! {
                 heard = stream.next() => {
                     pulse.heard(&self.doors);
-                    let Some(message) = readable(heard)? else { continue };
-                    for asked in self.form.read(&message)? {
-                        consuming.take(asked)?;
+                    self.take(heard, &consuming)?;
+                    // What else has come, before anything is sent; not for ever.
+                    for _ in 0..FRAMES_MAX {
+                        let Some(heard) = stream.next().now_or_never() else { break };
+                        self.take(heard, &consuming)?;
                     }
                 }
                 said = consuming.next() => {
@@ -93,6 +101,14 @@ impl Socket {
                 },
             }
         }
+    }
+
+    fn take(&self, heard: Heard, consuming: &Consuming) -> Result<(), End> {
+        let Some(message) = readable(heard)? else { return Ok(()) };
+        for asked in self.form.read(&message)? {
+            consuming.take(asked)?;
+        }
+        Ok(())
     }
 
     /// The next message that asks something.
@@ -132,7 +148,7 @@ fn empty() -> Refusal {
 }
 
 /// A message that asks something; pings and pongs do not.
-fn readable(heard: Option<Result<Message, axum::Error>>) -> Result<Option<Message>, End> {
+fn readable(heard: Heard) -> Result<Option<Message>, End> {
     match heard {
         None | Some(Ok(Message::Close(_))) => Err(End::Gone),
         Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => Ok(Some(message)),

@@ -351,3 +351,37 @@ async fn who_does_not_open_or_answer_is_let_go() {
     }
     drop(ws);
 }
+
+#[tokio::test]
+async fn who_does_not_read_is_sent_no_more_and_let_go() {
+    let limits = Limits {
+        keep_alive: Duration::from_millis(300),
+        keep_alive_answer: Duration::from_millis(300),
+        ..Limits::default()
+    };
+    let server = start_with(limits).await;
+    subscribe(&server, "s").await;
+    // More than the socket's buffers of both ends take.
+    for _ in 0..40 {
+        publish(&server, 0..250).await;
+    }
+    let one = event("AAPL", 0);
+    let batch = format!("[{}]", vec![one; 2_000].join(","));
+    for _ in 0..15 {
+        server.send("POST /api/v1/events", &batch).await.expect(200);
+    }
+    let all = lag(&server, "s").await.as_u64().unwrap();
+    let mut ws = Ws::json(&server).await;
+    ws.say(json!({"type": "open", "subscription": "s"})).await;
+    ws.say(json!({"type": "credit", "events": u64::MAX})).await;
+    ws.next("opened").await;
+    loop {
+        let status = server.get("/api/v1/subscriptions/s/status").await.expect(200);
+        assert!(status["in_flight"].as_u64().unwrap() < all, "{status}");
+        if status["consumer"].is_null() {
+            break;
+        }
+    }
+    assert_eq!(lag(&server, "s").await, all);
+    drop(ws);
+}
