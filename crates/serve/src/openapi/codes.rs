@@ -24,6 +24,7 @@ const GROUPS: &[(&str, &[Code])] = &[
             Code::FieldMissing,
             Code::ContentTypeUnsupported,
             Code::BatchTooLarge,
+            Code::DecompressedTooLarge,
             Code::RequestTimeout,
             Code::NotAvailable,
         ],

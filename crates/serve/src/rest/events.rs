@@ -72,7 +72,7 @@ enum Media {
         (status = 200, description = "All events are stored; one answer each, in order.", body = PublishDocument),
         (status = 207, description = "Some or all events of a batch were refused.", body = PublishDocument),
     ),
-    extensions(("x-codes" = json!(["@document", "@events", "@write"]))),
+    extensions(("x-codes" = json!(["@document", "@events", "@write", "BLOCK_CORRUPT", "PARTITION_MISMATCH", "PARTITIONS_CHANGED", "SEQUENCE_GAP", "PRODUCER_FENCED", "PRODUCER_UNKNOWN", "PRODUCER_LIMIT", "PRODUCER_ID_INVALID", "DEFINITION_CONFLICT"]))),
 )]
 pub(crate) async fn publish(mut ask: Ask) -> Answer {
     let topic = ask.query.text("topic")?;
