@@ -4,8 +4,8 @@
 //! event of a block stands for the request's trace, where that has one. Both are noted in the
 //! block's header, so that delivery goes on with the same trace.
 
-use tidings_event::block::{Block, Flags, TRACE_NOTES_MAX, TraceNote, events};
 use tidings_event::TopicPartition;
+use tidings_event::block::{Block, Flags, TRACE_NOTES_MAX, TraceNote, events};
 use tidings_log::{AppendError, Pending};
 use tidings_telemetry::{Recorder, Span, TraceContext, Traces};
 
@@ -108,3 +108,6 @@ fn tell(
     ];
     recorder.span(Span { name, context, parent, start, end, about, is_error });
 }
+
+#[cfg(test)]
+mod tests;
