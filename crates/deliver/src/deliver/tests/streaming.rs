@@ -242,6 +242,21 @@ async fn what_is_gone_is_told() {
 }
 
 #[tokio::test]
+async fn what_is_gone_while_nobody_listens_is_told_to_who_comes_next() {
+    let rig = Rig::new().await;
+    let topic = rig.topic("a/b", 1).await;
+    rig.subscribe("s", "a/b", 2).await;
+    rig.publish(&topic, 0, 5).await;
+    let mut session = rig.attach("s").await;
+    assert_eq!(offsets(&next_delivery(&mut session).await), [0, 1]);
+    drop(session);
+    rig.catalog.delete_topic(&TopicName::default_tenant("a/b").unwrap()).await.unwrap();
+    let mut session = rig.attach("s").await;
+    let Outgoing::Gap(gap) = next(&mut session).await else { panic!("no gap") };
+    assert_eq!((gap.from.0, gap.to.0, gap.count, gap.reason), (0, 4, 5, GapReason::TopicDeleted));
+}
+
+#[tokio::test]
 async fn a_clean_stop_saves_what_was_acknowledged() {
     let rig = Rig::new().await;
     let topic = rig.topic("a/b", 1).await;
