@@ -56,6 +56,7 @@ impl Reader {
     fn hand_out(&self, blocks: &[Committed]) {
         let clock = self.registry.clock();
         let started = clock.monotonic();
+        self.registry.passed(blocks);
         let routes = self.registry.routes();
         for block in blocks {
             let lives = routes.get(&block.topic_partition().topic).map_or(&[][..], Vec::as_slice);

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use tidings_catalog::{Catalog, Snapshot, Subscription, SubscriptionId, Topic};
-use tidings_event::{Clock, Code, PartitionId, Refusal, TopicId, TopicPartition};
+use tidings_event::hop::Committed;
+use tidings_event::{Clock, Code, Offset, PartitionId, Refusal, TopicId, TopicPartition};
 use tidings_log::{PartitionLog, Table};
 
 use crate::cursor::{self, Cursor};
@@ -27,6 +28,9 @@ pub(crate) struct Registry {
     settings: DeliverSettings,
     routes: ArcSwap<Routes>,
     known: Mutex<Known>,
+    /// Where each partition ended that was read since the start: what is left of a topic to tell of
+    /// when its log is gone.
+    ends: Mutex<HashMap<TopicPartition, Offset>>,
 }
 
 #[derive(Default)]
@@ -58,8 +62,16 @@ impl Registry {
             }
         }
         let routes = ArcSwap::default();
-        let registry =
-            Self { log, catalog, clock, saver, settings, routes, known: Mutex::default() };
+        let registry = Self {
+            log,
+            catalog,
+            clock,
+            saver,
+            settings,
+            routes,
+            known: Mutex::default(),
+            ends: Mutex::default(),
+        };
         registry.refresh();
         Ok(registry)
     }
@@ -80,6 +92,20 @@ impl Registry {
     /// Who takes a topic now.
     pub(crate) fn routes(&self) -> Arc<Routes> {
         self.routes.load_full()
+    }
+
+    /// Takes note of where the partitions of blocks that were read end now.
+    pub(crate) fn passed(&self, blocks: &[Committed]) {
+        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        ends.extend(blocks.iter().map(|block| (block.topic_partition(), block.end_offset())));
+    }
+
+    /// Where a partition of a topic that is gone ended, as far as that is known.
+    fn end_of(&self, gone: TopicPartition) -> Option<Offset> {
+        let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        let passed = ends.get(&gone).copied();
+        // The catalog forgets a topic before the log does.
+        passed.max(self.log.bounds(gone).ok().map(|bounds| bounds.durable_tail))
     }
 
     /// Every live subscription.
@@ -142,6 +168,9 @@ impl Registry {
             self.align(live, &subscription, &snapshot, false, &mut routes);
         }
         self.routes.store(Arc::new(routes));
+        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        ends.retain(|partition, _| snapshot.topic_by_id(partition.topic).is_some());
+        drop(ends);
         // What became durable between asking for a tail and being routed is asked for again.
         for live in known.lives.values().chain(known.ephemeral.values()) {
             live.catch_tails(self.log.as_ref(), self.clock.as_ref());
@@ -174,6 +203,10 @@ impl Registry {
         let mut gone: Vec<_> = state.slots.keys().copied().collect();
         gone.retain(|partition| snapshot.topic_by_id(partition.topic).is_none());
         for &partition in &gone {
+            // Nobody followed the partition while the subscription had no consumer.
+            if let Some(end) = self.end_of(partition) {
+                state.reached(partition, end.0, self.clock.monotonic());
+            }
             state.remove(partition);
         }
         for topic in snapshot.topics(&subscription.tenant) {
