@@ -1,6 +1,7 @@
 //! What every door shares: the stages behind them, the clock, the limits.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use tidings_admit::Admission;
 use tidings_catalog::Catalog;
@@ -55,6 +56,8 @@ pub(crate) struct Doors {
     pub(crate) timer: Timer,
     /// What the event ids of streams stand for.
     pub(crate) streams: Sessions,
+    /// Open WebSockets.
+    pub(crate) sockets: AtomicUsize,
     /// JSON of what was delivered last.
     pub(crate) encoded: Encoded,
     /// Turns of those who search the log for an event.
@@ -71,6 +74,7 @@ impl Doors {
             probe,
             timer: Timer,
             streams: Sessions::default(),
+            sockets: AtomicUsize::new(0),
             encoded: Encoded::default(),
             searches,
         })

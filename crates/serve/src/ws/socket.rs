@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
@@ -18,6 +19,12 @@ use crate::refusals;
 
 /// How long a peer has to answer a close.
 const CLOSE_ANSWER: Duration = Duration::from_secs(2);
+
+/// What one socket's turn takes, roughly, and how long one rests after it at most. Below the least
+/// a timer cannot tell it from nothing.
+const TURN: Duration = Duration::from_micros(20);
+const REST_MAX: Duration = Duration::from_millis(20);
+const REST_MIN: Duration = Duration::from_millis(2);
 
 /// Most frames that are taken in one go.
 const FRAMES_MAX: usize = 64;
@@ -53,6 +60,7 @@ impl Socket {
 
     /// Serves until either side ends it; a refusal is said before the close.
     pub(super) async fn serve(self, mut stream: WebSocket) {
+        let _counted = Counted::new(&self.doors);
         let Err(End::Refused(refusal)) = self.consume(&mut stream).await else { return };
         Consuming::count_error(&self.doors);
         let goodbye = async {
@@ -77,6 +85,7 @@ impl Socket {
         let mut consuming = Consuming::open(&self.doors, &self.caller.tenant, open)?;
         asked.try_for_each(|asked| consuming.take(asked))?;
         let mut pulse = Pulse::new(&self.doors);
+        let mut rest: Option<Pin<Box<dyn Future<Output = ()> + Send>>> = None;
         loop {
             tokio::select! {
                 heard = stream.next() => {
@@ -88,19 +97,34 @@ impl Socket {
                         self.take(heard, &consuming)?;
                     }
                 }
-                said = consuming.next() => {
+                () = async { if let Some(rest) = &mut rest { rest.await } }, if rest.is_some() => {
+                    rest = None;
+                }
+                said = consuming.next(), if rest.is_none() => {
                     let Some(said) = said? else { return Ok(()) };
                     let (frames, ending) = self.form.write(said, &mut consuming);
                     self.send(stream, frames).await?;
                     if let Some(refusal) = ending {
                         return Err(refusal.into());
                     }
+                    rest = self.rest();
                 }
                 () = &mut pulse.due => if pulse.must_ask(&self.doors)? {
                     self.send(stream, vec![Message::Ping(bytes::Bytes::new())]).await?;
                 },
             }
         }
+    }
+
+    /// No socket is sent to more often than a round over all of them takes: when they are many,
+    /// what comes in between leaves together.
+    fn rest(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        let open = u32::try_from(self.doors.sockets.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
+        let round = TURN.saturating_mul(open).min(REST_MAX);
+        if round < REST_MIN {
+            return None;
+        }
+        Some(Box::pin(self.doors.timer.after(round)))
     }
 
     fn take(&self, heard: Heard, consuming: &Consuming) -> Result<(), End> {
@@ -134,6 +158,22 @@ impl Socket {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(End::Gone),
         }
+    }
+}
+
+/// Counts a socket while it is open.
+struct Counted(Arc<Doors>);
+
+impl Counted {
+    fn new(doors: &Arc<Doors>) -> Self {
+        doors.sockets.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(doors))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.sockets.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
