@@ -91,7 +91,8 @@ impl Session {
             if !end.0.is_multiple_of(nanos) {
                 continue;
             }
-            let counts = v1::IntervalComplete { expected, published: expected, ..Default::default() };
+            let counts =
+                v1::IntervalComplete { expected, published: expected, ..Default::default() };
             let interval = (Timestamp(end.0 - nanos), end);
             out.push(self.author.interval_complete(VENUE, timeframe, interval, counts, now));
         }

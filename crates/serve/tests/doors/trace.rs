@@ -62,7 +62,8 @@ async fn a_trace_tells_where_an_event_went() {
     let pulled = server.send("POST /api/v1/subscriptions/all/pull", &ask).await.expect(200);
     let ack = json!({"ack_ids": [pulled["deliveries"][0]["ack_id"]]}).to_string();
     server.send("POST /api/v1/subscriptions/all/ack", &ack).await.expect(200);
-    for (n, state, outcome) in [(1, "ok", "settled"), (2, "gap", "in_flight"), (3, "late", "pending")]
+    for (n, state, outcome) in
+        [(1, "ok", "settled"), (2, "gap", "in_flight"), (3, "late", "pending")]
     {
         let found = trace(&server, &v4(n), "?source=ta-1").await;
         assert_eq!(found["looked"]["by"], "window");
@@ -70,7 +71,10 @@ async fn a_trace_tells_where_an_event_went() {
         assert_eq!(found["subscriptions"][0], subscription("all", outcome));
     }
     let place = format!("?position={}", found["position"].as_str().unwrap());
-    assert_eq!(trace(&server, &v4(2), &place).await["looked"], json!({"by": "position", "blocks": 1}));
+    assert_eq!(
+        trace(&server, &v4(2), &place).await["looked"],
+        json!({"by": "position", "blocks": 1})
+    );
     let partition = &found["partition"];
     let place = format!("?topic=analysis:indicators:5m&partition={partition}&offset=1");
     assert_eq!(trace(&server, &v4(2), &place).await["looked"]["by"], "position");
