@@ -193,7 +193,7 @@ fn node_resumes_server_sent_events_after_a_kill() {
     let server = Server::start(&data);
     let id = last["id"].as_str().unwrap().to_owned();
     let left = lag(&server, "s").as_u64().unwrap();
-    assert!(left >= EVENTS - 50 && left < EVENTS, "{left}");
+    assert!((EVENTS - 50..EVENTS).contains(&left), "{left}");
     let (mut child, mut lines) = node(&["sse", server.url(), "s", &left.to_string(), &id]).unwrap();
     while let Some(event) = read(&mut lines) {
         numbers.insert(event["number"].as_u64().unwrap());
