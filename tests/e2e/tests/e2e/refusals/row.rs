@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use tidings_event::block::{BodyBuilder, crc32c};
 
 use super::answered::Answered;
 
@@ -65,6 +66,9 @@ pub(super) struct Row {
     /// Name of the message that the body is, in `tidings.v1`.
     #[serde(default)]
     pub(super) proto: String,
+    /// Asked again until the answer is the one wanted.
+    #[serde(default)]
+    pub(super) until: bool,
     /// How often the body is compressed.
     #[serde(default)]
     pub(super) gzip: u8,
@@ -158,7 +162,8 @@ impl Row {
     }
 }
 
-/// `${event}` is a good event, `${event ID}` one with an id, `${N*TEXT}` a text so many times.
+/// `${event}` is a good event, `${N*TEXT}` a text so many times, `${body KEY}` an `EventBatch` of
+/// one 5m indicator event in base64, `${crc KEY}` its CRC-32C.
 pub(super) fn expand(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -167,6 +172,8 @@ pub(super) fn expand(text: &str) -> String {
         out.push_str(before);
         match (word, word.split_once('*')) {
             ("event", _) => out.push_str(&tidings_e2e::indicator_json("BAD", 0, 1.5)),
+            _ if word.starts_with("body ") => out.push_str(&base64(&body(&word[5..]))),
+            _ if word.starts_with("crc ") => out.push_str(&crc32c(&body(&word[4..])).to_string()),
             (_, Some((count, piece))) => {
                 let count = count.parse().expect("a count");
                 // `~` stands for a closing brace.
@@ -178,6 +185,27 @@ pub(super) fn expand(text: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+fn body(key: &str) -> Vec<u8> {
+    let mut body = BodyBuilder::default();
+    assert!(body.push(&tidings_e2e::indicator(key, "5m", 0)));
+    body.take().0.to_vec()
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for three in bytes.chunks(3) {
+        let bits = three.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte));
+        let bits = bits << (8 * (3 - three.len()));
+        for digit in 0..4 {
+            let is_padding = digit > three.len();
+            let at = (bits >> (18 - 6 * digit) & 63) as usize;
+            text.push(if is_padding { '=' } else { char::from(DIGITS[at]) });
+        }
+    }
+    text
 }
 
 fn unhex(digits: &str) -> Vec<u8> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use prost::Message;
 use serde_json::{Value, json};
-use tidings_e2e::Server;
+use tidings_e2e::{Server, ask};
 use tidings_wire::v1;
 
 use super::answered::Answered;
@@ -16,7 +16,8 @@ use super::row::{Row, expand};
 /// A socket that says nothing for so long stays open.
 const SILENCE: Duration = Duration::from_secs(15);
 
-/// Bodies are text frames; those with `proto` binary ones; `frame:HEX` is sent as it is.
+/// Bodies are text frames; those with `proto` binary ones; `frame:HEX` is sent as it is; `http:LINE`
+/// is a request beside the socket, made when the socket has said something.
 pub(super) fn answer(server: &Server, row: &Row) -> Answered {
     let mut stream = TcpStream::connect(server.addr()).unwrap();
     stream.set_read_timeout(Some(SILENCE)).unwrap();
@@ -41,6 +42,11 @@ pub(super) fn answer(server: &Server, row: &Row) -> Answered {
         return Answered { status, problem, text: answer };
     }
     for body in std::iter::once(&row.body).chain(&row.more) {
+        if let Some(line) = body.strip_prefix("http:") {
+            while received.bytes.is_empty() && received.more() {}
+            assert!(ask(server, line, "", b"").status < 300, "{line}");
+            continue;
+        }
         // The service may have closed already.
         let _closed = received.stream.write_all(&frame(row, body));
     }
