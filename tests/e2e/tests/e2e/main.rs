@@ -9,6 +9,7 @@ mod damage;
 mod definitions;
 mod demo;
 mod doctor;
+mod features;
 mod fixture;
 mod go;
 mod grpc;
