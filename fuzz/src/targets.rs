@@ -7,6 +7,7 @@ mod event;
 mod log;
 mod message;
 mod name;
+mod shape;
 
 use crate::target::Target;
 
@@ -30,6 +31,15 @@ pub const TARGETS: &[Target] = &[
     Target { name: "document", run: document::run, seeds: document::seeds, tries: 10_000 },
     Target { name: "problem", run: message::problem, seeds: message::problem_seeds, tries: 10_000 },
     Target { name: "message", run: message::run, seeds: message::seeds, tries: 10_000 },
+    Target { name: "shape", run: shape::platform, seeds: shape::platform_seeds, tries: 10_000 },
+    Target {
+        name: "cloud_event",
+        run: shape::structured,
+        seeds: shape::structured_seeds,
+        tries: 10_000,
+    },
+    Target { name: "dialect", run: shape::dialect, seeds: shape::dialect_seeds, tries: 10_000 },
+    Target { name: "frame", run: shape::frame, seeds: shape::frame_seeds, tries: 10_000 },
     Target { name: "csv", run: csv::run, seeds: csv::seeds, tries: 5_000 },
     Target { name: "log_recovery", run: log::run, seeds: log::seeds, tries: 300 },
 ];

@@ -8,7 +8,7 @@ use crate::steps::{Failure, Steps};
 const TARPAULIN_VERSION: &str = "0.37.5";
 
 /// Least share of lines that the tests must run, in percent.
-const COVERAGE_FLOOR: &str = "85";
+const COVERAGE_FLOOR: &str = "90";
 
 /// Runs the tests and reports the times.
 pub(crate) fn run(root: &Path) -> Result<(), Failure> {

@@ -76,14 +76,15 @@ impl Rig {
         names.map(|name| seen.iter().find(|span| span.name == name).unwrap().clone())
     }
 
-    async fn consume(&self, client: &Client) {
+    /// Is given so many events, by one consumer.
+    async fn consume(&self, client: &Client, mut events: usize) {
         let options = ConsumerOptions::new("s", "test");
         let mut consumer = soon("a consumer", client.consumer(options)).await.unwrap();
-        loop {
+        while events > 0 {
             let next = soon("an event", consumer.next()).await.unwrap().unwrap();
             if let ConsumerEvent::Events(delivered) = next {
                 consumer.ack_up_to(delivered.last_position()).await.unwrap();
-                return;
+                events -= delivered.events().count();
             }
         }
     }
@@ -129,8 +130,7 @@ async fn a_header_s_trace_is_followed_to_the_delivery() {
     assert_eq!(send_raw(&rig.server, unsampled.as_bytes(), true).status, 200);
     let sampled = request(&format!("00-{TRACE}-{CALLER}-01"));
     assert_eq!(send_raw(&rig.server, sampled.as_bytes(), true).status, 200);
-    rig.consume(&client).await;
-    rig.consume(&client).await;
+    rig.consume(&client, 2).await;
     let spans = rig.spans(TRACE, NAMES).await;
     check(&spans, CALLER);
     while let Ok(span) = rig.spans.try_recv() {
@@ -150,7 +150,7 @@ async fn an_event_s_own_trace_is_followed_and_delivered_with_it() {
     let publisher = soon("a publisher", client.publisher(options)).await.unwrap();
     let receipt = publisher.send(&encode(&event)).await.unwrap();
     soon("an outcome", receipt).await.unwrap();
-    rig.consume(&client).await;
+    rig.consume(&client, 1).await;
     check(&rig.spans(TRACE, NAMES).await, CALLER);
 }
 
@@ -164,7 +164,7 @@ async fn a_share_of_the_other_publishes_begins_a_trace() {
     let sent =
         tidings_e2e::ask(&rig.server, "POST /api/v1/events", "application/json", body.as_bytes());
     assert_eq!(sent.status, 200);
-    rig.consume(&client).await;
+    rig.consume(&client, 1).await;
     let first = soon("a span", rig.spans.recv()).await.unwrap();
     let trace = hex(&first.trace_id);
     let admit = first;
