@@ -42,7 +42,7 @@ impl Ledger {
     async fn starts_at(&self, place: TopicPartition, start: &Start) -> Result<Offset, Refusal> {
         let bounds = self.log.bounds(place).map_err(|e| unreadable(&e))?;
         match start {
-            Start::Latest => Ok(bounds.durable_tail),
+            Start::Latest | Start::LastPerKey => Ok(bounds.durable_tail),
             Start::Earliest | Start::Positions(_) => Ok(bounds.trim),
             Start::Time(at) => self.resolve(place, *at).await,
         }

@@ -16,6 +16,7 @@ mod snapshot;
 mod subscription;
 mod subscriptions;
 mod template;
+mod terms;
 mod topic;
 mod topics;
 
@@ -25,7 +26,10 @@ pub use error::CatalogError;
 pub use precondition::{Precondition, Version};
 pub use settings::CatalogSettings;
 pub use snapshot::Snapshot;
-pub use subscription::{DeliveryKind, Mode, Start, Subscription, SubscriptionId, SubscriptionSpec};
+pub use subscription::{
+    DeliveryKind, Mode, Revision, Start, Subscription, SubscriptionId, SubscriptionSpec,
+};
 pub use template::{Placeholder, Segment, Template};
+pub use terms::{Batching, Compression, Folding, OnParkFull, Retry, Sharing};
 pub use tidings_match::TopicPattern;
 pub use topic::{Durability, Topic, TopicRequest};

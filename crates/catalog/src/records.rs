@@ -2,22 +2,21 @@
 //! `t/TENANT/PATH` a topic, `s/TENANT/NAME` a subscription, `p/PATTERN` a template, `d/ID` a topic
 //! whose events are still to be dropped.
 
-use std::collections::BTreeMap;
+mod subscription;
+
 use std::time::Duration;
 
 use prost::Message;
 use prost::bytes::Bytes;
 use tidings_event::v1::Kind;
-use tidings_event::{Offset, Position, Timestamp, TopicId, TopicName, TopicPartition};
+use tidings_event::{Timestamp, TopicId, TopicName};
 use tidings_log::{Retention, Table, TableChange};
-use tidings_match::TopicPattern;
 
 use crate::error::CatalogError;
-use crate::subscription::{
-    DeliveryKind, Mode, Start, Subscription, SubscriptionId, SubscriptionSpec,
-};
 use crate::template::Template;
 use crate::topic::{Durability, Topic};
+
+pub(crate) use subscription::{put_subscription, subscription, subscription_key};
 
 const VERSION: u8 = 1;
 
@@ -74,58 +73,8 @@ struct TemplateRecord {
     partitions: u32,
 }
 
-#[derive(Clone, PartialEq, Message)]
-struct BoundaryRecord {
-    #[prost(uint64, tag = "1")]
-    topic: u64,
-    /// By partition, from 0.
-    #[prost(uint64, repeated, tag = "2")]
-    offsets: Vec<u64>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct SubscriptionRecord {
-    #[prost(uint64, tag = "1")]
-    id: u64,
-    #[prost(string, tag = "2")]
-    tenant: String,
-    #[prost(string, tag = "3")]
-    name: String,
-    #[prost(string, repeated, tag = "4")]
-    topics: Vec<String>,
-    /// 1 latest, 2 earliest, 3 time, 4 positions.
-    #[prost(uint32, tag = "5")]
-    start: u32,
-    #[prost(uint64, tag = "6")]
-    start_time: u64,
-    #[prost(string, repeated, tag = "7")]
-    start_positions: Vec<String>,
-    #[prost(uint32, tag = "8")]
-    max_in_flight: u32,
-    /// 1 ordered.
-    #[prost(uint32, tag = "9")]
-    mode: u32,
-    /// 1 pull, 2 stream.
-    #[prost(uint32, tag = "10")]
-    delivery: u32,
-    #[prost(btree_map = "string, string", tag = "11")]
-    labels: BTreeMap<String, String>,
-    #[prost(string, tag = "12")]
-    owner: String,
-    #[prost(uint64, tag = "13")]
-    ack_deadline_nanos: u64,
-    #[prost(uint64, tag = "14")]
-    created_at: u64,
-    #[prost(message, repeated, tag = "15")]
-    boundary: Vec<BoundaryRecord>,
-}
-
 pub(crate) fn topic_key(name: &TopicName) -> String {
     format!("t/{}", name.full())
-}
-
-pub(crate) fn subscription_key(tenant: &str, name: &str) -> String {
-    format!("s/{tenant}/{name}")
 }
 
 pub(crate) fn dropped_key(id: TopicId) -> String {
@@ -173,54 +122,6 @@ pub(crate) fn put_template(template: &Template) -> TableChange {
 
 pub(crate) fn put_dropped(id: TopicId) -> TableChange {
     put(dropped_key(id), &CountersRecord { next_topic: id.0, next_subscription: 0 })
-}
-
-pub(crate) fn put_subscription(subscription: &Subscription) -> TableChange {
-    let spec = &subscription.spec;
-    let (start, start_time, positions) = match &spec.start {
-        Start::Latest => (1, 0, &[][..]),
-        Start::Earliest => (2, 0, &[][..]),
-        Start::Time(at) => (3, at.0, &[][..]),
-        Start::Positions(positions) => (4, 0, &positions[..]),
-    };
-    let record = SubscriptionRecord {
-        id: subscription.id.0,
-        tenant: subscription.tenant.clone(),
-        name: spec.name.clone(),
-        topics: spec.topics.iter().map(|pattern| pattern.as_str().to_owned()).collect(),
-        start,
-        start_time,
-        start_positions: positions.iter().map(ToString::to_string).collect(),
-        max_in_flight: spec.max_in_flight,
-        mode: match spec.mode {
-            Mode::Ordered => 1,
-        },
-        delivery: match spec.delivery {
-            DeliveryKind::Pull => 1,
-            DeliveryKind::Stream => 2,
-        },
-        labels: spec.labels.clone(),
-        owner: spec.owner.clone(),
-        ack_deadline_nanos: u64::try_from(spec.ack_deadline.as_nanos()).unwrap_or(u64::MAX),
-        created_at: subscription.created_at.0,
-        boundary: boundary_record(&subscription.boundary),
-    };
-    put(subscription_key(&subscription.tenant, &spec.name), &record)
-}
-
-fn boundary_record(boundary: &BTreeMap<TopicPartition, Offset>) -> Vec<BoundaryRecord> {
-    let mut records: Vec<BoundaryRecord> = Vec::new();
-    for (place, offset) in boundary {
-        let partition = place.partition.0 as usize;
-        if records.last().is_none_or(|last| last.topic != place.topic.0) {
-            records.push(BoundaryRecord { topic: place.topic.0, offsets: Vec::new() });
-        }
-        if let Some(last) = records.last_mut() {
-            last.offsets.resize(partition, 0);
-            last.offsets.push(offset.0);
-        }
-    }
-    records
 }
 
 fn retention_record(retention: &Retention) -> RetentionRecord {
@@ -273,44 +174,4 @@ pub(crate) fn template(key: &str, value: &[u8]) -> Result<Template, CatalogError
     let kept = retention(key, record.retention)?;
     Template::new(&record.pattern, kind, kept, record.partitions)
         .ok_or_else(|| damaged(key, "unknown placeholder"))
-}
-
-pub(crate) fn subscription(key: &str, value: &[u8]) -> Result<Subscription, CatalogError> {
-    let record: SubscriptionRecord = decode(key, value)?;
-    let topics = record.topics.iter().map(|text| TopicPattern::parse(text));
-    let topics = topics.collect::<Result<_, _>>().map_err(|e| damaged(key, e.to_string()))?;
-    let positions = record.start_positions.iter().map(|text| text.parse::<Position>());
-    let positions = positions.collect::<Result<_, _>>().map_err(|e| damaged(key, e.to_string()))?;
-    let spec = SubscriptionSpec {
-        name: record.name,
-        topics,
-        start: match record.start {
-            1 => Start::Latest,
-            2 => Start::Earliest,
-            3 => Start::Time(Timestamp(record.start_time)),
-            4 => Start::Positions(positions),
-            _ => return Err(damaged(key, "unknown start")),
-        },
-        max_in_flight: record.max_in_flight,
-        mode: match record.mode {
-            1 => Mode::Ordered,
-            _ => return Err(damaged(key, "unknown mode")),
-        },
-        delivery: match record.delivery {
-            1 => DeliveryKind::Pull,
-            2 => DeliveryKind::Stream,
-            _ => return Err(damaged(key, "unknown delivery")),
-        },
-        labels: record.labels,
-        owner: record.owner,
-        ack_deadline: Duration::from_nanos(record.ack_deadline_nanos),
-    };
-    let mut boundary = BTreeMap::new();
-    for of_topic in record.boundary {
-        for (partition, offset) in (0u32..).zip(of_topic.offsets) {
-            boundary.insert(TopicPartition::new(of_topic.topic, partition), Offset(offset));
-        }
-    }
-    let (id, created_at) = (SubscriptionId(record.id), Timestamp(record.created_at));
-    Ok(Subscription { id, tenant: record.tenant, spec, created_at, boundary })
 }

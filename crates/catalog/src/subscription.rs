@@ -7,6 +7,8 @@ use std::time::Duration;
 use tidings_event::{Code, Offset, Position, Refusal, Timestamp, TopicPartition};
 use tidings_match::TopicPattern;
 
+use crate::terms::{Batching, Folding, Retry, Sharing};
+
 /// A subscription's number; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubscriptionId(pub u64);
@@ -22,13 +24,17 @@ pub enum Start {
     Time(Timestamp),
     /// At these positions; a partition without one starts at the oldest event kept.
     Positions(Vec<Position>),
+    /// With the last value of every key, then after everything that is durable.
+    LastPerKey,
 }
 
 /// In what order a consumer gets events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// In order per key.
+    /// In order per key: an event that fails holds back its key.
     Ordered,
+    /// In any order: an event that fails holds back nothing.
+    Parallel,
 }
 
 /// How events reach a consumer.
@@ -47,6 +53,8 @@ pub struct SubscriptionSpec {
     pub name: String,
     /// Which topics, now and later.
     pub topics: Vec<TopicPattern>,
+    /// Which of their events, as written; absent: all of them.
+    pub filter: Option<String>,
     /// Where it starts.
     pub start: Start,
     /// Most events sent and not settled.
@@ -55,6 +63,16 @@ pub struct SubscriptionSpec {
     pub mode: Mode,
     /// How it is served.
     pub delivery: DeliveryKind,
+    /// Who may consume at a time.
+    pub sharing: Sharing,
+    /// What becomes of events that fail.
+    pub retry: Retry,
+    /// How events are put together on their way out.
+    pub batching: Batching,
+    /// How bursts of look-alike anomalies are told; absent: event by event.
+    pub folding: Option<Folding>,
+    /// Deleted when nobody consumed for so long; absent: kept for ever.
+    pub expires_after: Option<Duration>,
     /// For people: at most 16 of at most 200 bytes.
     pub labels: BTreeMap<String, String>,
     /// For people: who answers for it; at most 200 bytes.
@@ -76,6 +94,42 @@ pub struct Subscription {
     pub created_at: Timestamp,
     /// Where each partition that existed starts; a partition not listed starts at 0.
     pub boundary: BTreeMap<TopicPartition, Offset>,
+    /// Whether it sends nothing until it is resumed.
+    pub is_paused: bool,
+    /// What it selected and since where, oldest first; the last is in force. Never empty.
+    pub revisions: Vec<Revision>,
+}
+
+/// What a subscription selects from a place of the log on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revision {
+    /// From 1.
+    pub number: u32,
+    /// When it came into force.
+    pub at: Timestamp,
+    /// First offset of each partition that it selects from; a partition not listed: from 0.
+    pub boundary: BTreeMap<TopicPartition, Offset>,
+    /// Which topics.
+    pub topics: Vec<TopicPattern>,
+    /// Which of their events; absent: all.
+    pub filter: Option<String>,
+}
+
+impl Revision {
+    /// What a subscription selects from its start on.
+    pub(crate) fn first(
+        spec: &SubscriptionSpec,
+        at: Timestamp,
+        boundary: &BTreeMap<TopicPartition, Offset>,
+    ) -> Self {
+        Self {
+            number: 1,
+            at,
+            boundary: boundary.clone(),
+            topics: spec.topics.clone(),
+            filter: spec.filter.clone(),
+        }
+    }
 }
 
 impl Subscription {
@@ -92,6 +146,28 @@ const TEXT_BYTES_MAX: usize = 200;
 const IN_FLIGHT_MAX: u32 = 65_536;
 
 impl SubscriptionSpec {
+    /// What a stream is that asks for nothing but topics: from now on, in order, one consumer.
+    #[must_use]
+    pub fn new(name: impl Into<String>, topics: Vec<TopicPattern>) -> Self {
+        Self {
+            name: name.into(),
+            topics,
+            filter: None,
+            start: Start::Latest,
+            max_in_flight: IN_FLIGHT_MAX,
+            mode: Mode::Ordered,
+            delivery: DeliveryKind::Stream,
+            sharing: Sharing::default(),
+            retry: Retry::default(),
+            batching: Batching::default(),
+            folding: None,
+            expires_after: None,
+            labels: BTreeMap::new(),
+            owner: String::new(),
+            ack_deadline: Duration::from_secs(30),
+        }
+    }
+
     /// Whether one of the patterns covers a topic's path.
     #[must_use]
     pub fn covers(&self, path: &str) -> bool {
@@ -127,6 +203,12 @@ impl SubscriptionSpec {
         {
             return invalid("ack_deadline", format!("{:?} is not in 1s..=24h", self.ack_deadline));
         }
+        self.retry.check()?;
+        self.batching.check()?;
+        self.folding.map_or(Ok(()), Folding::check)?;
+        if self.expires_after.is_some_and(|after| after < Duration::from_secs(60)) {
+            return invalid("expires_after", "it is less than a minute".to_owned());
+        }
         if self.owner.len() > TEXT_BYTES_MAX {
             return invalid(
                 "owner",
@@ -148,10 +230,16 @@ impl SubscriptionSpec {
     pub fn difference(&self, other: &Self) -> String {
         let mut text = Difference(String::new());
         text.field("topics", &self.topics, &other.topics);
+        text.field("filter", &self.filter, &other.filter);
         text.field("start", &self.start, &other.start);
         text.field("max_in_flight", &self.max_in_flight, &other.max_in_flight);
         text.field("mode", &self.mode, &other.mode);
         text.field("delivery", &self.delivery, &other.delivery);
+        text.field("sharing", &self.sharing, &other.sharing);
+        text.field("retry", &self.retry, &other.retry);
+        text.field("batching", &self.batching, &other.batching);
+        text.field("folding", &self.folding, &other.folding);
+        text.field("expires_after", &self.expires_after, &other.expires_after);
         text.field("labels", &self.labels, &other.labels);
         text.field("owner", &self.owner, &other.owner);
         text.field("ack_deadline", &self.ack_deadline, &other.ack_deadline);

@@ -8,7 +8,7 @@ use crate::catalog::Applied;
 use crate::ledger::Ledger;
 use crate::precondition::Precondition;
 use crate::records;
-use crate::subscription::{Subscription, SubscriptionId, SubscriptionSpec};
+use crate::subscription::{Revision, Subscription, SubscriptionId, SubscriptionSpec};
 
 impl Ledger {
     pub(crate) async fn create_subscription(
@@ -37,7 +37,10 @@ impl Ledger {
         let id = SubscriptionId(counters.next_subscription);
         counters.next_subscription += 1;
         let created_at = self.clock.wall();
-        let made = Arc::new(Subscription { id, tenant, spec, created_at, boundary });
+        let revisions = vec![Revision::first(&spec, created_at, &boundary)];
+        let is_paused = false;
+        let made = Subscription { id, tenant, spec, created_at, boundary, is_paused, revisions };
+        let made = Arc::new(made);
         let changes = vec![records::put_subscription(&made), records::put_counters(&counters)];
         self.commit(changes, |next| next.insert_subscription(Arc::clone(&made))).await?;
         Ok(Applied::Created(made))

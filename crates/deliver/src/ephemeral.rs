@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tidings_catalog::{
-    Catalog, DeliveryKind, Mode, Start, Subscription, SubscriptionId, SubscriptionSpec,
-    TopicPattern,
+    Catalog, Start, Subscription, SubscriptionId, SubscriptionSpec, TopicPattern,
 };
 use tidings_event::{Code, Offset, PartitionId, Position, Refusal, Timestamp, TopicPartition};
 use tidings_log::{PartitionLog, ReadError};
@@ -26,15 +25,10 @@ pub(crate) async fn subscription(
         return Err(refusal.at_field("topics").with_hint("`**` selects every topic"));
     }
     let spec = SubscriptionSpec {
-        name: String::new(),
-        topics: patterns,
         start,
         max_in_flight: u32::MAX,
-        mode: Mode::Ordered,
-        delivery: DeliveryKind::Stream,
-        labels: BTreeMap::new(),
-        owner: String::new(),
         ack_deadline: Duration::ZERO,
+        ..SubscriptionSpec::new("", patterns)
     };
     let mut partitions = Vec::new();
     for topic in catalog.snapshot().topics(tenant).filter(|topic| spec.covers(topic.name.path())) {
@@ -58,6 +52,8 @@ pub(crate) async fn subscription(
         spec,
         created_at: Timestamp(0),
         boundary,
+        is_paused: false,
+        revisions: Vec::new(),
     })
 }
 
@@ -72,7 +68,7 @@ async fn boundary(
     for &partition in partitions {
         let bounds = log.bounds(partition).map_err(|error| unreadable(&error))?;
         let at = match start {
-            Start::Latest => bounds.durable_tail,
+            Start::Latest | Start::LastPerKey => bounds.durable_tail,
             Start::Earliest => bounds.trim,
             Start::Time(at) => {
                 log.resolve_time(partition, *at).await.map_err(|error| unreadable(&error))?

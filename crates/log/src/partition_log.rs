@@ -141,6 +141,10 @@ impl Table {
     pub const DEFINITIONS: Self = Self(7);
     /// Which instruments have published for which intervals.
     pub const INTERVALS: Self = Self(8);
+    /// What lies in each subscription's dead letters.
+    pub const DEAD_LETTERS: Self = Self(9);
+    /// What subscriptions were, after they are gone.
+    pub const PAST_SUBSCRIPTIONS: Self = Self(10);
 }
 
 /// One change of a table.

@@ -9,7 +9,7 @@ use tidings_log::{MemoryLog, Retention, Table, TableChange};
 use tidings_match::TopicPattern;
 
 use super::*;
-use crate::{DeliveryKind, Mode, Start};
+use crate::{DeliveryKind, Start};
 
 fn log() -> Arc<MemoryLog> {
     MemoryLog::new(Arc::new(ManualClock::at(Timestamp(1_000))))
@@ -26,15 +26,11 @@ fn name(path: &str) -> TopicName {
 
 fn spec(max_in_flight: u32) -> SubscriptionSpec {
     SubscriptionSpec {
-        name: "risk".into(),
-        topics: vec![TopicPattern::parse("analysis/**").unwrap()],
-        start: Start::Latest,
         max_in_flight,
-        mode: Mode::Ordered,
         delivery: DeliveryKind::Pull,
         labels: BTreeMap::from([("team".into(), "risk".into())]),
         owner: "risk".into(),
-        ack_deadline: Duration::from_secs(30),
+        ..SubscriptionSpec::new("risk", vec![TopicPattern::parse("analysis/**").unwrap()])
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidings_catalog::{
-    Applied, DeliveryKind, Mode, Start, Subscription, SubscriptionSpec, Topic, TopicRequest,
+    Applied, DeliveryKind, Start, Subscription, SubscriptionSpec, Topic, TopicRequest,
 };
 use tidings_deliver::SubscriptionStatus;
 use tidings_event::{Code, Epoch, Position, Refusal, Timestamp};
@@ -74,15 +74,13 @@ pub(crate) fn applied<T>(applied: Applied<T>) -> (T, i32) {
 pub(crate) fn spec(asked: v1::CreateSubscriptionRequest) -> Result<SubscriptionSpec, Refusal> {
     let delivery = delivery(asked.delivery)?;
     Ok(SubscriptionSpec {
-        topics: patterns(&asked.topics)?,
         start: start(asked.start)?,
         max_in_flight: asked.max_in_flight.unwrap_or(max_in_flight(delivery)),
-        mode: Mode::Ordered,
         delivery,
-        name: asked.name,
         labels: asked.labels,
         owner: asked.owner,
         ack_deadline: asked.ack_deadline_ms.map_or(ACK_DEADLINE, Duration::from_millis),
+        ..SubscriptionSpec::new(asked.name, patterns(&asked.topics)?)
     })
 }
 
@@ -112,7 +110,8 @@ pub(crate) fn start(asked: Option<v1::Start>) -> Result<Start, Refusal> {
 
 fn start_message(start: &Start) -> v1::Start {
     let start = match start {
-        Start::Latest => Asked::Latest(v1::start::Latest {}),
+        // The contract cannot say it yet.
+        Start::Latest | Start::LastPerKey => Asked::Latest(v1::start::Latest {}),
         Start::Earliest => Asked::Earliest(v1::start::Earliest {}),
         Start::Time(time) => Asked::Time(time.0),
         Start::Positions(list) => Asked::Positions(v1::start::Positions {

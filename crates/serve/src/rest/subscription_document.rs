@@ -21,15 +21,13 @@ pub(crate) fn spec(wanted: SubscriptionRequest) -> Result<SubscriptionSpec, Refu
     only("format", wanted.format.as_deref(), "json", &["avro", "protobuf"])?;
     let (delivery, ack_deadline) = delivery(wanted.delivery.unwrap_or_default())?;
     Ok(SubscriptionSpec {
-        topics: patterns(&wanted.topics)?,
-        name: wanted.name,
         start: start(wanted.start.unwrap_or(StartDocument::Latest))?,
         max_in_flight: wanted.max_in_flight.unwrap_or(max_in_flight(delivery)),
-        mode: Mode::Ordered,
         delivery,
         labels: wanted.labels,
         owner: wanted.owner,
         ack_deadline,
+        ..SubscriptionSpec::new(wanted.name, patterns(&wanted.topics)?)
     })
 }
 
@@ -96,6 +94,7 @@ pub(crate) fn document(subscription: &Subscription, epoch: Epoch) -> Subscriptio
         topics: spec.topics.iter().map(|pattern| pattern.as_str().to_owned()).collect(),
         mode: match spec.mode {
             Mode::Ordered => "ordered".to_owned(),
+            Mode::Parallel => "parallel".to_owned(),
         },
         format: "json".to_owned(),
         delivery: delivery_document(spec),
@@ -124,7 +123,8 @@ fn delivery_document(spec: &SubscriptionSpec) -> DeliveryDocument {
 
 fn start_document(start: &Start) -> StartDocument {
     match start {
-        Start::Latest => StartDocument::Latest,
+        // The document cannot say it yet.
+        Start::Latest | Start::LastPerKey => StartDocument::Latest,
         Start::Earliest => StartDocument::Earliest,
         Start::Time(time) => StartDocument::Time(time.to_string()),
         Start::Positions(list) => {

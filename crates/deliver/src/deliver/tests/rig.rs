@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidings_catalog::{
-    Catalog, CatalogSettings, DeliveryKind, Mode, Start, SubscriptionSpec, Topic, TopicRequest,
-};
+use tidings_catalog::{Catalog, CatalogSettings, Start, SubscriptionSpec, Topic, TopicRequest};
 use tidings_event::block::{Block, BlockHeader, BodyBuilder, Flags, crc32c, events};
 use tidings_event::{
     Clock, ManualClock, Offset, PartitionId, Timestamp, TopicName, TopicPartition, v1,
@@ -70,15 +68,9 @@ impl Rig {
 
     pub(super) async fn subscribe(&self, name: &str, pattern: &str, max_in_flight: u32) {
         let spec = SubscriptionSpec {
-            name: name.to_owned(),
-            topics: vec![TopicPattern::parse(pattern).unwrap()],
             start: Start::Earliest,
             max_in_flight,
-            mode: Mode::Ordered,
-            delivery: DeliveryKind::Stream,
-            labels: std::collections::BTreeMap::new(),
-            owner: String::new(),
-            ack_deadline: Duration::from_secs(30),
+            ..SubscriptionSpec::new(name, vec![TopicPattern::parse(pattern).unwrap()])
         };
         self.catalog.create_subscription(TENANT, spec).await.unwrap();
     }
