@@ -9,6 +9,7 @@ use tidings_log::{AppendError, CommitError, PartitionLog, Table, TableChange, To
 use tokio::sync::{Mutex, watch};
 
 use crate::error::CatalogError;
+use crate::internal;
 use crate::records::{self, CountersRecord};
 use crate::settings::CatalogSettings;
 use crate::snapshot::Snapshot;
@@ -54,6 +55,7 @@ impl Ledger {
         for id in state.dropped {
             finish_drop(&*log, id).await?;
         }
+        internal::ensure(&*log).await?;
         for topic in state.snapshot.all_topics() {
             log.ensure_topic(&topic.spec()).await?;
         }

@@ -9,7 +9,7 @@ use tidings_log::{MemoryLog, Retention, Table, TableChange};
 use tidings_match::TopicPattern;
 
 use super::*;
-use crate::{DeliveryKind, Start};
+use crate::{DeliveryKind, InternalTopic, Start};
 
 fn log() -> Arc<MemoryLog> {
     MemoryLog::new(Arc::new(ManualClock::at(Timestamp(1_000))))
@@ -182,4 +182,26 @@ async fn a_change_that_the_log_refuses_changes_nothing() {
     let refusal = catalog.put_topic(name("a"), TopicRequest::default()).await.unwrap_err();
     assert_eq!(refusal.code, Code::LogReadOnly);
     assert_eq!(catalog.snapshot().all_topics().count(), 0);
+}
+
+#[tokio::test]
+async fn the_topics_of_the_service_are_in_the_log_and_nobodys_to_select_list_or_name() {
+    let log = log();
+    let catalog = open(&log).await.unwrap();
+    let catalog = match catalog.put_topic(name("a"), TopicRequest::default()).await {
+        Ok(_) => open(&log.reopen()).await.unwrap(),
+        Err(refusal) => panic!("{refusal}"),
+    };
+    for topic in InternalTopic::ALL {
+        let place = topic.about(tidings_event::PartitionId(topic.partitions + 3));
+        assert_eq!(place.partition.0, 3);
+        tidings_log::PartitionLog::bounds(&*log, place).unwrap();
+        assert!(catalog.snapshot().topic_by_id(topic.id).is_none());
+        assert!(TopicName::default_tenant(&topic.name()).is_err(), "{}", topic.name());
+        assert!(TopicPattern::parse(&topic.name()).is_err(), "{}", topic.name());
+    }
+    let all = SubscriptionSpec::new("all", vec![TopicPattern::parse("**").unwrap()]);
+    let made = catalog.create_subscription("default", all).await.unwrap().into_inner();
+    assert!(made.boundary.keys().all(|place| place.topic == TopicId(1)));
+    assert_eq!(catalog.snapshot().all_topics().count(), 1);
 }
