@@ -8,6 +8,8 @@
 //! `docs/spec/delivery.md` is the promise.
 
 mod ack_id;
+#[cfg_attr(not(test), expect(dead_code, reason = "the window waits by it next"))]
+mod backoff;
 mod cursor;
 mod deliver;
 mod ephemeral;
