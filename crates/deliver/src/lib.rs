@@ -14,6 +14,8 @@ mod cursor;
 mod deliver;
 mod ephemeral;
 mod feed;
+#[cfg_attr(not(test), expect(dead_code, reason = "live subscriptions share by it next"))]
+mod group;
 mod last_value;
 mod live;
 mod outgoing;
