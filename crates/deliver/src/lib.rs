@@ -14,8 +14,12 @@ mod cursor;
 mod deliver;
 mod ephemeral;
 mod feed;
+#[cfg_attr(not(test), expect(dead_code, reason = "subscriptions that fold do it by this next"))]
+mod fold;
 #[cfg_attr(not(test), expect(dead_code, reason = "live subscriptions share by it next"))]
 mod group;
+#[cfg_attr(not(test), expect(dead_code, reason = "a look at all subscriptions steps it next"))]
+mod health;
 mod last_value;
 mod live;
 mod outgoing;
@@ -34,6 +38,7 @@ mod window;
 
 pub use ack_id::{AckId, AckState};
 pub use deliver::{Deliver, EventOutcome};
+pub use health::{Health, Thresholds};
 pub use last_value::{LastValue, LastValueQuery, LastValues};
 pub use outgoing::{
     Delivery, GapNotice, GapReason, Outgoing, Pulled, PulledEvent, Run, SubscriptionState,

@@ -1,0 +1,169 @@
+//! Folding a burst of look-alike events into digests. Pure: events and time in, verdicts and
+//! digests out.
+//!
+//! The first event of its likeness goes at once and opens a window; what is alike in the window is
+//! folded into one digest, which is due at its end and opens the next window. A window in which
+//! nothing came ends the burst: the next event goes at once again. So every event of a burst is
+//! told, once: the first by itself, each other one in one digest.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use tidings_event::Timestamp;
+use tidings_event::key::KeyHash;
+
+/// Most windows that are open at a time in one partition; above that events go by themselves.
+pub(crate) const WINDOWS_MAX: usize = 10_000;
+
+/// Most events of one partition that wait in digests; above that events go by themselves.
+pub(crate) const EVENTS_MAX: usize = 100_000;
+
+/// Most event ids that a digest names.
+pub(crate) const IDS_MAX: usize = 1_000;
+
+/// What makes anomalies look alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Likeness {
+    pub(crate) key: KeyHash,
+    /// Hash of the anomaly's type.
+    pub(crate) kind: u64,
+    pub(crate) severity: i32,
+}
+
+/// What a digest says of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Folded {
+    pub(crate) offset: u64,
+    pub(crate) id: [u8; 16],
+    pub(crate) ingested_at: Timestamp,
+}
+
+/// Many events told as one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Digest {
+    /// Offsets `first..end`, ascending; the last one is the newest event.
+    pub(crate) runs: Vec<(u64, u64)>,
+    pub(crate) count: u64,
+    /// Of the first [`IDS_MAX`].
+    pub(crate) ids: Vec<[u8; 16]>,
+    pub(crate) first_ingested_at: Timestamp,
+    pub(crate) last_ingested_at: Timestamp,
+}
+
+/// What becomes of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It goes by itself: nothing like it came lately.
+    First,
+    /// It waits for the digest of its likeness.
+    Folded,
+    /// It goes by itself: there is no room.
+    NoRoom,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Fold {
+    /// What came in each open window after its first event.
+    windows: HashMap<Likeness, Option<Digest>>,
+    /// When windows end, with a number for those that end together.
+    ends: BTreeMap<(Duration, u64), Likeness>,
+    opened: u64,
+    waiting: usize,
+}
+
+impl Fold {
+    /// How many events wait for their digests.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Takes an event; they come in offset order.
+    pub(crate) fn offer(
+        &mut self,
+        likeness: Likeness,
+        event: Folded,
+        now: Duration,
+        window: Duration,
+    ) -> Verdict {
+        if let Some(open) = self.windows.get_mut(&likeness) {
+            if self.waiting >= EVENTS_MAX {
+                return Verdict::NoRoom;
+            }
+            self.waiting += 1;
+            match open {
+                Some(digest) => digest.add(event),
+                none => *none = Some(Digest::of(event)),
+            }
+            return Verdict::Folded;
+        }
+        if self.windows.len() >= WINDOWS_MAX {
+            return Verdict::NoRoom;
+        }
+        self.open(likeness, now.saturating_add(window));
+        Verdict::First
+    }
+
+    /// The next digest whose window is over; its likeness stays folded for another window.
+    pub(crate) fn due(&mut self, now: Duration, window: Duration) -> Option<Digest> {
+        while let Some(end) = self.ends.first_entry().filter(|end| end.key().0 <= now) {
+            let likeness = end.remove();
+            let digest = self.windows.remove(&likeness).flatten();
+            if let Some(digest) = digest {
+                // A window has at most EVENTS_MAX events.
+                self.waiting -= usize::try_from(digest.count).unwrap_or(self.waiting);
+                self.open(likeness, now.saturating_add(window));
+                return Some(digest);
+            }
+        }
+        None
+    }
+
+    /// Takes back every event that waits: nobody is there to be told.
+    pub(crate) fn give_back(&mut self) -> Vec<(u64, u64)> {
+        let fold = std::mem::take(self);
+        let digests = fold.windows.into_values().flatten();
+        let mut runs: Vec<_> = digests.flat_map(|digest| digest.runs).collect();
+        runs.sort_unstable();
+        runs
+    }
+
+    /// When the next window ends.
+    pub(crate) fn next_at(&self) -> Option<Duration> {
+        self.ends.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    fn open(&mut self, likeness: Likeness, until: Duration) {
+        self.opened += 1;
+        let end = (until, self.opened);
+        self.ends.insert(end, likeness);
+        self.windows.insert(likeness, None);
+    }
+}
+
+impl Digest {
+    fn of(event: Folded) -> Self {
+        Self {
+            runs: vec![(event.offset, event.offset + 1)],
+            count: 1,
+            ids: vec![event.id],
+            first_ingested_at: event.ingested_at,
+            last_ingested_at: event.ingested_at,
+        }
+    }
+
+    fn add(&mut self, event: Folded) {
+        match self.runs.last_mut() {
+            Some((_, end)) if *end == event.offset => *end += 1,
+            _ => self.runs.push((event.offset, event.offset + 1)),
+        }
+        self.count += 1;
+        if self.ids.len() < IDS_MAX {
+            self.ids.push(event.id);
+        }
+        self.last_ingested_at = event.ingested_at;
+    }
+}
+
+#[cfg(test)]
+mod tests;
