@@ -1,5 +1,5 @@
-//! Generates the messages of `proto/tidings/v1/event.proto`, without protoc, and their descriptors,
-//! which tests hold the schema tables against.
+//! Generates the messages of `event.proto` and `settlement.proto` in `proto/tidings/v1`, without
+//! protoc, and the descriptors of the first, which tests hold the schema tables against.
 
 use std::path::PathBuf;
 
@@ -7,10 +7,14 @@ use prost::Message;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = "../../proto";
-    println!("cargo:rerun-if-changed={root}/tidings/v1/event.proto");
-    let files = protox::compile(["tidings/v1/event.proto"], [root])?;
+    let names = ["tidings/v1/event.proto", "tidings/v1/settlement.proto"];
+    for name in names {
+        println!("cargo:rerun-if-changed={root}/{name}");
+    }
+    let event = protox::compile([names[0]], [root])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
-    std::fs::write(out.join("event.descriptors.bin"), files.encode_to_vec())?;
+    std::fs::write(out.join("event.descriptors.bin"), event.encode_to_vec())?;
+    let files = protox::compile(names, [root])?;
     prost_build::Config::new().btree_map(["."]).bytes(["."]).compile_fds(files)?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The stage as a whole: opening it, attaching consumers, asking how they are.
 
+mod letters;
 mod outcome;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::ack_id::{AckId, AckState};
+use crate::dead_letter::{DeadLetters, Room};
 use crate::ephemeral;
 use crate::last_value::LastValues;
 use crate::live::Live;
@@ -26,6 +28,7 @@ use crate::registry::Registry;
 use crate::saver::Saver;
 use crate::session::{Attach, Session, SessionId};
 use crate::settings::{DeliverError, DeliverSettings};
+use crate::settlement::Settlements;
 use crate::stage::Stage;
 use crate::state::Owner;
 
@@ -37,6 +40,7 @@ pub struct Deliver {
     catalog: Arc<Catalog>,
     registry: Arc<Registry>,
     values: Arc<LastValues>,
+    letters: Arc<DeadLetters>,
     sessions: AtomicU64,
     readers: TaskTracker,
     stop_readers: CancellationToken,
@@ -56,10 +60,20 @@ impl Deliver {
         recorder: Arc<Recorder>,
         settings: DeliverSettings,
     ) -> Result<Arc<Self>, DeliverError> {
+        let settlements =
+            Arc::new(Settlements::new(Arc::clone(&log), Arc::clone(&clock), Arc::clone(&recorder)));
+        let letters = DeadLetters::open(
+            Arc::clone(&log),
+            Arc::clone(&clock),
+            Arc::clone(&recorder),
+            Arc::clone(&settlements),
+            Room { letters: settings.dead_letters_max, bytes: settings.dead_letter_bytes_max },
+        )?;
         let saver = Arc::new(Saver::new(
             Arc::clone(&log),
             Arc::clone(&clock),
             Arc::clone(&recorder),
+            (settlements, Arc::clone(&letters)),
             settings.cursor_interval,
         ));
         let registry = Arc::new(Registry::open(
@@ -82,6 +96,7 @@ impl Deliver {
             catalog: Arc::clone(&catalog),
             registry,
             values,
+            letters,
             sessions,
             readers: TaskTracker::new(),
             stop_readers: CancellationToken::new(),
@@ -120,6 +135,8 @@ impl Deliver {
         });
         let (saver, stop) = (Arc::clone(&self.stage.saver), self.stop_writers.clone());
         self.writers.spawn(async move { saver.run(stop).await });
+        let (letters, stop) = (Arc::clone(&self.letters), self.stop_writers.clone());
+        self.writers.spawn(letters::sweep(letters, Arc::clone(&self.catalog), stop));
         let (values, stop) = (Arc::clone(&self.values), self.stop_writers.clone());
         let interval = self.stage.settings.snapshot_interval;
         self.writers.spawn(async move { values.keep(interval, stop).await });

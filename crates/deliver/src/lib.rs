@@ -11,6 +11,11 @@ mod ack_id;
 #[cfg_attr(not(test), expect(dead_code, reason = "the window waits by it next"))]
 mod backoff;
 mod cursor;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "what buries is plugged in with the failing events")
+)]
+mod dead_letter;
 mod deliver;
 mod ephemeral;
 mod feed;
@@ -20,6 +25,7 @@ mod fold;
 mod group;
 #[cfg_attr(not(test), expect(dead_code, reason = "a look at all subscriptions steps it next"))]
 mod health;
+mod internal_writer;
 mod last_value;
 mod live;
 mod outgoing;
@@ -30,6 +36,7 @@ mod runs;
 mod saver;
 mod session;
 mod settings;
+mod settlement;
 mod slot;
 mod spans;
 mod stage;
@@ -37,6 +44,9 @@ mod state;
 mod window;
 
 pub use ack_id::{AckId, AckState};
+pub use dead_letter::{
+    Attempt, AttemptOutcome, Chosen, DeadLetter, DeadLetterCounts, LetterState, Reason, Selection,
+};
 pub use deliver::{Deliver, EventOutcome};
 pub use health::{Health, Thresholds};
 pub use last_value::{LastValue, LastValueQuery, LastValues};
@@ -47,3 +57,4 @@ pub use outgoing::{
 pub use pull::{AckRequest, PullRequest};
 pub use session::{Attach, Session, SessionId};
 pub use settings::{DeliverError, DeliverSettings};
+pub use settlement::{Discard, Outcome};

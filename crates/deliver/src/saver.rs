@@ -1,5 +1,5 @@
-//! The saver: writes changed cursors of all subscriptions together, and confirms acks once they are
-//! durable, never before.
+//! The saver: writes down what was settled, then the cursors of all subscriptions that changed,
+//! together, and confirms acks once they are durable, never before.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,7 +10,9 @@ use tidings_telemetry::{Counter, Latency, Recorder, Timer};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::dead_letter::DeadLetters;
 use crate::live::Live;
+use crate::settlement::{SettledOf, Settlements};
 use crate::state::Ticket;
 
 /// Most bytes of one commit.
@@ -31,6 +33,8 @@ pub(crate) struct Saver {
     log: Arc<dyn PartitionLog>,
     clock: Arc<dyn Clock>,
     recorder: Arc<Recorder>,
+    settlements: Arc<Settlements>,
+    letters: Arc<DeadLetters>,
     interval: Duration,
     dirty: Mutex<Dirty>,
     wake: Notify,
@@ -41,9 +45,11 @@ impl Saver {
         log: Arc<dyn PartitionLog>,
         clock: Arc<dyn Clock>,
         recorder: Arc<Recorder>,
+        (settlements, letters): (Arc<Settlements>, Arc<DeadLetters>),
         interval: Duration,
     ) -> Self {
-        Self { log, clock, recorder, interval, dirty: Mutex::default(), wake: Notify::new() }
+        let (dirty, wake) = (Mutex::default(), Notify::new());
+        Self { log, clock, recorder, settlements, letters, interval, dirty, wake }
     }
 
     /// Takes note that cursors of a subscription changed.
@@ -89,24 +95,34 @@ impl Saver {
         if lives.is_empty() && changes.is_empty() {
             return;
         }
-        let mut tickets = Vec::with_capacity(lives.len());
+        let (mut tickets, mut settled) = (Vec::with_capacity(lives.len()), Vec::new());
         for live in lives {
             let mut state = live.lock();
             state.is_saving = false;
-            let (cursors, ticket) = state.collect();
+            let (cursors, mut ticket) = state.collect();
+            let (subscription, epoch) = (Arc::clone(&state.subscription), state.epoch);
             drop(state);
             let change =
                 |(key, value)| TableChange { table: Table::CURSORS, key, value: Some(value) };
             changes.extend(cursors.into_iter().map(change));
+            changes.extend(self.letters.settling(subscription.id, &ticket.letters));
+            let runs = std::mem::take(&mut ticket.settled);
+            if !runs.is_empty() {
+                settled.push(SettledOf { subscription, epoch, runs });
+            }
             tickets.push((live, ticket));
         }
-        let outcome = self.commit(changes).await;
+        // A cursor never covers what is not written down: a crash in between has it written again.
+        let outcome = match self.settlements.record(settled).await {
+            Ok(()) => self.commit(changes).await,
+            Err(refusal) => Err(refusal),
+        };
         for (live, ticket) in tickets {
             self.settle(&live, ticket, &outcome);
         }
     }
 
-    fn settle(&self, live: &Live, ticket: Ticket, outcome: &Result<(), Refusal>) {
+    fn settle(&self, live: &Live, mut ticket: Ticket, outcome: &Result<(), Refusal>) {
         let mut state = live.lock();
         match outcome {
             Ok(()) => {
@@ -116,6 +132,8 @@ impl Saver {
                 }
                 let generation = ticket.generation;
                 live.saved.send_modify(|saved| *saved = Ok(generation));
+                let letters = std::mem::take(&mut ticket.letters);
+                self.letters.settled(state.subscription.id, letters);
                 state.saved(ticket);
             }
             Err(refusal) => {

@@ -17,6 +17,10 @@ pub struct DeliverSettings {
     pub last_values_max: usize,
     /// Time between two snapshots of last values.
     pub snapshot_interval: Duration,
+    /// Most dead letters of a subscription.
+    pub dead_letters_max: u64,
+    /// Most bytes of the events among them.
+    pub dead_letter_bytes_max: u64,
 }
 
 impl Default for DeliverSettings {
@@ -28,6 +32,8 @@ impl Default for DeliverSettings {
             cursor_interval: Duration::from_millis(25),
             last_values_max: 1_000_000,
             snapshot_interval: Duration::from_secs(30),
+            dead_letters_max: 100_000,
+            dead_letter_bytes_max: 1 << 30,
         }
     }
 }
@@ -43,4 +49,7 @@ pub enum DeliverError {
         /// The partition.
         partition: tidings_event::TopicPartition,
     },
+    /// The record of a dead letter cannot be read: written by a later version, or damaged.
+    #[error("the record of a dead letter cannot be read")]
+    DeadLetter,
 }

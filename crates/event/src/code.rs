@@ -157,6 +157,9 @@ codes! {
     SubscriptionBusy "SUBSCRIPTION_BUSY" 409 FailedPrecondition "Subscription is busy";
     /// The same consumer went on over another connection; this one ends. Nothing is lost.
     SessionTaken "SESSION_TAKEN" 409 Aborted "Session was taken over";
+    /// The subscription has no dead letter of this position: it was redriven and settled, discarded,
+    /// reached its age, or never was one.
+    DeadLetterUnknown "DEAD_LETTER_UNKNOWN" 404 NotFound "Dead letter is unknown";
     /// The subscription was deleted while it was in use.
     SubscriptionGone "SUBSCRIPTION_GONE" 410 Aborted "Subscription was deleted";
     /// A subscription name outside `[a-z0-9][a-z0-9._-]{0,63}`.

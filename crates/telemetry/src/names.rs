@@ -55,6 +55,15 @@ names! {
         SettleNacked "tidings_settle_nacked_events_total" "Events given back by consumers.";
         SettleStale "tidings_settle_stale_acks_total" "Acks that were not in flight.";
         SettleErrors "tidings_settle_errors_total" "Cursor saves that failed.";
+        SettleDelivered "tidings_settle_delivered_events_total" "Deliveries that ended acknowledged.";
+        SettleExpired "tidings_settle_expired_events_total" "Deliveries that ended because the event was too old to be of use.";
+        SettleConflated "tidings_settle_conflated_events_total" "Deliveries that ended in a digest.";
+        SettleDeadLettered "tidings_settle_dead_lettered_events_total" "Deliveries that failed and ended among the dead letters.";
+        SettleDiscarded "tidings_settle_discarded_events_total" "Dead letters that were removed, on request or by age.";
+        SettleSkipped "tidings_settle_skipped_events_total" "Deliveries that ended in a gap notice.";
+        SettleRecordBytes "tidings_settle_record_bytes_total" "Bytes of settlements written, headers included.";
+        SettleRecordsLost "tidings_settle_records_lost_total" "Settlements that a full disk left no room for; the events are not lost.";
+        SettleRedriven "tidings_settle_redriven_events_total" "Dead letters that were sent on their way again.";
         ServeRequests "tidings_serve_requests_total" "Requests and streams taken.";
         ServeErrors "tidings_serve_errors_total" "Requests and streams answered with a problem.";
         InsightMarks "tidings_insight_interval_marks_total" "Interval marks stored, revisions included.";
@@ -78,6 +87,9 @@ names! {
         LogReadOnly "tidings_log_read_only_journals" "Journals that an I/O error made read-only.";
         LogWallDoubted "tidings_log_wall_doubted" "1 while retention by age waits because the wall clock jumped.";
         DeliverConsumers "tidings_deliver_consumers" "Consumers attached.";
+        SettleDeadLetters "tidings_settle_dead_letters" "Dead letters kept, redriven ones included until they are settled.";
+        SettleDeadLetterBytes "tidings_settle_dead_letter_bytes" "Bytes of the events among the dead letters.";
+        SettleFullSubscriptions "tidings_settle_full_subscriptions" "Subscriptions that send nothing because their dead letters are full.";
         DeliverInFlight "tidings_deliver_in_flight_events" "Events sent and not yet settled.";
         ServeConnections "tidings_serve_connections" "Open connections.";
         ConfigWaiting "tidings_config_waiting_keys" "Changed keys that wait for a restart.";

@@ -7,7 +7,9 @@ use tidings_event::Refusal;
 
 use super::State;
 use crate::cursor::{self, Cursor};
+use crate::dead_letter::Place;
 use crate::outgoing::{Outgoing, Run};
+use crate::settlement::Settled;
 
 /// What a save of cursors covers.
 #[derive(Debug, Default)]
@@ -18,6 +20,10 @@ pub(crate) struct Ticket {
     pub(crate) stale: Vec<Run>,
     pub(crate) count: u64,
     pub(crate) since: Duration,
+    /// What was settled, and how.
+    pub(crate) settled: Vec<Settled>,
+    /// Of that, the redriven dead letters.
+    pub(crate) letters: Vec<Place>,
 }
 
 impl State {

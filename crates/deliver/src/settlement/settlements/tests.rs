@@ -1,0 +1,73 @@
+//! What is recorded is in the topic, in order; a full disk holds it back and loses nothing.
+
+use std::collections::BTreeMap;
+
+use prost::Message;
+use tidings_catalog::{SubscriptionId, SubscriptionSpec};
+use tidings_event::block::events;
+use tidings_event::{ManualClock, Offset, Timestamp, TopicPartition, v1};
+use tidings_log::MemoryLog;
+
+use super::*;
+
+fn settled(first: u64, end: u64, outcome: Outcome) -> SettledOf {
+    let subscription = Subscription {
+        id: SubscriptionId(9),
+        tenant: "default".into(),
+        spec: SubscriptionSpec::new("risk", Vec::new()),
+        created_at: Timestamp(1),
+        boundary: BTreeMap::new(),
+        is_paused: false,
+        revisions: Vec::new(),
+    };
+    let run = Settled {
+        partition: TopicPartition::new(1, 0),
+        first,
+        end,
+        count: end - first,
+        outcome,
+        first_sent: Timestamp(1),
+        attempts: 1,
+        consumer: Arc::from("a"),
+    };
+    SettledOf { subscription: Arc::new(subscription), epoch: Epoch(1), runs: vec![run] }
+}
+
+async fn told(log: &MemoryLog) -> Vec<(u64, u64, v1::settlement::Outcome)> {
+    let place = InternalTopic::SETTLEMENTS.about(PartitionId(0));
+    let blocks = log.read(place, Offset(0), 1 << 20).await.unwrap();
+    let items = blocks.iter().flat_map(|block| events(&block.block.body).map(Result::unwrap));
+    items
+        .map(|item| v1::Settlement::decode(item).unwrap())
+        .map(|said| (said.first, said.last, said.outcome()))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_full_disk_holds_settlements_back_and_loses_none() {
+    let clock = Arc::new(ManualClock::at(Timestamp(1_000)));
+    let log = MemoryLog::new(Arc::clone(&clock) as Arc<dyn Clock>);
+    log.ensure_topic(&InternalTopic::SETTLEMENTS.spec()).await.unwrap();
+    let recorder = Recorder::new();
+    let shared = Arc::clone(&log) as Arc<dyn PartitionLog>;
+    let settlements = Settlements::new(shared, clock, Arc::clone(&recorder));
+    settlements.record(vec![settled(0, 5, Outcome::Delivered)]).await.unwrap();
+    log.fill(true);
+    settlements.record(vec![settled(5, 6, Outcome::Expired)]).await.unwrap();
+    settlements.record(vec![settled(6, 7, Outcome::Delivered)]).await.unwrap();
+    assert_eq!(told(&log).await.len(), 1);
+    log.fill(false);
+    settlements.record(vec![settled(7, 8, Outcome::Conflated)]).await.unwrap();
+    let (delivered, expired, conflated) = (
+        v1::settlement::Outcome::Delivered,
+        v1::settlement::Outcome::Expired,
+        v1::settlement::Outcome::Conflated,
+    );
+    let all = [(0, 4, delivered), (5, 5, expired), (6, 6, delivered), (7, 7, conflated)];
+    assert_eq!(told(&log).await, all);
+    assert_eq!(recorder.counted(Counter::SettleDelivered), 6);
+    assert_eq!(recorder.counted(Counter::SettleRecordsLost), 0);
+    log.fail();
+    let refusal = settlements.record(vec![settled(8, 9, Outcome::Delivered)]).await.unwrap_err();
+    assert_eq!(refusal.code, Code::LogReadOnly);
+}
