@@ -39,6 +39,16 @@ impl Ledger {
         Ok(boundary)
     }
 
+    /// The first offset of a partition that is not durable.
+    pub(crate) fn durable_tail(&self, place: TopicPartition) -> Result<Offset, Refusal> {
+        self.log.bounds(place).map(|bounds| bounds.durable_tail).map_err(|e| unreadable(&e))
+    }
+
+    /// The first offset of a partition that is kept; `None` when the log does not know it.
+    pub(crate) fn trim(&self, place: TopicPartition) -> Option<Offset> {
+        self.log.bounds(place).ok().map(|bounds| bounds.trim)
+    }
+
     async fn starts_at(&self, place: TopicPartition, start: &Start) -> Result<Offset, Refusal> {
         let bounds = self.log.bounds(place).map_err(|e| unreadable(&e))?;
         match start {

@@ -11,6 +11,7 @@ use crate::definitions::{Definition, DefinitionMap, Definitions, NewDefinition};
 use crate::error::CatalogError;
 use crate::ledger::{Ledger, check_settings};
 use crate::precondition::Precondition;
+use crate::progress::Progress;
 use crate::settings::CatalogSettings;
 use crate::snapshot::Snapshot;
 use crate::subscription::{Subscription, SubscriptionSpec};
@@ -197,6 +198,50 @@ impl Catalog {
     ) -> Result<(), Refusal> {
         let (ledger, tenant, name) = (Arc::clone(&self.ledger), tenant.to_owned(), name.to_owned());
         self.run(async move { ledger.delete_subscription(&tenant, &name, expected).await }).await
+    }
+
+    /// Makes a subscription ask for what `change` makes of what it asks for; no other change comes
+    /// between. Name, start, delivery and sharing stay. Other topics or another filter are a new
+    /// revision, in force from the durable tails on: its boundary.
+    ///
+    /// The oldest revisions are let go of when there are more than 64, or more bytes than a record
+    /// takes, but only those that judge no event that is both kept and not settled.
+    ///
+    /// # Errors
+    /// `SUBSCRIPTION_UNKNOWN`; `ETAG_MISMATCH`; what `change` refuses; `FIELD_INVALID` naming what
+    /// cannot be changed; `RESOURCE_EXHAUSTED` when every revision is needed and there is no room
+    /// for another; what the log refuses.
+    pub async fn update_subscription(
+        &self,
+        tenant: &str,
+        name: &str,
+        change: impl FnOnce(&SubscriptionSpec) -> Result<SubscriptionSpec, Refusal> + Send + 'static,
+        expected: Precondition,
+    ) -> Result<Applied<Arc<Subscription>>, Refusal> {
+        let (ledger, tenant, name) = (Arc::clone(&self.ledger), tenant.to_owned(), name.to_owned());
+        self.run(async move { ledger.update_subscription(&tenant, &name, change, expected).await })
+            .await
+    }
+
+    /// Stops a subscription from sending, or lets it send again.
+    ///
+    /// # Errors
+    /// `SUBSCRIPTION_UNKNOWN`; `ETAG_MISMATCH`; what the log refuses.
+    pub async fn set_paused(
+        &self,
+        tenant: &str,
+        name: &str,
+        is_paused: bool,
+        expected: Precondition,
+    ) -> Result<Applied<Arc<Subscription>>, Refusal> {
+        let (ledger, tenant, name) = (Arc::clone(&self.ledger), tenant.to_owned(), name.to_owned());
+        self.run(async move { ledger.set_paused(&tenant, &name, is_paused, expected).await }).await
+    }
+
+    /// Whom to ask how far subscriptions are. Without one, events count as settled when they are no
+    /// longer kept.
+    pub fn ask(&self, progress: Arc<dyn Progress>) {
+        self.ledger.ask(progress);
     }
 
     /// What each indicator name of a tenant stands for. Takes no lock.

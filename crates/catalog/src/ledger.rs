@@ -1,18 +1,20 @@
 //! The one owner of the catalog: restores it, serialises changes, publishes snapshots.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use prost::bytes::Bytes;
-use tidings_event::{Clock, Code, Refusal, TopicId, TopicName};
+use tidings_event::{Clock, Code, Offset, Refusal, TopicId, TopicName, TopicPartition};
 use tidings_log::{AppendError, CommitError, PartitionLog, Table, TableChange, TopicError};
 use tokio::sync::{Mutex, watch};
 
 use crate::error::CatalogError;
 use crate::internal;
+use crate::progress::Progress;
 use crate::records::{self, CountersRecord};
 use crate::settings::CatalogSettings;
 use crate::snapshot::Snapshot;
+use crate::subscription::SubscriptionId;
 use crate::template::{self, Template};
 use crate::topic::Topic;
 
@@ -30,6 +32,7 @@ pub(crate) struct Ledger {
     version: watch::Sender<u64>,
     /// Held through a whole change, disk included: changes come one at a time.
     pub(crate) counters: Mutex<CountersRecord>,
+    progress: OnceLock<Arc<dyn Progress>>,
 }
 
 impl Ledger {
@@ -67,6 +70,7 @@ impl Ledger {
             current: ArcSwap::from_pointee(snapshot),
             version: watch::Sender::new(1),
             counters: Mutex::new(state.counters.unwrap_or_default()),
+            progress: OnceLock::new(),
         })
     }
 
@@ -87,6 +91,20 @@ impl Ledger {
 
     pub(crate) fn versions(&self) -> watch::Receiver<u64> {
         self.version.subscribe()
+    }
+
+    /// Takes note of whom to ask how far subscriptions are; the first one stays.
+    pub(crate) fn ask(&self, progress: Arc<dyn Progress>) {
+        let _first_stays = self.progress.set(progress);
+    }
+
+    /// Every event of a partition below it is settled, as far as that is known.
+    pub(crate) fn settled_below(
+        &self,
+        of: SubscriptionId,
+        place: TopicPartition,
+    ) -> Option<Offset> {
+        self.progress.get()?.settled_below(of, place)
     }
 
     /// The topic; `None` when a template would make it.
@@ -188,12 +206,17 @@ pub(crate) fn unknown_outcome() -> Refusal {
         .with_hint("restart the service, then make the same request again")
 }
 
+/// What makes a subscription's record smaller.
+pub(crate) const TOO_LARGE: &str =
+    "select fewer topics or positions, write a shorter filter, or settle what waits first";
+
 /// A refused commit, as a caller sees it.
 pub(crate) fn refused(error: &CommitError) -> Refusal {
     match error {
         CommitError::Append(append) => refused_append(append),
-        CommitError::TooLarge { .. } => Refusal::new(Code::ResourceExhausted, error.to_string())
-            .with_hint("select fewer topics or positions"),
+        CommitError::TooLarge { .. } => {
+            Refusal::new(Code::ResourceExhausted, error.to_string()).with_hint(TOO_LARGE)
+        }
         CommitError::Fenced { .. } => Refusal::new(Code::ShuttingDown, error.to_string()),
     }
 }

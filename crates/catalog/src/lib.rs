@@ -11,6 +11,7 @@ mod error;
 mod internal;
 mod ledger;
 mod precondition;
+mod progress;
 mod records;
 mod settings;
 mod snapshot;
@@ -20,12 +21,14 @@ mod template;
 mod terms;
 mod topic;
 mod topics;
+mod updates;
 
 pub use catalog::{Applied, Catalog};
 pub use definitions::{Definition, DefinitionMap, NewDefinition};
 pub use error::CatalogError;
 pub use internal::InternalTopic;
 pub use precondition::{Precondition, Version};
+pub use progress::Progress;
 pub use settings::CatalogSettings;
 pub use snapshot::Snapshot;
 pub use subscription::{

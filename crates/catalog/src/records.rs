@@ -88,6 +88,11 @@ pub(crate) fn put(key: impl Into<String>, message: &impl Message) -> TableChange
     TableChange { table: Table::CATALOG, key: Bytes::from(key.into()), value: Some(value.into()) }
 }
 
+/// Bytes that a change takes of a commit.
+pub(crate) fn size(change: &TableChange) -> usize {
+    change.key.len() + change.value.as_ref().map_or(0, Bytes::len)
+}
+
 pub(crate) fn delete(key: impl Into<String>) -> TableChange {
     TableChange { table: Table::CATALOG, key: Bytes::from(key.into()), value: None }
 }

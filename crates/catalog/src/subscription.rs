@@ -116,6 +116,12 @@ pub struct Revision {
 }
 
 impl Revision {
+    /// Whether one of the patterns covers a topic's path.
+    #[must_use]
+    pub fn covers(&self, path: &str) -> bool {
+        self.topics.iter().any(|pattern| pattern.matches(path))
+    }
+
     /// What a subscription selects from its start on.
     pub(crate) fn first(
         spec: &SubscriptionSpec,
@@ -133,6 +139,28 @@ impl Revision {
 }
 
 impl Subscription {
+    /// What it selects now; absent only of a reader without a record.
+    #[must_use]
+    pub fn revision(&self) -> Option<&Revision> {
+        self.revisions.last()
+    }
+
+    /// What decides on an event: the last revision that was in force at its place.
+    #[must_use]
+    pub fn revision_at(&self, place: TopicPartition, offset: Offset) -> Option<&Revision> {
+        let in_force = |revision: &&Revision| {
+            revision.boundary.get(&place).is_none_or(|&first| first <= offset)
+        };
+        self.revisions.iter().rev().find(in_force).or_else(|| self.revisions.first())
+    }
+
+    /// Whether one of its revisions selects from a topic of its tenant: events of it may be due,
+    /// also when it is none of its topics any more.
+    #[must_use]
+    pub fn ever_covered(&self, path: &str) -> bool {
+        self.spec.covers(path) || self.revisions.iter().any(|revision| revision.covers(path))
+    }
+
     /// Whether a topic of this tenant is one of its topics.
     #[must_use]
     pub fn covers(&self, tenant: &str, path: &str) -> bool {
@@ -141,6 +169,7 @@ impl Subscription {
 }
 
 const PATTERNS_MAX: usize = 64;
+const FILTER_BYTES_MAX: usize = 128 << 10;
 const LABELS_MAX: usize = 16;
 const TEXT_BYTES_MAX: usize = 200;
 const IN_FLIGHT_MAX: u32 = 65_536;
@@ -190,6 +219,12 @@ impl SubscriptionSpec {
             return invalid(
                 "topics",
                 format!("{} patterns, at most {PATTERNS_MAX}", self.topics.len()),
+            );
+        }
+        if let Some(filter) = self.filter.as_ref().filter(|text| text.len() > FILTER_BYTES_MAX) {
+            return invalid(
+                "filter",
+                format!("{} bytes, at most {FILTER_BYTES_MAX}", filter.len()),
             );
         }
         if !(1..=IN_FLIGHT_MAX).contains(&self.max_in_flight) {
