@@ -33,5 +33,6 @@ pub use batch::{
     SequencedBlock,
 };
 pub use connections::{Producer, ProducerGrant};
+pub use limits::broken_body;
 pub use producers::REMEMBERED as SEQUENCES_REMEMBERED;
 pub use settle::{Submitted, SubmittedBlock};

@@ -29,7 +29,8 @@ fn check(bytes: usize, max: usize, what: &str) -> Result<(), Refusal> {
 }
 
 /// Why a body's walk ended at a byte: an event that is too large, or bytes that are no event.
-pub(crate) fn broken_body(body: &[u8], at: usize) -> Refusal {
+#[must_use]
+pub fn broken_body(body: &[u8], at: usize) -> Refusal {
     let mut length = 0u64;
     let mut shift = 0;
     for byte in body.iter().skip(at + 1).take(9) {

@@ -35,6 +35,7 @@ mod backoff;
 mod connection;
 mod consumer;
 mod error;
+mod matrix;
 mod publisher;
 mod rest;
 
@@ -45,6 +46,7 @@ pub use consumer::{
     Confirmed, Consumer, ConsumerEvent, ConsumerOptions, Delivered, DeliveredEvent, Gap, Run,
 };
 pub use error::{ClientError, Problem};
+pub use matrix::{Assembly, MatrixError, split};
 pub use publisher::{BlockPlaced, BlockReceipt, Placed, Publisher, PublisherOptions, Receipt};
 pub use rest::{LastValue, Rest};
 pub use tidings_wire::{rest as documents, v1};

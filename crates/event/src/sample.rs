@@ -126,7 +126,8 @@ fn correlation() -> impl Strategy<Value = Payload> {
     });
     let first = ("[a-z]{1,9}", 1..4i32, text(), any::<u32>(), vec(text(), 0..4));
     let second = (vec(float(), 0..4), vec(pair, 0..3), vec(float(), 0..4), of(summary));
-    let third = (any::<u32>(), 1..=u32::MAX, text(), vec(any::<u8>(), 0..33));
+    let sha256 = of(vec(any::<u8>(), 32));
+    let third = (any::<u32>(), 1..=u32::MAX, text(), sha256);
     (first, second, third).prop_map(|(first, second, third)| {
         Payload::Correlation(v1::Correlation {
             matrix_id: first.0,
@@ -138,10 +139,10 @@ fn correlation() -> impl Strategy<Value = Payload> {
             pairs: second.1,
             p_values: second.2,
             summary: second.3,
-            chunk: third.0,
+            chunk: third.0 % third.1,
             chunks: third.1,
             dataref: third.2,
-            sha256: third.3.into(),
+            sha256: third.3.unwrap_or_default().into(),
         })
     })
 }

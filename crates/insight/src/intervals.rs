@@ -3,9 +3,7 @@
 mod bits;
 mod checkpoint;
 mod follow;
-mod glance;
 mod mark;
-mod publish;
 mod series;
 mod settings;
 mod status;
@@ -21,12 +19,11 @@ use tidings_telemetry::Recorder;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::publish::{Publish, Sender};
 use follow::Follower;
 use mark::IntervalKey;
-use publish::Sender;
 use tracker::{Now, Tracker};
 
-pub use publish::Publish;
 pub use settings::{Declared, ExpectedFrom, IntervalSettings};
 pub use status::{IntervalState, IntervalStatus};
 

@@ -4,10 +4,20 @@
 //! marked by an event once all that are expected have, or at the deadline with the missing names.
 //! What is decided is decided by a pure state machine (`tracker`); a thin shell (`follow`) reads
 //! the log, keeps time and publishes. `docs/spec/intervals.md` states what is promised.
+//!
+//! Summaries: one event per instrument and bar that sums up its last values, where declared.
 
+mod glance;
 mod intervals;
+mod journals;
+mod publish;
+#[cfg(test)]
+mod rig;
+mod summaries;
 
 pub use intervals::{
     Declared, ExpectedFrom, IntervalError, IntervalSettings, IntervalState, IntervalStatus,
-    Intervals, IntervalsParts, Publish,
+    Intervals, IntervalsParts,
 };
+pub use publish::Publish;
+pub use summaries::{Composed, Summaries, SummariesParts, SummarySettings, Values};

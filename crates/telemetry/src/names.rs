@@ -72,7 +72,9 @@ names! {
         InsightLate "tidings_insight_late_events_total" "First indicator events of an instrument in an interval that was settled.";
         InsightDropped "tidings_insight_dropped_intervals_total" "Intervals given up because too many were open.";
         InsightUntracked "tidings_insight_untracked_events_total" "Indicator events of forgotten intervals, or of one instrument too many.";
-        InsightErrors "tidings_insight_errors_total" "Interval marks and checkpoints that were refused.";
+        InsightSummaries "tidings_insight_summaries_total" "Composed summaries stored.";
+        InsightSummariesDropped "tidings_insight_dropped_summaries_total" "Bars that got no summary because too many were due.";
+        InsightErrors "tidings_insight_errors_total" "Marks, summaries and checkpoints that were refused.";
         TraceSpans "tidings_trace_spans_total" "Spans sent to the collector.";
         TraceDropped "tidings_trace_dropped_spans_total" "Spans dropped: the queue was full, or the collector did not take them.";
         ConfigReloads "tidings_config_reloads_total" "Reloads of the configuration that were applied.";

@@ -6,6 +6,7 @@ mod docs;
 mod intervals;
 mod layers;
 mod reloadable;
+mod summaries;
 mod written;
 
 use std::net::SocketAddr;
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tidings_catalog::{Catalog, CatalogError};
-use tidings_insight::Declared;
+use tidings_insight::{Declared, SummarySettings};
 use tidings_serve::Origins;
 use tidings_telemetry::{LogFormat, LogLevel, TraceSettings};
 use toml::Table;
@@ -41,6 +42,8 @@ pub(crate) struct Config {
     pub(crate) intervals: WrittenIntervals,
     /// Who is expected, files read.
     pub(crate) expected: Vec<Declared>,
+    /// What is summed up.
+    pub(crate) summaries: SummarySettings,
     pub(crate) traces: TraceSettings,
     pub(crate) trim_interval: Duration,
     pub(crate) log_level: String,
@@ -141,6 +144,7 @@ impl Config {
             return Err(ConfigError::Value { key, value, rule: "it must be 0 to 1" });
         }
         let expected = intervals::declared(&written.intervals)?;
+        let summaries = summaries::settings(&written.summaries)?;
         let config = Self {
             addr,
             origins,
@@ -153,6 +157,7 @@ impl Config {
             intervals: written.intervals,
             traces,
             expected,
+            summaries,
             log_level: written.logging.level,
             log_format,
             file,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tidings_admit::Admission;
 use tidings_event::{Clock, SystemClock};
+use tidings_insight::Summaries;
 use tidings_log::PartitionLog;
 use tidings_serve::{Parts, ShownConfig};
 use tidings_telemetry::{Recorder, Timer, Traces};
@@ -23,6 +24,7 @@ const CHECKPOINT_LOOK: Duration = Duration::from_secs(1);
 pub(crate) struct Running {
     addr: SocketAddr,
     parts: Parts,
+    summaries: Summaries,
     stop: CancellationToken,
     server: JoinSet<Result<(), Failure>>,
     periodic: JoinSet<()>,
@@ -41,7 +43,9 @@ impl Running {
         let catalog = build::catalog::open(config, &log, &shared).await?;
         let admission = build::admit::open(config, &log, &catalog, &shared).await?;
         let deliver = build::deliver::open(&log, &catalog, &shared).await?;
-        let intervals = build::insight::open(config, (&log, &catalog), &admission, &shared)?;
+        let intervals = build::insight::intervals(config, (&log, &catalog), &admission, &shared)?;
+        let ways = (&admission, &deliver);
+        let summaries = build::insight::summaries(config, (&log, &catalog), ways, &shared);
         let parts = Parts {
             admission,
             deliver,
@@ -66,7 +70,7 @@ impl Running {
             periodic.spawn(export.run(Arc::clone(&parts.recorder)));
         }
         periodic.spawn(checkpoint(Arc::clone(&parts.admission)));
-        Ok(Self { addr, parts, stop, server: serving, periodic })
+        Ok(Self { addr, parts, summaries, stop, server: serving, periodic })
     }
 
     /// The address it serves on.
@@ -99,6 +103,7 @@ impl Running {
         if let Some(intervals) = &self.parts.intervals {
             intervals.close().await;
         }
+        self.summaries.close().await;
         self.parts.admission.close().await;
         self.parts.deliver.close().await;
         self.parts.log.close().await;

@@ -8,7 +8,8 @@ use crate::v1::CorrelationKind;
 
 /// Reads the matrix id and kind of a payload whose types are checked, and counts its triangle.
 pub(super) fn read<'a>(event: &'a [u8], envelope: &mut Envelope<'a>) -> Result<(), Fault> {
-    let (mut kind, mut instruments, mut triangle, mut chunks) = (0, 0usize, 0usize, 0);
+    let (mut kind, mut instruments, mut triangle) = (0, 0usize, 0usize);
+    let (mut chunk, mut chunks, mut sha256) = (0, 0, 0);
     let mut reader = Reader::new(event.get(envelope.payload.clone()).unwrap_or_default());
     while let Some((number, wire)) = reader.tag()? {
         match (number, wire) {
@@ -23,7 +24,9 @@ pub(super) fn read<'a>(event: &'a [u8], envelope: &mut Envelope<'a>) -> Result<(
                 reader.skip(wire)?;
                 triangle += 1;
             }
+            (10, _) => chunk = payload::uint32(&mut reader)?,
             (11, _) => chunks = payload::uint32(&mut reader)?,
+            (13, _) => sha256 = reader.bytes()?.len(),
             _ => reader.skip(wire)?,
         }
     }
@@ -40,6 +43,12 @@ pub(super) fn read<'a>(event: &'a [u8], envelope: &mut Envelope<'a>) -> Result<(
         Ok(known) => known,
         Err(_) => return Err(invalid("kind", format!("there is no correlation kind {kind}"))),
     };
+    if chunk >= chunks.max(1) {
+        return Err(invalid("chunk", format!("{chunk} is not one of {chunks} chunks, from 0")));
+    }
+    if !matches!(sha256, 0 | 32) {
+        return Err(invalid("sha256", format!("{sha256} bytes, a SHA-256 has 32")));
+    }
     let whole = instruments * instruments.saturating_sub(1) / 2;
     if triangle != 0 && chunks == 0 && triangle != whole {
         let detail = format!("{instruments} instruments make {whole} pairs, not {triangle}");

@@ -11,25 +11,16 @@ use tidings_event::hop::Committed;
 use tidings_event::topic_name::INTERNAL_TENANT;
 use tidings_event::v1::Kind;
 use tidings_event::{Clock, JournalSeq};
-use tidings_log::{Journal, PartitionLog};
+use tidings_log::PartitionLog;
 use tidings_telemetry::{Counter, Recorder, Timer};
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::checkpoint::Checkpoint;
-use super::glance::glance;
 use super::mark::Mark;
-use super::publish::Sender;
 use super::tracker::{Now, Tracker};
-
-/// What one read takes at most.
-const READ_BYTES: usize = 1 << 20;
-
-/// How long a journal that cannot be read is left alone.
-const RETRY: Duration = Duration::from_millis(100);
-
-/// Without a checkpoint, so many groups before the end of each journal are read.
-const RECENT_GROUPS: u64 = 1_024;
+use crate::glance::glance;
+use crate::journals::{Journals, Turn};
+use crate::publish::Sender;
 
 type Sending = Pin<Box<dyn Future<Output = Vec<(Mark, bool)>> + Send>>;
 
@@ -44,43 +35,25 @@ pub(crate) struct Follower {
     pub(crate) checkpoint_every: Duration,
 }
 
-/// One journal, and how far it was read.
-struct Tail {
-    journal: Journal,
-    durable: watch::Receiver<JournalSeq>,
-    after: JournalSeq,
-}
-
 impl Follower {
     /// Reads what came since the checkpoint, then follows until stopped.
     pub(crate) async fn run(self, reach: Option<Vec<JournalSeq>>, stop: CancellationToken) {
-        let mut tails = self.tails(reach.as_deref());
-        for tail in &mut tails {
-            let until = *tail.durable.borrow_and_update();
-            while tail.after < until && !stop.is_cancelled() {
-                self.read(tail, until).await;
-            }
-        }
+        let mut journals = Journals::open(Arc::clone(&self.log), reach.as_deref());
+        while self.read(&mut journals).await.is_behind && !stop.is_cancelled() {}
         self.tracker().release();
-        self.follow(&mut tails, &stop).await;
+        self.follow(&mut journals, &stop).await;
         if self.tracker().follows_anything() {
-            self.save(&tails).await;
+            self.save(&journals).await;
         }
     }
 
-    async fn follow(&self, tails: &mut [Tail; 3], stop: &CancellationToken) {
+    async fn follow(&self, journals: &mut Journals, stop: &CancellationToken) {
         let (mut waiting, mut sending): (Vec<Mark>, Option<Sending>) = (Vec::new(), None);
         let mut save_at = self.clock.monotonic() + self.checkpoint_every;
         let mut is_new = false;
         while !stop.is_cancelled() {
-            let mut is_behind = false;
-            for tail in &mut *tails {
-                let until = *tail.durable.borrow_and_update();
-                if tail.after < until {
-                    self.read(tail, until).await;
-                    (is_new, is_behind) = (true, is_behind || tail.after < until);
-                }
-            }
+            let turn = self.read(journals).await;
+            is_new |= turn.is_new;
             waiting.extend(self.step());
             if sending.is_none() && !waiting.is_empty() {
                 sending = Some(Box::pin(self.sender.clone().send(std::mem::take(&mut waiting))));
@@ -88,12 +61,11 @@ impl Follower {
             let now = self.clock.monotonic();
             if now >= save_at {
                 if std::mem::take(&mut is_new) && self.tracker().follows_anything() {
-                    self.save(tails).await;
+                    self.save(journals).await;
                 }
                 save_at = now + self.checkpoint_every;
             }
             let due = self.tracker().next_due().map_or(save_at, |due| due.min(save_at));
-            let [short, medium, long] = &mut *tails;
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
@@ -102,44 +74,21 @@ impl Follower {
                     let mut tracker = self.tracker();
                     sent.iter().for_each(|(mark, stored)| tracker.sent(mark, *stored));
                 }
-                () = std::future::ready(()), if is_behind => {}
+                () = std::future::ready(()), if turn.is_behind => {}
                 // A journal that is closed changes no more: the end is near.
-                changed = short.durable.changed() => if changed.is_err() { return },
-                changed = medium.durable.changed() => if changed.is_err() { return },
-                changed = long.durable.changed() => if changed.is_err() { return },
+                is_open = journals.changed() => if !is_open { return },
                 () = Timer.after(due.saturating_sub(now)) => {}
             }
         }
     }
 
-    fn tails(&self, reach: Option<&[JournalSeq]>) -> [Tail; 3] {
-        let mut at = 0;
-        Journal::TOPICS.map(|journal| {
-            let durable = self.log.durable(journal);
-            let recent = JournalSeq(durable.borrow().0.saturating_sub(RECENT_GROUPS));
-            let after = reach.map_or(recent, |reach| reach.get(at).copied().unwrap_or(recent));
-            at += 1;
-            Tail { journal, durable, after }
-        })
-    }
-
-    /// One read of a journal; without anything to follow, nothing is read.
-    async fn read(&self, tail: &mut Tail, until: JournalSeq) {
+    /// A turn of reading; without anything to follow, nothing is read.
+    async fn read(&self, journals: &mut Journals) -> Turn {
         if !self.tracker().follows_anything() {
-            tail.after = until;
-            return;
+            journals.skip();
+            return Turn::default();
         }
-        match self.log.read_journal(tail.journal, tail.after, READ_BYTES).await {
-            Ok(blocks) => {
-                self.take(&blocks);
-                // Groups without a readable block are passed over.
-                tail.after = blocks.last().map_or(until, |block| block.seq);
-            }
-            Err(error) => {
-                tracing::error!(journal = tail.journal.name(), %error, "cannot follow the journal");
-                Timer.after(RETRY).await;
-            }
-        }
+        journals.read(|blocks| self.take(blocks)).await
     }
 
     fn take(&self, blocks: &[Committed]) {
@@ -184,8 +133,8 @@ impl Follower {
         marks
     }
 
-    async fn save(&self, tails: &[Tail; 3]) {
-        let reach: Vec<JournalSeq> = tails.iter().map(|tail| tail.after).collect();
+    async fn save(&self, journals: &Journals) {
+        let reach = journals.reach();
         let checkpoint = Checkpoint::of(&mut self.tracker(), &reach, self.log.as_ref());
         if let Err(error) = checkpoint.save(self.log.as_ref()).await {
             self.recorder.count(Counter::InsightErrors, 1);

@@ -1,13 +1,14 @@
 //! A mark: what the service says about an interval, and the event that says it.
 
+use std::time::Duration;
+
 use tidings_event::key::NO_VENUE;
 use tidings_event::v1::{self, Kind, event::Payload};
 use tidings_event::{Timestamp, encode, foreign_event_id};
+use tidings_telemetry::{Counter, Latency, Recorder};
 
 use super::settings::ExpectedFrom;
-
-/// Source of the service's own events.
-pub(crate) const SOURCE: &str = "tidings";
+use crate::publish::{SOURCE, Saying};
 
 /// Most names of missing instruments in a mark.
 pub(crate) const MISSING_MAX: usize = 1_000;
@@ -37,9 +38,12 @@ pub(crate) struct Mark {
     pub(crate) newest: Timestamp,
 }
 
-impl Mark {
-    /// Canonical bytes of the event.
-    pub(crate) fn event(&self, now: Timestamp) -> Vec<u8> {
+impl Saying for Mark {
+    fn tenant(&self) -> &str {
+        &self.key.tenant
+    }
+
+    fn event(&self, now: Timestamp) -> Vec<u8> {
         let id = mark_id(&self.key, self.revision);
         let venue = &*self.key.venue;
         encode(&v1::Event {
@@ -60,6 +64,18 @@ impl Mark {
             })),
             ..v1::Event::default()
         })
+    }
+
+    fn stored(&self, recorder: &Recorder, now: Timestamp) {
+        recorder.count(Counter::InsightMarks, 1);
+        if self.expected == self.published {
+            let took = now.0.saturating_sub(self.newest.0);
+            recorder.time(Latency::InsightMark, Duration::from_nanos(took));
+        }
+    }
+
+    fn subject(&self) -> String {
+        format!("interval {}/{}/{}", self.key.venue, self.key.timeframe, self.key.start)
     }
 }
 

@@ -7,16 +7,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use tidings_catalog::{Catalog, CatalogSettings, Topic};
-use tidings_event::block::{Block, BlockHeader, BodyBuilder, Flags, crc32c, events};
+use tidings_event::block::events;
 use tidings_event::v1::{self, Kind, event::Payload};
-use tidings_event::{
-    Clock, Code, PartitionId, Refusal, SystemClock, TopicName, TopicPartition, encode, scan,
-};
+use tidings_event::{Clock, Code, Refusal, SystemClock, TopicName, encode, scan};
 use tidings_log::{MemoryLog, PartitionLog};
 use tidings_telemetry::{Counter, Recorder};
 use tokio::sync::mpsc;
 
-use super::{Declared, IntervalSettings, IntervalState, Intervals, IntervalsParts, Publish};
+use super::{Declared, IntervalSettings, IntervalState, Intervals, IntervalsParts};
+use crate::publish::Publish;
+use crate::rig::{append, first};
 
 const MINUTE: u64 = 60_000_000_000;
 
@@ -49,7 +49,7 @@ impl Publish for Door {
             let is_new = !self.stored.lock().unwrap().contains(&envelope.id);
             assert!(is_new, "a mark that was stored is published again");
             self.stored.lock().unwrap().push(envelope.id);
-            append(&self.log, &self.topic, &[event.to_vec()]).await;
+            append(&self.log, first(&self.topic), &[event.to_vec()]).await;
             let text = tidings_event::json::to_json(event).unwrap();
             let payload = text.split_once(r#""interval_complete":"#).unwrap().1;
             self.marks.send(format!("r{} {payload}", envelope.revision)).await.unwrap();
@@ -57,28 +57,6 @@ impl Publish for Door {
         }
         Ok(outcomes)
     }
-}
-
-async fn append(log: &MemoryLog, topic: &Topic, all: &[Vec<u8>]) {
-    let at = TopicPartition { topic: topic.id, partition: PartitionId(0) };
-    let mut builder = BodyBuilder::default();
-    assert!(all.iter().all(|event| builder.push(event)));
-    let (body, count) = builder.take();
-    let header = BlockHeader {
-        flags: Flags::default(),
-        topic_partition: at,
-        epoch: log.epoch(),
-        term: log.term(),
-        base_offset: log.bounds(at).unwrap().tail,
-        count,
-        codec: 0,
-        body_bytes: u32::try_from(body.len()).unwrap(),
-        body_crc: crc32c(&body),
-        ingested_at: log.clock().wall(),
-        producer: None,
-        extensions: Bytes::new(),
-    };
-    log.append(vec![Block { header, body }]).unwrap().await.unwrap();
 }
 
 fn indicator(instrument: &str, minute: u64) -> Vec<u8> {
@@ -168,7 +146,7 @@ impl Rig {
 
     async fn publish(&self, minute: u64, instruments: &[&str]) {
         let all: Vec<Vec<u8>> = instruments.iter().map(|name| indicator(name, minute)).collect();
-        append(&self.log, &self.indicators, &all).await;
+        append(&self.log, first(&self.indicators), &all).await;
     }
 
     async fn mark(&mut self) -> String {

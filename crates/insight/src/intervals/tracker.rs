@@ -15,10 +15,11 @@ use tidings_event::Timestamp;
 use tidings_event::key::{NO_VENUE, SEPARATOR};
 use tidings_event::v1::Kind;
 
-use super::glance::{self, Glance};
-use super::mark::{IntervalKey, MISSING_MAX, Mark, SOURCE, mark_id};
+use super::mark::{IntervalKey, MISSING_MAX, Mark, mark_id};
 use super::series::{Interval, Said, Series};
 use super::settings::{Declared, IntervalSettings};
+use crate::glance::{self, Glance};
+use crate::publish::SOURCE;
 
 /// Least time between two marks of an interval that is still not complete.
 const LATE_PAUSE: Duration = Duration::from_secs(1);

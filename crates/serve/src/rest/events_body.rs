@@ -1,7 +1,7 @@
 //! A publish request's body as canonical bytes: what could be read, and why the rest could not.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use tidings_admit::Rejected;
+use tidings_admit::{Rejected, broken_body};
 use tidings_event::block::{EVENT_BYTES_MAX, events};
 use tidings_event::{Clock, Code, Refusal, json, new_event_id};
 use tidings_shape::NewId;
@@ -29,9 +29,7 @@ pub(crate) struct Batch {
 pub(crate) fn protobuf(body: Bytes, max: usize) -> Result<Batch, Refusal> {
     let mut count = 0;
     for event in events(&body).take(max + 1) {
-        event.map_err(|error| {
-            Refusal::new(Code::EventMalformed, error.to_string()).at_offset(error.at as u64)
-        })?;
+        event.map_err(|error| broken_body(&body, error.at))?;
         count += 1;
     }
     check_count(count, max)?;

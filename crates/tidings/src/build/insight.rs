@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use tidings_admit::{Admission, Batch};
 use tidings_catalog::Catalog;
-use tidings_event::Refusal;
-use tidings_insight::{IntervalSettings, Intervals, IntervalsParts, Publish};
+use tidings_deliver::{Deliver, LastValueQuery};
+use tidings_event::v1::Kind;
+use tidings_event::{Code, Refusal};
+use tidings_insight::{
+    IntervalSettings, Intervals, IntervalsParts, Publish, Summaries, SummariesParts, Values,
+};
 use tidings_log::PartitionLog;
 
 use super::Shared;
@@ -29,7 +33,7 @@ impl Publish for Door {
     }
 }
 
-pub(crate) fn open(
+pub(crate) fn intervals(
     config: &Config,
     (log, catalog): (&Arc<dyn PartitionLog>, &Arc<Catalog>),
     admission: &Arc<Admission>,
@@ -53,4 +57,42 @@ pub(crate) fn open(
         ..IntervalSettings::default()
     };
     Intervals::open(parts, settings).map_err(|error| Failure::Damaged(error.to_string()))
+}
+
+/// The last values that delivery keeps.
+struct LastOf(Arc<Deliver>);
+
+impl Values for LastOf {
+    fn last(
+        &self,
+        tenant: &str,
+        kind: Kind,
+        subject: &str,
+        (venue, timeframe): (Option<&str>, Option<&str>),
+    ) -> Result<Option<bytes::Bytes>, Refusal> {
+        let query =
+            LastValueQuery { kind, instrument: subject, timeframe, venue, final_only: true };
+        match self.0.last_values().get(tenant, query) {
+            Ok(value) => Ok(Some(value.event)),
+            Err(refusal) if refusal.code == Code::ValueUnknown => Ok(None),
+            Err(refusal) => Err(refusal),
+        }
+    }
+}
+
+pub(crate) fn summaries(
+    config: &Config,
+    (log, catalog): (&Arc<dyn PartitionLog>, &Arc<Catalog>),
+    (admission, deliver): (&Arc<Admission>, &Arc<Deliver>),
+    shared: &Shared,
+) -> Summaries {
+    let parts = SummariesParts {
+        log: Arc::clone(log),
+        catalog: Arc::clone(catalog),
+        clock: Arc::clone(&shared.clock),
+        recorder: Arc::clone(&shared.recorder),
+        publish: Arc::new(Door(Arc::clone(admission))),
+        values: Arc::new(LastOf(Arc::clone(deliver))),
+    };
+    Summaries::open(parts, config.summaries.clone())
 }

@@ -41,14 +41,7 @@ pub(super) fn declared(written: &WrittenIntervals) -> Result<Vec<Declared>, Conf
 
 fn read(at: usize, list: &WrittenExpected) -> Result<Declared, ConfigError> {
     let wrong = |problem: &str| invalid(format!("intervals.expected[{at}]"), problem);
-    let upper = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit();
-    let is_mic = list.venue.len() == 4 && list.venue.bytes().all(upper);
-    if !list.venue.is_empty() && !is_mic {
-        return Err(wrong("`venue` has four characters of A-Z and 0-9, or is left out"));
-    }
-    if !list.timeframe.starts_with(|c: char| c.is_ascii_digit()) {
-        return Err(wrong("`timeframe` is a number and a unit, such as \"5m\""));
-    }
+    let venue = place(&list.venue, &list.timeframe).map_err(wrong)?;
     let mut instruments = list.instruments.clone();
     if let Some(file) = &list.file {
         instruments.extend(lines(file)?);
@@ -56,16 +49,39 @@ fn read(at: usize, list: &WrittenExpected) -> Result<Declared, ConfigError> {
     if instruments.is_empty() {
         return Err(wrong("name at least one instrument in `instruments` or `file`"));
     }
-    if instruments.iter().any(|name| name.is_empty() || name.len() > 50) {
-        return Err(wrong("an instrument has 1 to 50 bytes"));
+    if !are_instruments(&instruments) {
+        return Err(wrong(NOT_INSTRUMENTS));
     }
-    let venue = if list.venue.is_empty() { NO_VENUE } else { &list.venue };
     Ok(Declared {
         tenant: DEFAULT_TENANT.to_owned(),
         venue: venue.to_owned(),
         timeframe: list.timeframe.clone(),
         instruments,
     })
+}
+
+/// What is wrong with names that are not those of instruments.
+pub(super) const NOT_INSTRUMENTS: &str = "an instrument has 1 to 50 bytes";
+
+/// Whether all of these may be names of instruments.
+pub(super) fn are_instruments(names: &[String]) -> bool {
+    names.iter().all(|name| (1..=50).contains(&name.len()))
+}
+
+/// A venue, `XXXX` for none, where it and a timeframe may be an event's.
+///
+/// # Errors
+/// What is wrong.
+pub(super) fn place<'a>(venue: &'a str, timeframe: &str) -> Result<&'a str, &'static str> {
+    let upper = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit();
+    let is_mic = venue.len() == 4 && venue.bytes().all(upper);
+    if !venue.is_empty() && !is_mic {
+        return Err("`venue` has four characters of A-Z and 0-9, or is left out");
+    }
+    if !timeframe.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err("`timeframe` is a number and a unit, such as \"5m\"");
+    }
+    Ok(if venue.is_empty() { NO_VENUE } else { venue })
 }
 
 /// One instrument a line; empty lines and what follows a `#` do not count.

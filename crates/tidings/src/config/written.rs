@@ -23,6 +23,7 @@ section! {
         topics: WrittenTopics,
         admission: WrittenAdmission,
         intervals: WrittenIntervals,
+        summaries: WrittenSummaries,
         traces: WrittenTraces,
         logging: WrittenLogging,
     }
@@ -107,6 +108,28 @@ pub(crate) struct WrittenExpected {
     pub(crate) instruments: Vec<String>,
     #[serde(default)]
     pub(crate) file: Option<PathBuf>,
+}
+
+section! {
+    /// What the service sums up itself.
+    WrittenSummaries {
+        composed: Vec<WrittenComposed>,
+        delay_ms: u64,
+        anomaly_window_seconds: u64,
+    }
+}
+
+/// Whose summaries are composed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WrittenComposed {
+    #[serde(default)]
+    pub(crate) venue: String,
+    pub(crate) timeframe: String,
+    #[serde(default)]
+    pub(crate) instruments: Vec<String>,
+    #[serde(default)]
+    pub(crate) matrices: Vec<String>,
 }
 
 section! {

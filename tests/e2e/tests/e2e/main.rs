@@ -16,6 +16,7 @@ mod grpc;
 mod guide;
 mod intervals;
 mod key_seq;
+mod kinds;
 mod node;
 mod openapi;
 mod operate;

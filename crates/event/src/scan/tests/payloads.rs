@@ -148,6 +148,9 @@ fn correlation() {
                 ".triangle",
             ),
             (json!({"matrix_id": "m", "kind": "FULL", "triangle": [1]}), INVALID, ".triangle"),
+            (json!({"matrix_id": "m", "kind": "FULL", "chunk": 1}), INVALID, ".chunk"),
+            (json!({"matrix_id": "m", "kind": "FULL", "chunk": 2, "chunks": 2}), INVALID, ".chunk"),
+            (json!({"matrix_id": "m", "kind": "FULL", "sha256": "00ff"}), INVALID, ".sha256"),
         ],
     );
 }

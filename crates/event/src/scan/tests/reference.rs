@@ -218,6 +218,8 @@ fn is_valid_payload(kind: Kind, payload: &Payload) -> bool {
             kind == Kind::Correlation
                 && named(&p.matrix_id, 1)
                 && matches!(p.kind, 1..=3)
+                && p.chunk < p.chunks.max(1)
+                && matches!(p.sha256.len(), 0 | 32)
                 && (values == 0 || p.chunks != 0 || values == counted)
         }
         Payload::Summary(p) => {

@@ -10,10 +10,11 @@ use tidings_event::Timestamp;
 use tidings_event::v1::Kind;
 
 use super::super::checkpoint;
-use super::super::glance::Glance;
 use super::super::mark::{IntervalKey, Mark, mark_id};
 use super::super::settings::{Declared, ExpectedFrom, IntervalSettings};
 use super::{Counts, Now, Tracker};
+use crate::glance::Glance;
+use crate::publish::Saying;
 use model::Model;
 
 const SECOND: u64 = 1_000_000_000;
@@ -260,7 +261,7 @@ fn read(tracker: &mut Tracker, entry: &Entry, at: Now) {
         }
         Entry::Mark(mark) => {
             let bytes = mark.event(Timestamp(1));
-            let seen = super::super::glance::glance(&bytes).unwrap();
+            let seen = crate::glance::glance(&bytes).unwrap();
             tracker.take("default", &seen, at.wall, at);
         }
     }

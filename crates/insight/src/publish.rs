@@ -1,4 +1,4 @@
-//! How marks are published: what the tracker needs of the way in.
+//! How events of the service itself are published: what insight needs of the way in.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,13 +7,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use tidings_event::block::BodyBuilder;
-use tidings_event::{Clock, Code, Refusal};
-use tidings_telemetry::{Counter, Latency, Recorder, Timer};
+use tidings_event::{Clock, Code, Refusal, Timestamp};
+use tidings_telemetry::{Counter, Recorder, Timer};
 
-use super::mark::Mark;
-
-/// First and longest pause before a mark is published again.
+/// First and longest pause before one is published again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// Source of the service's own events.
+pub(crate) const SOURCE: &str = "tidings";
 
 /// The way in for events of the service itself.
 #[async_trait]
@@ -28,7 +29,19 @@ pub trait Publish: Send + Sync + 'static {
     -> Result<Vec<Result<(), Refusal>>, Refusal>;
 }
 
-/// Publishes marks until each is stored or refused for good.
+/// Something that the service says by an event of its own.
+pub(crate) trait Saying {
+    /// Whose event.
+    fn tenant(&self) -> &str;
+    /// Its canonical bytes; the same id whenever it is said again.
+    fn event(&self, now: Timestamp) -> Vec<u8>;
+    /// Takes note that it is stored.
+    fn stored(&self, recorder: &Recorder, now: Timestamp);
+    /// What it is about, for people.
+    fn subject(&self) -> String;
+}
+
+/// Publishes sayings until each is stored or refused for good.
 #[derive(Clone)]
 pub(crate) struct Sender {
     pub(crate) publish: Arc<dyn Publish>,
@@ -37,13 +50,13 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
-    /// Each mark, and whether it is stored.
-    pub(crate) async fn send(self, mut marks: Vec<Mark>) -> Vec<(Mark, bool)> {
-        let mut settled = Vec::with_capacity(marks.len());
+    /// Each of them, and whether it is stored.
+    pub(crate) async fn send<S: Saying>(self, mut sayings: Vec<S>) -> Vec<(S, bool)> {
+        let mut settled = Vec::with_capacity(sayings.len());
         let mut pause = RETRY.0;
         loop {
-            marks = self.attempt(marks, &mut settled).await;
-            if marks.is_empty() {
+            sayings = self.attempt(sayings, &mut settled).await;
+            if sayings.is_empty() {
                 return settled;
             }
             Timer.after(pause).await;
@@ -52,18 +65,18 @@ impl Sender {
     }
 
     /// Publishes each once; returns those to try again.
-    async fn attempt(&self, marks: Vec<Mark>, settled: &mut Vec<(Mark, bool)>) -> Vec<Mark> {
-        let mut by_tenant: BTreeMap<String, Vec<Mark>> = BTreeMap::new();
-        for mark in marks {
-            by_tenant.entry(mark.key.tenant.clone()).or_default().push(mark);
+    async fn attempt<S: Saying>(&self, sayings: Vec<S>, settled: &mut Vec<(S, bool)>) -> Vec<S> {
+        let mut by_tenant: BTreeMap<String, Vec<S>> = BTreeMap::new();
+        for saying in sayings {
+            by_tenant.entry(saying.tenant().to_owned()).or_default().push(saying);
         }
         let mut again = Vec::new();
         for (tenant, mut left) in by_tenant {
             while !left.is_empty() {
                 let mut body = BodyBuilder::default();
                 let now = self.clock.wall();
-                // A mark has less than a tenth of what a body takes.
-                let fits = left.iter().take_while(|mark| body.push(&mark.event(now))).count();
+                // Each has less than a tenth of what a body takes.
+                let fits = left.iter().take_while(|saying| body.push(&saying.event(now))).count();
                 let rest = left.split_off(fits.max(1));
                 let outcomes = self.publish.publish(&tenant, body.take().0).await;
                 self.sort(std::mem::replace(&mut left, rest), outcomes, settled, &mut again);
@@ -72,35 +85,31 @@ impl Sender {
         again
     }
 
-    fn sort(
+    fn sort<S: Saying>(
         &self,
-        marks: Vec<Mark>,
+        sayings: Vec<S>,
         outcomes: Result<Vec<Result<(), Refusal>>, Refusal>,
-        settled: &mut Vec<(Mark, bool)>,
-        again: &mut Vec<Mark>,
+        settled: &mut Vec<(S, bool)>,
+        again: &mut Vec<S>,
     ) {
         let whole = outcomes.as_ref().err().cloned();
         let mut outcomes = outcomes.unwrap_or_default().into_iter();
-        for mark in marks {
+        for saying in sayings {
             let missing = || Err(whole.clone().unwrap_or_else(unanswered));
             match outcomes.next().unwrap_or_else(missing) {
                 Ok(()) => {
-                    self.recorder.count(Counter::InsightMarks, 1);
-                    let took = self.clock.wall().0.saturating_sub(mark.newest.0);
-                    if mark.expected == mark.published {
-                        self.recorder.time(Latency::InsightMark, Duration::from_nanos(took));
-                    }
-                    settled.push((mark, true));
+                    saying.stored(&self.recorder, self.clock.wall());
+                    settled.push((saying, true));
                 }
                 Err(refusal) => {
                     self.recorder.count(Counter::InsightErrors, 1);
-                    let (venue, timeframe) = (&*mark.key.venue, &*mark.key.timeframe);
+                    let subject = saying.subject();
                     if is_passing(&refusal) {
-                        tracing::debug!(venue, timeframe, %refusal, "an interval mark has to wait");
-                        again.push(mark);
+                        tracing::debug!(subject, %refusal, "an event of the service has to wait");
+                        again.push(saying);
                     } else {
-                        tracing::warn!(venue, timeframe, %refusal, "an interval cannot be marked");
-                        settled.push((mark, false));
+                        tracing::warn!(subject, %refusal, "an event of the service was refused");
+                        settled.push((saying, false));
                     }
                 }
             }
@@ -109,7 +118,7 @@ impl Sender {
 }
 
 fn unanswered() -> Refusal {
-    Refusal::new(Code::Internal, "the mark got no answer")
+    Refusal::new(Code::Internal, "the event got no answer")
 }
 
 /// Whether the same again may be taken.

@@ -9,7 +9,7 @@ use super::{glance, published};
 fn event() -> impl Strategy<Value = v1::Event> {
     let names = ("[A-Z]{1,20}", prop::option::of("[A-Z0-9]{4}"), "[1-9][0-9]{0,2}(s|m|h|d|mo)");
     let times = (1u64..1 << 60, 1u64..1 << 40);
-    let rest = (any::<[u8; 16]>(), "[a-z]{1,20}", any::<Option<bool>>(), any::<u16>(), 0..4u8);
+    let rest = (any::<[u8; 16]>(), "[a-z]{1,20}", any::<Option<bool>>(), any::<u16>(), 0..5u8);
     (names, times, rest).prop_map(|((instrument, venue, timeframe), (start, span), rest)| {
         let (id, source, is_final, revision, kind) = rest;
         let mark = v1::IntervalComplete { expected: 9, published: 7, ..Default::default() };
@@ -21,6 +21,7 @@ fn event() -> impl Strategy<Value = v1::Event> {
         };
         let (kind, payload) = match kind {
             0 => (Kind::IntervalComplete, Payload::IntervalComplete(mark)),
+            2 => (Kind::Anomaly, Payload::Anomaly(v1::Anomaly::default())),
             1 => (Kind::Summary, Payload::Summary(v1::Summary::default())),
             _ => (Kind::Indicators, Payload::Indicators(values)),
         };
@@ -28,6 +29,7 @@ fn event() -> impl Strategy<Value = v1::Event> {
             id: id.to_vec().into(),
             source,
             kind: kind.into(),
+            severity: v1::Severity::High.into(),
             instrument,
             venue: venue.unwrap_or_default(),
             timeframe,
@@ -48,7 +50,7 @@ proptest! {
     fn a_glance_sees_what_the_scanner_reads(event in event()) {
         let bytes = encode(&event);
         let envelope = scan(&bytes).unwrap();
-        let wanted = matches!(envelope.kind, Kind::Indicators | Kind::IntervalComplete);
+        let wanted = matches!(envelope.kind, Kind::Indicators | Kind::Anomaly | Kind::IntervalComplete);
         let seen = glance(&bytes);
         prop_assert_eq!(seen.is_some(), wanted);
         if let Some(seen) = seen {

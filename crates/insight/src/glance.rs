@@ -1,11 +1,11 @@
-//! A glance at an event: the few envelope fields that completeness needs, and no more.
+//! A glance at an event: the few envelope fields that insight needs, and no more.
 //!
 //! The log holds only events that the scanner accepted, so that nothing is checked again here:
 //! bytes that are no event give `None`. Wire format: <https://protobuf.dev/programming-guides/encoding/>.
 
 use tidings_event::v1::Kind;
 
-/// What was seen of an `INDICATORS` or `INTERVAL_COMPLETE` event.
+/// What was seen of an `INDICATORS`, `ANOMALY` or `INTERVAL_COMPLETE` event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Glance<'a> {
     pub(crate) kind: Kind,
@@ -53,6 +53,7 @@ pub(crate) fn glance(event: &[u8]) -> Option<Glance<'_>> {
             (3, Field::Number(number)) => {
                 seen.kind = match number {
                     1 => Kind::Indicators,
+                    3 => Kind::Anomaly,
                     6 => Kind::IntervalComplete,
                     _ => return None,
                 }
