@@ -11,10 +11,11 @@ use prost::Message;
 use prost_types::FileDescriptorSet;
 use prost_types::field_descriptor_proto::Type;
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "tidings/v1/publisher.proto",
     "tidings/v1/consumer.proto",
     "tidings/v1/admin.proto",
+    "tidings/v1/dead_letter.proto",
     "tidings/v1/analysis_stream.proto",
     "tidings/v1/problem.proto",
 ];

@@ -1,5 +1,7 @@
 //! The plain HTTP calls: topics, subscriptions, pull, last values, publish, status.
 
+mod dead_letters;
+
 use std::fmt::Write;
 
 use bytes::Bytes;

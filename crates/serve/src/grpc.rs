@@ -4,6 +4,7 @@ mod admin;
 mod admin_messages;
 mod analysis_stream;
 mod consume;
+mod dead_letters;
 mod deadline;
 mod framing;
 mod health;
@@ -22,6 +23,7 @@ use tidings_wire::v1;
 use tidings_wire::v1::admin_server::AdminServer;
 use tidings_wire::v1::analysis_stream_server::AnalysisStreamServer;
 use tidings_wire::v1::consumer_server::ConsumerServer;
+use tidings_wire::v1::dead_letters_server::DeadLettersServer;
 use tidings_wire::v1::publisher_server::PublisherServer;
 use tonic::service::Routes;
 use tonic::{Request, Status};
@@ -43,6 +45,7 @@ pub(crate) fn router(doors: &Arc<Doors>) -> Router {
     let publisher = PublisherServer::new(publish::PublisherDoor(Arc::clone(doors)));
     let consumer = ConsumerServer::new(consume::ConsumerDoor(Arc::clone(doors)));
     let admin = AdminServer::new(admin::AdminDoor(Arc::clone(doors)));
+    let letters = DeadLettersServer::new(dead_letters::DeadLettersDoor(Arc::clone(doors)));
     let analysis = analysis_stream::AnalysisStreamDoor(Arc::clone(doors));
     let analysis = AnalysisStreamServer::new(analysis);
     let health = HealthServer::new(health::HealthDoor(Arc::clone(doors)));
@@ -50,6 +53,7 @@ pub(crate) fn router(doors: &Arc<Doors>) -> Router {
         .add_service(publisher.max_decoding_message_size(max))
         .add_service(consumer.max_decoding_message_size(SMALL_MESSAGE_BYTES))
         .add_service(admin.max_decoding_message_size(SMALL_MESSAGE_BYTES))
+        .add_service(letters.max_decoding_message_size(SMALL_MESSAGE_BYTES))
         .add_service(analysis.max_decoding_message_size(SMALL_MESSAGE_BYTES))
         .add_service(health.max_decoding_message_size(SMALL_MESSAGE_BYTES));
     let reflection = tonic_reflection::server::Builder::configure()

@@ -14,6 +14,7 @@ mod body;
 mod caller;
 mod connection;
 mod consuming;
+mod dead_letters;
 mod doors;
 mod etag;
 mod finding;

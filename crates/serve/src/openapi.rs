@@ -30,13 +30,14 @@ const CODES: &str = "x-codes";
 const SCHEMAS: &str = "#/components/schemas/";
 
 /// What the parameters of paths are.
-const PATH_PARAMETERS: [(&str, &str); 8] = [
+const PATH_PARAMETERS: [(&str, &str); 9] = [
     ("/api/v1/topics/{name}", "Name of the topic; `/` in it is written `:` or `%2F`."),
     ("/api/v1/subscriptions/{name}", "Name of the subscription."),
     ("/api/v1/definitions/{name}", "Name of the indicator."),
     ("{kind}", "`indicators`, `patterns`, `anomalies`, `correlations` or `summary`."),
     ("{instrument}", "The instrument; `/` in it is written `%2F`."),
     ("{id}", "Its id."),
+    ("{position}", "Its position, as a list gives it."),
     ("{file}", "A file of the page."),
     ("{rest}", "What is asked for."),
 ];

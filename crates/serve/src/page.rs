@@ -16,6 +16,7 @@ pub(crate) enum List {
     Topics = 1,
     Subscriptions = 2,
     Definitions = 3,
+    DeadLetters = 6,
     TracedSubscriptions = 5,
     Intervals = 4,
 }
@@ -33,6 +34,21 @@ impl Page {
     pub(crate) fn new(list: List, limit: usize, cursor: &str) -> Result<Self, Refusal> {
         let after = if cursor.is_empty() { String::new() } else { name_of(list, cursor)? };
         Ok(Self { list, limit: check_limit(limit)?, after })
+    }
+
+    /// The name after which it starts; nothing for the first part.
+    pub(crate) fn after(&self) -> Option<&str> {
+        Some(self.after.as_str()).filter(|after| !after.is_empty())
+    }
+
+    /// Most entries of it.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// The cursor that continues after a name.
+    pub(crate) fn cursor(&self, name: &str) -> String {
+        cursor_of(self.list, name)
     }
 
     /// The part of a list that is sorted by `name`, and the cursor of the next one.

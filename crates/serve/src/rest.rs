@@ -4,6 +4,7 @@ mod analysis;
 pub(crate) mod ask;
 mod browse;
 mod config;
+mod dead_letters;
 mod definitions;
 mod documentation;
 mod events;
@@ -52,12 +53,6 @@ const PLANNED: &[(HttpMethod, &str, &str)] = &[
     (HttpMethod::Post, "/api/v1/subscriptions/{name}/resume", "Resumes a subscription"),
     (HttpMethod::Post, "/api/v1/subscriptions/{name}/seek", "Moves a subscription"),
     (HttpMethod::Post, "/api/v1/subscriptions/{name}/test", "Tries a rule over history"),
-    (HttpMethod::Get, "/api/v1/subscriptions/{name}/dead-letters", "Lists dead letters"),
-    (
-        HttpMethod::Post,
-        "/api/v1/subscriptions/{name}/dead-letters/redrive",
-        "Delivers dead letters again",
-    ),
 ];
 
 /// Every route with its documentation; one without the other cannot be written.
@@ -86,6 +81,10 @@ fn routes() -> Vec<Route> {
         routes!(pull::pull),
         routes!(pull::ack),
         routes!(pull::nack),
+        routes!(dead_letters::list),
+        routes!(dead_letters::show),
+        routes!(dead_letters::redrive),
+        routes!(dead_letters::discard),
         routes!(sse::stream),
         routes!(ws::upgrade),
         routes!(intervals::list),

@@ -1,8 +1,12 @@
 //! The command line, as clap reads it.
 
+mod dead_letter;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+pub(crate) use dead_letter::{DeadLetterCommand, DeadLetterSelectArgs};
 
 /// Durable events from market analysis, delivered in order.
 #[derive(Debug, Parser)]
@@ -56,6 +60,12 @@ pub(crate) enum Command {
         after_help = "Examples:\n  tidings subscription create risk --topics 'analysis/anomalies/*' --start earliest\n  tidings subscription show risk"
     )]
     Subscription(SubscriptionCommand),
+    /// List, show, redrive and discard the events that could not be delivered to a subscription.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  tidings dead-letter list risk\n  tidings dead-letter redrive risk --all"
+    )]
+    DeadLetter(DeadLetterCommand),
     /// Tell where one event went: where it lies, how its key_seq stood, what became of it in each
     /// subscription.
     #[command(

@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod dead_letter;
 mod publish;
 mod serve;
 mod subscribe;
@@ -21,6 +22,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Subscribe(args) => subscribe::run(args).await,
         Command::Topic(command) => topic::run(command, cli.json).await,
         Command::Subscription(command) => subscription::run(command, cli.json).await,
+        Command::DeadLetter(command) => dead_letter::run(command, cli.json).await,
         Command::Trace(args) => trace::run(args, cli.json).await,
         Command::Demo(args) => crate::demo::run(args, cli.json).await,
         Command::Check(args) => check::run(&args, cli.json),

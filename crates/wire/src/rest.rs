@@ -3,6 +3,7 @@
 
 mod analysis;
 mod config;
+mod dead_letter;
 mod definitions;
 mod event;
 mod intervals;
@@ -14,6 +15,10 @@ mod trace;
 
 pub use analysis::{AsOf, LastValueDocument, as_of_appended};
 pub use config::{ConfigDocument, WaitingKeyDocument};
+pub use dead_letter::{
+    DeadLetterDocument, DeadLetterListDocument, DeadLetterSelectionDocument,
+    DeadLettersChangedDocument, FailedAttemptDocument,
+};
 pub use definitions::{DefinitionDocument, DefinitionListDocument};
 pub use event::EventSchema;
 pub use intervals::{IntervalDocument, IntervalListDocument};

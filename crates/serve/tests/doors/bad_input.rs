@@ -51,7 +51,6 @@ async fn routes_and_queries() {
         ("GET /api/v1/insight/lag", &[], "", 501, "NOT_AVAILABLE", ""),
         ("PATCH /api/v1/subscriptions/a", JSON, "{}", 501, "NOT_AVAILABLE", ""),
         ("POST /api/v1/subscriptions/a/seek", JSON, "{}", 501, "NOT_AVAILABLE", ""),
-        ("GET /api/v1/subscriptions/a/dead-letters", &[], "", 501, "NOT_AVAILABLE", ""),
         ("GET /api/v1/topics?limit=0", &[], "", 400, "FIELD_INVALID", "limit"),
         ("GET /api/v1/topics?limit=9223372036854775808", &[], "", 400, "FIELD_INVALID", "limit"),
         ("GET /api/v1/topics?limit=-1", &[], "", 400, "FIELD_INVALID", "limit"),

@@ -100,6 +100,7 @@ async fn reflection_knows_every_service_and_ends_with_the_service() {
         "tidings.v1.Admin",
         "tidings.v1.AnalysisStream",
         "tidings.v1.Consumer",
+        "tidings.v1.DeadLetters",
         "tidings.v1.Publisher",
     ];
     assert_eq!(names, expected);
