@@ -18,4 +18,5 @@ pub(crate) use dead_letters::{DeadLetters, Room};
 pub use letter::{
     Attempt, AttemptOutcome, Chosen, DeadLetter, DeadLetterCounts, LetterState, Reason, Selection,
 };
+pub(crate) use letter::{Buried, BuryError};
 pub(crate) use record::Place;

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::ack_id::{AckId, AckState};
+use crate::burying::Undertaker;
 use crate::dead_letter::{DeadLetters, Room};
 use crate::ephemeral;
 use crate::last_value::LastValues;
@@ -76,6 +77,12 @@ impl Deliver {
             (settlements, Arc::clone(&letters)),
             settings.cursor_interval,
         ));
+        let undertaker = Arc::new(Undertaker::new(
+            Arc::clone(&log),
+            Arc::clone(&clock),
+            Arc::clone(&saver),
+            Arc::clone(&letters),
+        ));
         let registry = Arc::new(Registry::open(
             Arc::clone(&log),
             Arc::clone(&catalog),
@@ -90,7 +97,7 @@ impl Deliver {
         ));
         // The number of the term above the count: no two sessions ever share a number.
         let sessions = AtomicU64::new(log.term().0 << 32);
-        let stage = Arc::new(Stage { log, clock, recorder, saver, settings });
+        let stage = Arc::new(Stage { log, clock, recorder, saver, undertaker, settings });
         let deliver = Arc::new(Self {
             stage,
             catalog: Arc::clone(&catalog),
@@ -137,6 +144,8 @@ impl Deliver {
         self.writers.spawn(async move { saver.run(stop).await });
         let (letters, stop) = (Arc::clone(&self.letters), self.stop_writers.clone());
         self.writers.spawn(letters::sweep(letters, Arc::clone(&self.catalog), stop));
+        let (undertaker, stop) = (Arc::clone(&self.stage.undertaker), self.stop_readers.clone());
+        self.readers.spawn(async move { undertaker.run(stop).await });
         let (values, stop) = (Arc::clone(&self.values), self.stop_writers.clone());
         let interval = self.stage.settings.snapshot_interval;
         self.writers.spawn(async move { values.keep(interval, stop).await });
@@ -169,7 +178,7 @@ impl Deliver {
     ) -> Result<Session, Refusal> {
         let live = self.live(tenant, subscription)?;
         let owner = Owner {
-            name: attach.consumer,
+            name: attach.consumer.into(),
             session: self.session_number(),
             is_stream: true,
             window: attach.max_in_flight.map_or(u64::MAX, u64::from),
@@ -204,7 +213,7 @@ impl Deliver {
         let registry = Some(Arc::clone(&self.registry));
         let attached = Session::new(Arc::clone(&self.stage), Arc::clone(&live), session, registry);
         let owner = Owner {
-            name: String::new(),
+            name: "".into(),
             session,
             is_stream: true,
             window: u64::MAX,
@@ -294,6 +303,20 @@ impl Deliver {
         Ok(self.stage.nack(&live, ids, delay))
     }
 
+    /// Gives pulled events more time: their deadline is so far from now. At most 24 h.
+    ///
+    /// # Errors
+    /// `SUBSCRIPTION_UNKNOWN`.
+    pub fn extend(
+        &self,
+        tenant: &str,
+        subscription: &str,
+        ids: Vec<AckId>,
+        by: Duration,
+    ) -> Result<Vec<(AckId, AckState)>, Refusal> {
+        Ok(self.stage.extend(self.live(tenant, subscription)?.as_ref(), ids, by))
+    }
+
     /// How a subscription is doing.
     ///
     /// # Errors
@@ -311,6 +334,9 @@ impl Deliver {
             .collect();
         let epoch = state.epoch;
         let is_stalled = state.slots.values().any(crate::slot::Slot::is_stalled);
+        let counts = |of: fn((usize, usize)) -> usize| {
+            state.slots.values().map(|slot| of(slot.gates.counts()) as u64).sum()
+        };
         let low_water = state.slots.iter().map(|(at, slot)| Position {
             topic: at.topic,
             epoch,
@@ -320,9 +346,12 @@ impl Deliver {
         Ok(SubscriptionStatus {
             lag_events: state.slots.iter().map(|(at, slot)| slot.window.unsettled(tails[at])).sum(),
             in_flight: state.in_flight.events,
-            consumer: state.owner.as_ref().map(|owner| owner.name.clone()),
+            consumer: state.owner.as_ref().map(|owner| owner.name.to_string()),
             low_water: low_water.collect(),
+            failing: counts(|(failing, _)| failing),
+            held: counts(|(_, held)| held),
             state: match (is_stalled, state.owner.is_some()) {
+                _ if state.is_held_by_letters() => SubscriptionState::PausedByDeadLetters,
                 (true, _) => SubscriptionState::Stalled,
                 (false, true) => SubscriptionState::Active,
                 (false, false) => SubscriptionState::Idle,

@@ -44,6 +44,15 @@ impl Piece {
         self.first + u64::from(self.count)
     }
 
+    /// What of it is at or after an offset.
+    pub(crate) fn from(&self, offset: u64) -> Option<Self> {
+        let mut rest = self.clone();
+        if offset > rest.first {
+            rest.split_to((offset - rest.first).min(u64::from(rest.count)), u64::MAX);
+        }
+        (rest.count > 0).then_some(rest)
+    }
+
     /// Cuts off and returns at most `count` events and, but for the first, `bytes` from the front.
     fn split_to(&mut self, count: u64, bytes: u64) -> Self {
         if count >= u64::from(self.count) && bytes >= self.body.len() as u64 {
@@ -134,6 +143,17 @@ impl Feed {
         }
         self.bytes -= taken.body.len();
         Some(taken)
+    }
+
+    /// Takes all of the block that the event at `at` is in, from there on.
+    pub(crate) fn take_block(&mut self, at: u64) -> Option<Piece> {
+        self.take(at, u64::MAX, u64::MAX)
+    }
+
+    /// Takes back what is left of a block that was just taken.
+    pub(crate) fn put_back(&mut self, rest: Piece) {
+        self.bytes += rest.body.len();
+        self.pieces.push_front(rest);
     }
 
     /// Forgets everything.

@@ -8,19 +8,17 @@
 //! `docs/spec/delivery.md` is the promise.
 
 mod ack_id;
-#[cfg_attr(not(test), expect(dead_code, reason = "the window waits by it next"))]
 mod backoff;
+mod burying;
 mod cursor;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "what buries is plugged in with the failing events")
-)]
+#[cfg_attr(not(test), expect(dead_code, reason = "redriven letters are handed over next"))]
 mod dead_letter;
 mod deliver;
 mod ephemeral;
 mod feed;
 #[cfg_attr(not(test), expect(dead_code, reason = "subscriptions that fold do it by this next"))]
 mod fold;
+mod gates;
 #[cfg_attr(not(test), expect(dead_code, reason = "live subscriptions share by it next"))]
 mod group;
 #[cfg_attr(not(test), expect(dead_code, reason = "a look at all subscriptions steps it next"))]
@@ -34,6 +32,7 @@ mod reader;
 mod registry;
 mod runs;
 mod saver;
+mod sent;
 mod session;
 mod settings;
 mod settlement;

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use std::time::Duration;
+
 use tidings_event::hop::Committed;
 use tidings_event::{Clock, Code, Refusal};
 use tidings_log::PartitionLog;
@@ -36,11 +38,11 @@ impl Live {
     }
 
     /// A live block of one of its partitions. Says whether it took any notice.
-    pub(crate) fn push(&self, block: &Committed, clock: &dyn Clock) -> bool {
+    pub(crate) fn push(&self, block: &Committed) -> bool {
         if !self.active.load(Ordering::SeqCst) {
             return false;
         }
-        let changed = self.lock().push(block, clock.monotonic());
+        let changed = self.lock().push(block);
         if changed {
             self.changed.notify_waiters();
         }
@@ -67,12 +69,12 @@ impl Live {
                 held.session
             }
             Some(held) if owner.is_stream && held.is_stream && follows == Some(held.session) => {
-                take(&mut state, &owner)
+                take(&mut state, &owner, now)
             }
             Some(held) if held.is_stream || state.pulls > 0 || state.in_flight.events > 0 => {
                 return Err(busy(&state, held));
             }
-            _ => take(&mut state, &owner),
+            _ => take(&mut state, &owner, now),
         };
         if !owner.is_stream {
             state.pulls += 1;
@@ -81,12 +83,12 @@ impl Live {
         // pushed, so that nothing falls between the two.
         self.active.store(true, Ordering::SeqCst);
         drop(state);
-        self.catch_tails(log, clock);
+        self.catch_tails(log);
         Ok(session)
     }
 
     /// Asks the log how far each partition is durable, when someone consumes.
-    pub(crate) fn catch_tails(&self, log: &dyn PartitionLog, clock: &dyn Clock) {
+    pub(crate) fn catch_tails(&self, log: &dyn PartitionLog) {
         if !self.active.load(Ordering::SeqCst) {
             return;
         }
@@ -94,7 +96,7 @@ impl Live {
         let partitions: Vec<_> = state.slots.keys().copied().collect();
         for partition in partitions {
             if let Ok(bounds) = log.bounds(partition) {
-                state.reached(partition, bounds.durable_tail.0, clock.monotonic());
+                state.reached(partition, bounds.durable_tail.0);
             }
         }
         drop(state);
@@ -102,9 +104,9 @@ impl Live {
     }
 
     /// Ends a stream's session.
-    pub(crate) fn detach(&self, session: u64) {
+    pub(crate) fn detach(&self, session: u64, now: Duration) {
         let mut state = self.lock();
-        state.detach(session);
+        state.detach(session, now);
         self.active.store(state.is_active(), Ordering::SeqCst);
         drop(state);
         self.changed.notify_waiters();
@@ -128,11 +130,11 @@ impl Live {
 }
 
 /// Makes it the owner; what another one had in flight is due again.
-fn take(state: &mut State, owner: &Owner) -> u64 {
+fn take(state: &mut State, owner: &Owner, now: Duration) -> u64 {
     if let Some(held) = state.owner.take() {
         let session = held.session;
         state.owner = Some(held);
-        state.detach(session);
+        state.detach(session, now);
     }
     state.owner = Some(owner.clone());
     owner.session

@@ -95,6 +95,8 @@ pub struct Delivery {
     pub attempts: Vec<(Offset, u32, u32)>,
     /// Offsets that may have been delivered before, as runs of first and count.
     pub redelivered: Vec<(Offset, u32)>,
+    /// Events that were dead-lettered: earlier ones of a key of which this holds the next event.
+    pub skipped_to_dead_letter: Vec<Offset>,
     /// When the service took the block in.
     pub ingested_at: Timestamp,
     /// A serialised `EventBatch`, one event per offset; shares the log's bytes.
@@ -173,6 +175,8 @@ pub struct PulledEvent {
     pub attempt: u32,
     /// Whether it may have been delivered before.
     pub redelivered: bool,
+    /// Earlier events of its key that were dead-lettered, when this is the next delivery.
+    pub skipped_to_dead_letter: Vec<Offset>,
     /// When the service took it in.
     pub ingested_at: Timestamp,
     /// Its canonical bytes; shares the log's.
@@ -186,6 +190,10 @@ pub struct SubscriptionStatus {
     pub lag_events: u64,
     /// Events sent and not settled.
     pub in_flight: u64,
+    /// Events of which a delivery failed and that are not settled.
+    pub failing: u64,
+    /// Events held back because an earlier one of their key fails.
+    pub held: u64,
     /// Name of the attached consumer.
     pub consumer: Option<String>,
     /// What it is doing.
@@ -203,6 +211,8 @@ pub enum SubscriptionState {
     Idle,
     /// A partition has too many settled runs above an unsettled offset and sends nothing new.
     Stalled,
+    /// Its dead letters are full: nothing is sent before there is room.
+    PausedByDeadLetters,
 }
 
 impl SubscriptionState {
@@ -213,6 +223,7 @@ impl SubscriptionState {
             Self::Active => "active",
             Self::Idle => "idle",
             Self::Stalled => "stalled",
+            Self::PausedByDeadLetters => "paused_by_dead_letters",
         }
     }
 }

@@ -10,9 +10,10 @@ use tidings_telemetry::Counter;
 use crate::ack_id::{AckId, AckState};
 use crate::live::Live;
 use crate::outgoing::{Outgoing, Pulled, PulledEvent, Run};
+use crate::sent::Sent;
 use crate::slot::Budget;
 use crate::stage::{Ready, Stage};
-use crate::state::{Owner, Sent, State};
+use crate::state::{Owner, State};
 
 /// Most events of one pull.
 const EVENTS_MAX: u32 = 10_000;
@@ -20,6 +21,8 @@ const EVENTS_MAX: u32 = 10_000;
 const BYTES_MAX: u64 = 4 << 20;
 /// Longest wait of one pull.
 const WAIT_MAX: Duration = Duration::from_secs(60);
+/// Longest extension of an ack deadline.
+const EXTENSION_MAX: Duration = Duration::from_secs(86_400);
 /// Longest delay of a nack.
 const DELAY_MAX: Duration = Duration::from_secs(3600);
 
@@ -53,12 +56,11 @@ struct Guard<'a> {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        let now = self.stage.clock.monotonic();
         let mut state = self.live.lock();
         for pulled in self.taken.drain(..) {
             match pulled {
                 Pulled::Event(event) => {
-                    state.nack(self.session, Run::of(event.position), now, Duration::ZERO);
+                    state.give_back(self.session, Run::of(event.position));
                 }
                 Pulled::Gap(notice) => state.outbox.push_front(Outgoing::Gap(notice)),
             }
@@ -79,7 +81,7 @@ impl Stage {
         request: PullRequest,
     ) -> Result<Vec<Pulled>, Refusal> {
         let owner = Owner {
-            name: request.consumer,
+            name: request.consumer.into(),
             session,
             is_stream: false,
             window: u64::MAX,
@@ -101,7 +103,7 @@ impl Stage {
                 Ready::Out(Outgoing::Closed(refusal)) => return Err(refusal),
                 Ready::Out(_) => {}
                 Ready::Sent(sent) => {
-                    bytes += sent.piece.body.len() as u64;
+                    bytes += sent.delivery.body.len() as u64;
                     split(sent, session, &mut guard.taken);
                 }
                 Ready::Unread(..) => {}
@@ -183,7 +185,7 @@ impl Stage {
     /// Gives events back.
     pub(crate) fn nack(
         &self,
-        live: &Live,
+        live: &Arc<Live>,
         ids: Vec<AckId>,
         delay: Duration,
     ) -> Vec<(AckId, AckState)> {
@@ -204,6 +206,29 @@ impl Stage {
         }
         self.report(&mut state);
         drop(state);
+        self.bury(live);
+        live.changed.notify_waiters();
+        answers
+    }
+
+    /// Moves the deadlines of events that are in flight.
+    pub(crate) fn extend(
+        &self,
+        live: &Live,
+        ids: Vec<AckId>,
+        by: Duration,
+    ) -> Vec<(AckId, AckState)> {
+        let now = self.clock.monotonic();
+        let deadline = now.saturating_add(by.min(EXTENSION_MAX));
+        let mut state = live.lock();
+        state.expire(now);
+        let mut extend = |id: AckId| {
+            let held = is_held(&state, id)
+                && state.extend(id.session(), Run::of(id.position()), deadline) > 0;
+            (id, if held { AckState::Confirmed } else { AckState::Stale })
+        };
+        let answers = ids.into_iter().map(&mut extend).collect();
+        drop(state);
         live.changed.notify_waiters();
         answers
     }
@@ -211,7 +236,7 @@ impl Stage {
     /// Gives back what a session was sent; one answer for each run.
     pub(crate) fn nack_sent(
         &self,
-        live: &Live,
+        live: &Arc<Live>,
         session: u64,
         runs: &[Run],
         delay: Duration,
@@ -227,6 +252,7 @@ impl Stage {
         let answers = answers.collect();
         self.report(&mut state);
         drop(state);
+        self.bury(live);
         live.changed.notify_waiters();
         answers
     }
@@ -297,22 +323,33 @@ fn is_held(state: &State, id: AckId) -> bool {
 
 /// One answer per event, sharing the block's bytes.
 fn split(sent: Sent, session: u64, into: &mut Vec<Pulled>) {
-    let Sent { topic, partition, run, piece } = sent;
-    for (offset, event) in (piece.first..).zip(events(&piece.body).map_while(Result::ok)) {
+    let Sent { delivery, skipped, .. } = sent;
+    let runs = delivery.offsets.iter();
+    let offsets = runs.flat_map(|&(first, count)| first.0..first.0 + u64::from(count));
+    let holds = |first: Offset, count: u32, offset: u64| {
+        (first.0..first.0 + u64::from(count)).contains(&offset)
+    };
+    for (offset, event) in offsets.zip(events(&delivery.body).map_while(Result::ok)) {
         let position = Position {
-            topic: partition.topic,
-            epoch: piece.epoch,
-            partition: partition.partition,
+            topic: delivery.topic.id,
+            epoch: delivery.epoch,
+            partition: delivery.partition,
             offset: Offset(offset),
         };
+        let attempts = delivery.attempts.iter();
+        let attempt = attempts.copied().find(|&(first, count, _)| holds(first, count, offset));
+        let attempt = attempt.map_or(1, |(_, _, attempt)| attempt);
+        let mut again = delivery.redelivered.iter();
+        let letters = skipped.iter().filter(|(at, _)| *at == offset);
         into.push(Pulled::Event(PulledEvent {
-            ack_id: AckId::new(position, run.attempt, session),
+            ack_id: AckId::new(position, attempt, session),
             position,
-            topic: Arc::clone(&topic),
-            attempt: run.attempt,
-            redelivered: run.redelivered,
-            ingested_at: piece.ingested_at,
-            event: piece.body.slice_ref(event),
+            topic: Arc::clone(&delivery.topic),
+            attempt,
+            redelivered: again.any(|&(first, count)| holds(first, count, offset)),
+            skipped_to_dead_letter: letters.map(|&(_, letter)| Offset(letter)).collect(),
+            ingested_at: delivery.ingested_at,
+            event: delivery.body.slice_ref(event),
         }));
     }
 }

@@ -60,7 +60,7 @@ impl Reader {
         let routes = self.registry.routes();
         for block in blocks {
             let lives = routes.get(&block.topic_partition().topic).map_or(&[][..], Vec::as_slice);
-            let offered = lives.iter().filter(|live| live.push(block, clock)).count() as u64;
+            let offered = lives.iter().filter(|live| live.push(block)).count() as u64;
             let events = u64::from(block.block.header.count);
             self.recorder.count(Counter::MatchEvents, offered * events);
         }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
 use tidings_catalog::{Catalog, Snapshot, Subscription, SubscriptionId, Topic};
 use tidings_event::hop::Committed;
 use tidings_event::{Clock, Code, Offset, PartitionId, Refusal, TopicId, TopicPartition};
@@ -173,7 +175,7 @@ impl Registry {
         drop(ends);
         // What became durable between asking for a tail and being routed is asked for again.
         for live in known.lives.values().chain(known.ephemeral.values()) {
-            live.catch_tails(self.log.as_ref(), self.clock.as_ref());
+            live.catch_tails(self.log.as_ref());
         }
     }
 
@@ -187,7 +189,9 @@ impl Registry {
             bytes: self.settings.in_flight_bytes,
             live_bytes: self.settings.live_bytes,
         };
-        State::new(Arc::clone(subscription), limits, self.log.epoch())
+        let seed = self.settings.seed ^ subscription.id.0.rotate_left(32) ^ self.log.term().0;
+        let random = SmallRng::seed_from_u64(seed);
+        State::new(Arc::clone(subscription), limits, self.log.epoch(), random)
     }
 
     /// Adds partitions of topics that appeared, removes those of topics that are gone.
@@ -205,7 +209,7 @@ impl Registry {
         for &partition in &gone {
             // Nobody followed the partition while the subscription had no consumer.
             if let Some(end) = self.end_of(partition) {
-                state.reached(partition, end.0, self.clock.monotonic());
+                state.reached(partition, end.0);
             }
             state.remove(partition);
         }

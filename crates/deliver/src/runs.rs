@@ -42,6 +42,41 @@ impl RunSet {
         self.0.range(..=at).next_back().map(|(_, &end)| end).filter(|&end| end > at)
     }
 
+    /// The start of the run that holds the offset before `at`.
+    pub(crate) fn start_before(&self, at: u64) -> Option<u64> {
+        self.0.range(..at).next_back().filter(|&(_, &end)| end >= at).map(|(&first, _)| first)
+    }
+
+    /// Takes `first..end` out.
+    pub(crate) fn remove(&mut self, first: u64, end: u64) {
+        if first >= end {
+            return;
+        }
+        while let Some((&start, &stop)) = self.0.range(..end).next_back() {
+            if stop <= first {
+                break;
+            }
+            self.0.remove(&start);
+            if end < stop {
+                self.0.insert(end, stop);
+            }
+            if start < first {
+                self.0.insert(start, first);
+                break;
+            }
+        }
+    }
+
+    /// Whether it holds all of `first..end`.
+    pub(crate) fn covers(&self, first: u64, end: u64) -> bool {
+        first >= end || self.end_of(first).is_some_and(|stop| stop >= end)
+    }
+
+    /// Whether there is nothing in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Where the first run above `at` starts.
     pub(crate) fn next_above(&self, at: u64) -> Option<u64> {
         self.0.range(at..).next().map(|(&first, _)| first)

@@ -106,7 +106,7 @@ impl Saver {
                 |(key, value)| TableChange { table: Table::CURSORS, key, value: Some(value) };
             changes.extend(cursors.into_iter().map(change));
             changes.extend(self.letters.settling(subscription.id, &ticket.letters));
-            let runs = std::mem::take(&mut ticket.settled);
+            let runs = ticket.settled(self.clock.monotonic(), self.clock.wall());
             if !runs.is_empty() {
                 settled.push(SettledOf { subscription, epoch, runs });
             }

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tidings_event::{Code, Epoch, Offset, Position, Refusal};
+use tidings_event::{Code, Offset, Position, Refusal};
 use tidings_telemetry::{Counter, Gauge};
 
 use crate::ack_id::AckId;
 use crate::live::Live;
 use crate::outgoing::{Delivery, Outgoing, Run};
 use crate::registry::Registry;
+use crate::sent::Sent;
 use crate::slot::Budget;
 use crate::stage::{Ready, Stage};
-use crate::state::Sent;
 
 /// Longest delay of a nack.
 const DELAY_MAX: Duration = Duration::from_secs(3600);
@@ -260,7 +260,8 @@ impl Session {
         self.live.changed.notify_waiters();
     }
 
-    /// Gives runs back; they are sent again after the delay, ahead of what was not sent yet.
+    /// Gives runs back: these attempts failed. What is not dead-lettered is sent again after its
+    /// back-off, or after the delay where that is longer.
     pub fn nack(&self, runs: Vec<Run>, delay: Duration) {
         let now = self.stage.clock.monotonic();
         let mut state = self.live.lock();
@@ -270,6 +271,7 @@ impl Session {
         }
         self.stage.report(&mut state);
         drop(state);
+        self.stage.bury(&self.live);
         self.live.changed.notify_waiters();
     }
 
@@ -281,40 +283,15 @@ impl Session {
     }
 
     fn spend(&self, sent: Sent) -> Delivery {
-        let Sent { topic, partition, run, piece } = sent;
+        let delivery = sent.delivery;
         let take = |credit: &AtomicU64, used: u64| {
             // The closure never declines.
             let _before = credit
                 .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |c| Some(c.saturating_sub(used)));
         };
-        take(&self.events, u64::from(piece.count));
-        take(&self.bytes, piece.body.len() as u64);
-        delivery(topic, partition.partition, piece.epoch, run, piece)
-    }
-}
-
-fn delivery(
-    topic: Arc<tidings_catalog::Topic>,
-    partition: tidings_event::PartitionId,
-    epoch: Epoch,
-    run: crate::window::Sendable,
-    piece: crate::feed::Piece,
-) -> Delivery {
-    let first = Offset(piece.first);
-    Delivery {
-        topic,
-        partition,
-        epoch,
-        offsets: vec![(first, piece.count)],
-        attempts: if run.attempt > 1 {
-            vec![(first, piece.count, run.attempt)]
-        } else {
-            Vec::new()
-        },
-        redelivered: if run.redelivered { vec![(first, piece.count)] } else { Vec::new() },
-        ingested_at: piece.ingested_at,
-        body: piece.body,
-        count: piece.count,
+        take(&self.events, u64::from(delivery.count));
+        take(&self.bytes, delivery.body.len() as u64);
+        delivery
     }
 }
 
@@ -336,7 +313,7 @@ fn missing(run: Run, found: &[Run]) -> Vec<Run> {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.live.detach(self.number);
+        self.live.detach(self.number, self.stage.clock.monotonic());
         if let Some(registry) = &self.registry {
             registry.sign_off(self.number);
         }

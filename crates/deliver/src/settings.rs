@@ -15,6 +15,8 @@ pub struct DeliverSettings {
     pub cursor_interval: Duration,
     /// Most last values kept.
     pub last_values_max: usize,
+    /// Where the random part of back-off starts; the same seed, the same waits.
+    pub seed: u64,
     /// Time between two snapshots of last values.
     pub snapshot_interval: Duration,
     /// Most dead letters of a subscription.
@@ -31,6 +33,7 @@ impl Default for DeliverSettings {
             in_flight_bytes: 16 << 20,
             cursor_interval: Duration::from_millis(25),
             last_values_max: 1_000_000,
+            seed: 0,
             snapshot_interval: Duration::from_secs(30),
             dead_letters_max: 100_000,
             dead_letter_bytes_max: 1 << 30,

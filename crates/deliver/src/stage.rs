@@ -7,12 +7,14 @@ use tidings_event::{Clock, TopicPartition};
 use tidings_log::PartitionLog;
 use tidings_telemetry::{Counter, Gauge, Latency, Recorder, Timer};
 
+use crate::burying::Undertaker;
 use crate::live::Live;
 use crate::outgoing::Outgoing;
 use crate::saver::Saver;
+use crate::sent::Sent;
 use crate::settings::DeliverSettings;
-use crate::slot::Budget;
-use crate::state::{Sent, State, Step};
+use crate::slot::{Budget, ReadFor};
+use crate::state::{Counts, State, Step};
 
 /// See the module.
 pub(crate) struct Stage {
@@ -20,6 +22,7 @@ pub(crate) struct Stage {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) saver: Arc<Saver>,
+    pub(crate) undertaker: Arc<Undertaker>,
     pub(crate) settings: DeliverSettings,
 }
 
@@ -30,8 +33,8 @@ pub(crate) enum Ready {
     Out(Outgoing),
     /// Events.
     Sent(Sent),
-    /// The log has to be read from an offset on; for a redelivery or not.
-    Unread(TopicPartition, u64, bool),
+    /// The log has to be read from an offset on.
+    Unread(TopicPartition, u64, ReadFor),
     /// Nothing before this time or the next change.
     Nothing(Option<Duration>),
 }
@@ -47,11 +50,11 @@ impl Stage {
     ) -> Ready {
         loop {
             match self.at_once(live, session, budget(), deadline) {
-                Ready::Unread(partition, from, again) => {
+                Ready::Unread(partition, from, why) => {
                     self.recorder.count(Counter::DeliverCatchUpReads, 1);
                     let offset = tidings_event::Offset(from);
                     let answer = self.log.read(partition, offset, self.settings.read_bytes).await;
-                    live.lock().filled((partition, from, again), answer);
+                    live.lock().filled((partition, from, why), answer);
                 }
                 ready => return ready,
             }
@@ -68,12 +71,15 @@ impl Stage {
     ) -> Ready {
         let now = self.clock.monotonic();
         let until = deadline.map(|after| now.saturating_add(after));
-        let step = {
+        let (step, wants_burial) = {
             let mut state = live.lock();
             let step = state.step(budget, session, now, until);
             self.report(&mut state);
-            step
+            (step, state.wants_burial())
         };
+        if wants_burial {
+            self.undertaker.mark(live);
+        }
         match step {
             Step::Out(out) => {
                 if matches!(out, Outgoing::Gap(_)) {
@@ -84,12 +90,12 @@ impl Stage {
             }
             Step::Send(sent) => {
                 self.record(&sent);
-                if !sent.piece.traced.is_empty() {
-                    self.trace(live, &sent.piece);
+                if !sent.traced.is_empty() {
+                    self.trace(live, &sent);
                 }
                 Ready::Sent(sent)
             }
-            Step::Read(partition, from, again) => Ready::Unread(partition, from, again),
+            Step::Read(partition, from, why) => Ready::Unread(partition, from, why),
             Step::Wait(until) => Ready::Nothing(until),
         }
     }
@@ -105,13 +111,22 @@ impl Stage {
     }
 
     fn record(&self, sent: &Sent) {
-        let events = u64::from(sent.piece.count);
-        self.recorder.count(Counter::DeliverEvents, events);
-        if sent.run.redelivered {
-            self.recorder.count(Counter::DeliverRedelivered, events);
+        let delivery = &sent.delivery;
+        let again: u64 = delivery.redelivered.iter().map(|&(_, count)| u64::from(count)).sum();
+        self.recorder.count(Counter::DeliverEvents, u64::from(delivery.count));
+        if again > 0 {
+            self.recorder.count(Counter::DeliverRedelivered, again);
         } else {
-            let took = self.clock.wall().0.saturating_sub(sent.piece.ingested_at.0);
+            let took = self.clock.wall().0.saturating_sub(delivery.ingested_at.0);
             self.recorder.time(Latency::DeliverEvent, Duration::from_nanos(took));
+        }
+    }
+
+    /// Has what is not tried again taken to the dead letters.
+    pub(crate) fn bury(&self, live: &Arc<Live>) {
+        let wants_burial = live.lock().wants_burial();
+        if wants_burial {
+            self.undertaker.mark(live);
         }
     }
 
@@ -121,5 +136,8 @@ impl Stage {
         state.reported = state.in_flight.events;
         // Both are counts of events in a bounded window.
         self.recorder.shift(Gauge::DeliverInFlight, i64::try_from(moved).unwrap_or(0));
+        let Counts { overdue, held } = std::mem::take(&mut state.counts);
+        self.recorder.count(Counter::SettleOverdue, overdue);
+        self.recorder.count(Counter::DeliverHeld, held);
     }
 }

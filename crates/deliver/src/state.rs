@@ -1,6 +1,8 @@
 //! The state of one live subscription and its steps. Pure: inputs and time in, outputs out.
 
+mod failed;
 mod saving;
+mod settling;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -11,17 +13,22 @@ use tidings_event::hop::Committed;
 use tidings_event::{Code, Epoch, Offset, Refusal, TopicPartition};
 use tidings_log::ReadError;
 
-use crate::feed::Piece;
-use crate::outgoing::{GapNotice, GapReason, Outgoing, Run};
-use crate::slot::{Budget, Slot, Turn};
-use crate::window::{Freed, Sendable, Window};
+use rand::rngs::SmallRng;
 
-pub(crate) use saving::Ticket;
+use crate::dead_letter::AttemptOutcome;
+use crate::outgoing::{GapNotice, GapReason, Outgoing};
+use crate::sent::Sent;
+use crate::settlement::Outcome;
+use crate::slot::{Budget, Pass, ReadFor, Slot};
+use crate::window::{Freed, To, Window};
+
+pub(crate) use failed::{BurialOutcome, Counts, Exhausted};
+pub(crate) use saving::{Ended, Ticket};
 
 /// Who consumes a subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Owner {
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
     pub(crate) session: u64,
     pub(crate) is_stream: bool,
     /// Most events in flight, where it wants fewer than the subscription allows.
@@ -38,18 +45,9 @@ pub(crate) enum Step {
     /// Give these events to the consumer.
     Send(Sent),
     /// Read the log from here and hand the answer to [`State::filled`].
-    Read(TopicPartition, u64, bool),
+    Read(TopicPartition, u64, ReadFor),
     /// Nothing to do before this time, or before something changes.
     Wait(Option<Duration>),
-}
-
-/// Events on their way out.
-#[derive(Debug)]
-pub(crate) struct Sent {
-    pub(crate) topic: Arc<Topic>,
-    pub(crate) partition: TopicPartition,
-    pub(crate) run: Sendable,
-    pub(crate) piece: Piece,
 }
 
 /// Bounds of one subscription.
@@ -89,10 +87,25 @@ pub(crate) struct State {
     timed: BTreeSet<TopicPartition>,
     /// Whether the owner was told that it is held back.
     is_paused: bool,
+    /// Of back-off.
+    random: SmallRng,
+    /// Exhausted, and nobody took them to bury them yet.
+    exhausted: Vec<(TopicPartition, u64)>,
+    /// Whether somebody is burying its events.
+    pub(crate) is_burying: bool,
+    /// Whether its dead letters are full: it sends nothing.
+    is_held_by_letters: bool,
+    /// What happened since it was last reported.
+    pub(crate) counts: Counts,
 }
 
 impl State {
-    pub(crate) fn new(subscription: Arc<Subscription>, limits: Limits, epoch: Epoch) -> Self {
+    pub(crate) fn new(
+        subscription: Arc<Subscription>,
+        limits: Limits,
+        epoch: Epoch,
+        random: SmallRng,
+    ) -> Self {
         Self {
             subscription,
             limits,
@@ -113,6 +126,11 @@ impl State {
             is_ephemeral: false,
             timed: BTreeSet::new(),
             is_paused: false,
+            random,
+            exhausted: Vec::new(),
+            is_burying: false,
+            is_held_by_letters: false,
+            counts: Counts::default(),
         }
     }
 
@@ -129,8 +147,8 @@ impl State {
         window: Window,
         tail: u64,
     ) {
-        self.slots.insert(partition, Slot::new(topic, window, tail));
-        self.wake(partition, Duration::ZERO);
+        self.slots.insert(partition, Slot::new(topic, partition.partition, window, tail));
+        self.wake(partition);
     }
 
     /// Takes a partition away because its topic is gone; tells the consumer what it will miss.
@@ -152,23 +170,23 @@ impl State {
         if let Some(mut slot) = self.slots.remove(&partition) {
             self.queued_bytes -= slot.fresh.bytes();
             if let Some(owner) = &self.owner {
-                let freed = slot.window.detach(owner.session);
+                let freed = Freed::of(&slot.window.give_back(0, u64::MAX, owner.session));
                 self.free(freed);
             }
         }
     }
 
     /// Learns that a partition is durable up to `tail`.
-    pub(crate) fn reached(&mut self, partition: TopicPartition, tail: u64, now: Duration) {
+    pub(crate) fn reached(&mut self, partition: TopicPartition, tail: u64) {
         if let Some(slot) = self.slots.get_mut(&partition) {
             slot.tail = slot.tail.max(tail);
-            self.wake(partition, now);
+            self.wake(partition);
         }
     }
 
     /// Takes a live block when it follows what is here and there is room; a subscription that
     /// could not take it reads the log later. Says whether anything may have changed.
-    pub(crate) fn push(&mut self, block: &Committed, now: Duration) -> bool {
+    pub(crate) fn push(&mut self, block: &Committed) -> bool {
         let partition = block.topic_partition();
         let Some(slot) = self.slots.get_mut(&partition) else { return false };
         slot.tail = slot.tail.max(block.end_offset().0);
@@ -177,14 +195,14 @@ impl State {
             slot.fresh.push(block, slot.window.next());
         }
         self.queued_bytes = self.queued_bytes - before + slot.fresh.bytes();
-        self.wake(partition, now);
+        self.wake(partition);
         true
     }
 
     /// Takes the answer to [`Step::Read`].
     pub(crate) fn filled(
         &mut self,
-        (partition, from, again): (TopicPartition, u64, bool),
+        (partition, from, why): (TopicPartition, u64, ReadFor),
         answer: Result<Vec<Committed>, ReadError>,
     ) {
         let Some(slot) = self.slots.get_mut(&partition) else { return };
@@ -196,11 +214,15 @@ impl State {
                     return;
                 };
                 let before = slot.fresh.bytes();
-                let feed = if again { &mut slot.again } else { &mut slot.fresh };
-                if again {
-                    feed.clear();
+                if why == ReadFor::Keys {
+                    slot.learn(&blocks, from);
                 }
-                feed.fill(&blocks, from);
+                if why == ReadFor::Fresh {
+                    slot.fresh.fill(&blocks, from);
+                } else {
+                    slot.again.clear();
+                    slot.again.fill(&blocks, from);
+                }
                 self.queued_bytes = self.queued_bytes - before + slot.fresh.bytes();
                 if found <= from {
                     return;
@@ -229,12 +251,32 @@ impl State {
 
     fn skip(&mut self, partition: TopicPartition, (first, end, reason): (u64, u64, GapReason)) {
         let Some(slot) = self.slots.get_mut(&partition) else { return };
-        let count = slot.window.skip(first, end);
+        let mut skipped = slot.window.skip(first, end);
+        let (parked, released) = slot.gates.drop_parked(first, end, |_| true);
+        parked.iter().for_each(|(offset, _)| slot.window.end(*offset));
+        skipped.extend(parked.iter().map(|(offset, _)| (*offset, offset + 1, 1)));
+        let out = slot.gates.settled(first, end);
+        slot.release(out);
+        slot.release(released);
+        let count = skipped.iter().map(|run| run.2).sum();
         if count > 0 {
             slot.is_dirty = true;
             let notice = gap(&slot.topic, self.epoch, partition, (first, end), count, reason);
             self.outbox.push_back(Outgoing::Gap(notice));
             self.generation += 1;
+        }
+        let consumer: Arc<str> = Arc::from("");
+        for (first, end, count) in skipped {
+            self.ended(Ended {
+                partition,
+                first,
+                end,
+                count,
+                outcome: Outcome::Skipped(reason),
+                first_sent: None,
+                attempts: 0,
+                consumer: Arc::clone(&consumer),
+            });
         }
     }
 
@@ -257,154 +299,91 @@ impl State {
         }
         let timer = self.expire(now);
         let room = self.room();
-        if let Some(notice) = self.pause_or_resume(room, now) {
+        if let Some(notice) = self.pause_or_resume(room) {
             return Step::Out(notice);
         }
         let budget =
             Budget { events: budget.events.min(room.events), bytes: budget.bytes.min(room.bytes) };
-        if budget.events == 0 || budget.bytes == 0 || self.unconfirmed > self.limits.events {
+        let is_held = self.is_held_by_letters || self.unconfirmed > self.limits.events;
+        if budget.events == 0 || budget.bytes == 0 || is_held {
             return Step::Wait(timer);
         }
+        let to = To { session, now, deadline };
         while let Some(&partition) = self.ready.front() {
             let Some(slot) = self.slots.get_mut(&partition) else {
                 self.ready.pop_front();
                 continue;
             };
             let before = slot.fresh.bytes();
-            let turn = slot.take(budget, now);
+            let held = slot.gates.counts().1;
+            let turn = slot.take(budget, to);
             self.queued_bytes = self.queued_bytes - before + slot.fresh.bytes();
+            self.counts.held += slot.gates.counts().1.saturating_sub(held) as u64;
+            if slot.is_timed() {
+                self.timed.insert(partition);
+            }
+            if slot.gates.are_full() {
+                self.make_room(partition);
+            }
             match turn {
-                Turn::Nothing => {
-                    slot.is_ready = false;
+                Ok(None) => {
+                    self.rest(partition);
                     self.ready.pop_front();
                 }
-                Turn::Later => self.ready.rotate_left(1),
-                Turn::Read(from, again) => return Step::Read(partition, from, again),
-                Turn::Send(run, piece) => {
-                    let bytes = piece.body.len() as u64;
-                    slot.window.sent(run, piece.end(), session, bytes, deadline);
-                    if self.is_ephemeral {
-                        slot.window.ack(run.first, piece.end(), session);
-                    } else {
-                        self.in_flight.events += u64::from(piece.count);
-                        self.in_flight.bytes += bytes;
-                    }
-                    if deadline.is_some() {
-                        self.timed.insert(partition);
-                    }
-                    let topic = Arc::clone(&slot.topic);
-                    return Step::Send(Sent { topic, partition, run, piece });
+                Err(Pass::Later) => self.ready.rotate_left(1),
+                Err(Pass::Read(from, why)) => return Step::Read(partition, from, why),
+                Ok(Some(sent)) => {
+                    self.sent(partition, session, &sent);
+                    return Step::Send(sent);
                 }
             }
         }
         Step::Wait(timer)
     }
 
-    /// Gives back what is overdue, wakes what may go out again; says when to look next.
+    /// Takes note of what goes out.
+    fn sent(&mut self, partition: TopicPartition, session: u64, sent: &Sent) {
+        if !self.is_ephemeral {
+            self.in_flight.events += u64::from(sent.delivery.count);
+            self.in_flight.bytes += sent.delivery.body.len() as u64;
+        } else if let Some(slot) = self.slots.get_mut(&partition) {
+            slot.window.ack(0, u64::MAX, session);
+        }
+    }
+
+    /// Takes note that a cursor moved.
+    fn dirty(&mut self, partition: TopicPartition) {
+        if let Some(slot) = self.slots.get_mut(&partition) {
+            slot.is_dirty = true;
+        }
+    }
+
+    fn rest(&mut self, partition: TopicPartition) {
+        if let Some(slot) = self.slots.get_mut(&partition) {
+            slot.is_ready = false;
+        }
+    }
+
+    /// Takes what is overdue for failed, wakes what may go out again; says when to look next.
     pub(crate) fn expire(&mut self, now: Duration) -> Option<Duration> {
         let mut earliest: Option<Duration> = None;
-        let mut freed = Freed::default();
-        // Few: only pull has deadlines, and only what was given back is due.
+        // Few: only pull has deadlines, and only what failed waits.
         let timed: Vec<_> = self.timed.iter().copied().collect();
         for partition in timed {
-            let Some(slot) = self.slots.get_mut(&partition).filter(|s| !s.window.is_idle()) else {
+            let Some(slot) = self.slots.get_mut(&partition).filter(|slot| slot.is_timed()) else {
                 self.timed.remove(&partition);
                 continue;
             };
             let late = slot.window.expire(now);
-            freed.events += late.events;
-            freed.bytes += late.bytes;
-            let times = [slot.window.deadline(), slot.window.due_at().filter(|&at| at > now)];
-            earliest = times.into_iter().flatten().chain(earliest).min();
-            if !slot.is_ready && slot.has_work(now) {
-                slot.is_ready = true;
-                self.ready.push_back(partition);
+            if !late.is_empty() {
+                self.failed(partition, &late, AttemptOutcome::Deadline, now, Duration::ZERO);
             }
-        }
-        self.free(freed);
-        earliest
-    }
-
-    /// Settles runs that are in flight to a session. Returns what was settled and what was not.
-    pub(crate) fn ack(&mut self, session: u64, run: Run, up_to: bool, now: Duration) -> Vec<Run> {
-        let partition = run.topic_partition();
-        let Some(slot) = self.slots.get_mut(&partition).filter(|_| run.epoch == self.epoch) else {
-            return Vec::new();
-        };
-        let first = if up_to { 0 } else { run.first.0 };
-        let (settled, freed) = slot.window.ack(first, run.last.0.saturating_add(1), session);
-        if settled.is_empty() {
-            return Vec::new();
-        }
-        slot.is_dirty = true;
-        self.free(freed);
-        self.acked(freed.events, now);
-        self.wake(partition, now);
-        settled
-            .into_iter()
-            .map(|(a, b)| Run { first: Offset(a), last: Offset(b - 1), ..run })
-            .collect()
-    }
-
-    /// Settles what of a run is due again, for the session that had it last; says how much.
-    pub(crate) fn ack_late(&mut self, session: u64, run: Run, now: Duration) -> u64 {
-        let partition = run.topic_partition();
-        let Some(slot) = self.slots.get_mut(&partition).filter(|_| run.epoch == self.epoch) else {
-            return 0;
-        };
-        let count = slot.window.ack_late(run.first.0, run.last.0.saturating_add(1), session);
-        if count > 0 {
-            slot.is_dirty = true;
-            self.acked(count, now);
-            self.wake(partition, now);
-        }
-        count
-    }
-
-    /// Gives runs back. Returns what was in flight.
-    pub(crate) fn nack(
-        &mut self,
-        session: u64,
-        run: Run,
-        now: Duration,
-        delay: Duration,
-    ) -> Vec<Run> {
-        let partition = run.topic_partition();
-        let Some(slot) = self.slots.get_mut(&partition).filter(|_| run.epoch == self.epoch) else {
-            return Vec::new();
-        };
-        let end = run.last.0.saturating_add(1);
-        let (given, freed) = slot.window.nack(run.first.0, end, session, now.saturating_add(delay));
-        self.timed.insert(partition);
-        self.free(freed);
-        self.wake(partition, now);
-        given
-            .into_iter()
-            .map(|(a, b)| Run { first: Offset(a), last: Offset(b - 1), ..run })
-            .collect()
-    }
-
-    /// A session is gone: everything it had is due again.
-    pub(crate) fn detach(&mut self, session: u64) {
-        if self.owner.as_ref().is_none_or(|owner| owner.session != session) {
-            return;
-        }
-        self.owner = None;
-        let partitions: Vec<_> = self.slots.keys().copied().collect();
-        for partition in partitions {
             if let Some(slot) = self.slots.get_mut(&partition) {
-                let freed = slot.window.detach(session);
-                slot.again.clear();
-                if !slot.window.is_idle() {
-                    self.timed.insert(partition);
-                }
-                self.free(freed);
+                earliest = slot.wake(now).into_iter().chain(earliest).min();
             }
-            self.wake(partition, Duration::MAX);
+            self.wake(partition);
         }
-        self.outbox.retain(|out| matches!(out, Outgoing::Gap(_)));
-        self.is_paused = false;
-        self.forget_live();
+        earliest
     }
 
     /// Gives the live blocks back.
@@ -426,13 +405,13 @@ impl State {
 
     /// Tells an owner that wants to hear it that its window is full and holds events back, and
     /// that there is room again.
-    fn pause_or_resume(&mut self, room: Budget, now: Duration) -> Option<Outgoing> {
+    fn pause_or_resume(&mut self, room: Budget) -> Option<Outgoing> {
         let is_full = room.events == 0 || room.bytes == 0;
         let hears = self.owner.as_ref().is_some_and(|owner| owner.hears_pauses);
         if !hears || is_full == self.is_paused {
             return None;
         }
-        let has_work = |at: &TopicPartition| self.slots.get(at).is_some_and(|s| s.has_work(now));
+        let has_work = |at: &TopicPartition| self.slots.get(at).is_some_and(Slot::has_work);
         if is_full && !self.ready.iter().any(has_work) {
             return None;
         }
@@ -446,14 +425,21 @@ impl State {
         self.in_flight.bytes = self.in_flight.bytes.saturating_sub(freed.bytes);
     }
 
-    fn wake(&mut self, partition: TopicPartition, now: Duration) {
-        if let Some(slot) = self.slots.get_mut(&partition)
-            && !slot.is_ready
-            && slot.has_work(now)
-        {
+    fn wake(&mut self, partition: TopicPartition) {
+        let Some(slot) = self.slots.get_mut(&partition) else { return };
+        if slot.is_timed() {
+            self.timed.insert(partition);
+        }
+        if !slot.is_ready && slot.has_work() {
             slot.is_ready = true;
             self.ready.push_back(partition);
         }
+    }
+
+    /// Who a session is.
+    fn consumer(&self, session: u64) -> Arc<str> {
+        let owner = self.owner.as_ref().filter(|owner| owner.session == session);
+        owner.map_or_else(|| Arc::from(""), |owner| Arc::clone(&owner.name))
     }
 }
 
@@ -479,3 +465,6 @@ fn gap(
         reason,
     }
 }
+
+#[cfg(test)]
+mod tests;

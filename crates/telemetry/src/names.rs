@@ -48,11 +48,13 @@ names! {
         MatchEvents "tidings_match_events_total" "Events offered to subscriptions.";
         DeliverEvents "tidings_deliver_events_total" "Events sent to consumers, repeats included.";
         DeliverRedelivered "tidings_deliver_redelivered_events_total" "Events sent again.";
+        DeliverHeld "tidings_deliver_held_events_total" "Events held back because an earlier one of their key failed.";
         DeliverErrors "tidings_deliver_errors_total" "Consumers that ended with an error.";
         DeliverGaps "tidings_deliver_gaps_total" "Gap notices sent.";
         DeliverCatchUpReads "tidings_deliver_catch_up_reads_total" "Reads of the log for consumers behind the live ring.";
         SettleAcked "tidings_settle_acked_events_total" "Events acknowledged by consumers.";
         SettleNacked "tidings_settle_nacked_events_total" "Events given back by consumers.";
+        SettleOverdue "tidings_settle_overdue_events_total" "Events not settled before their ack deadline.";
         SettleStale "tidings_settle_stale_acks_total" "Acks that were not in flight.";
         SettleErrors "tidings_settle_errors_total" "Cursor saves that failed.";
         SettleDelivered "tidings_settle_delivered_events_total" "Deliveries that ended acknowledged.";

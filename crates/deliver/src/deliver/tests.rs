@@ -1,5 +1,6 @@
 //! The whole stage over the log in memory: publish, consume, ack, crash, again.
 
+mod failing;
 mod pulling;
 mod resuming;
 mod rig;

@@ -24,6 +24,13 @@ proptest! {
         let list: Vec<_> = runs.iter().collect();
         prop_assert!(list.windows(2).all(|w| w[0].1 < w[1].0));
         prop_assert_eq!(runs.overlap(asked, asked + length), naive.range(asked..asked + length).count() as u64);
+        prop_assert_eq!(runs.covers(asked, asked + length), (asked..asked + length).all(|o| naive.contains(&o)));
+        let before = naive.contains(&asked.wrapping_sub(1)).then(|| (0..asked).rev().find(|o| !naive.contains(o)).map_or(0, |o| o + 1));
+        prop_assert_eq!(runs.start_before(asked), before);
+        let mut less = runs.clone();
+        less.remove(asked, asked + length);
+        let kept: Vec<u64> = naive.iter().copied().filter(|o| !(asked..asked + length).contains(o)).collect();
+        prop_assert_eq!(less.iter().flat_map(|(first, end)| first..end).collect::<Vec<_>>(), kept);
         let end = (asked..).find(|o| !naive.contains(o)).filter(|&e| e > asked);
         prop_assert_eq!(runs.end_of(asked), end);
         let mut absorbed = runs.clone();

@@ -1,15 +1,30 @@
 //! What a save of cursors covers, and what becomes of the acks in it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidings_event::Refusal;
+use tidings_event::{Refusal, Timestamp, TopicPartition};
 
 use super::State;
 use crate::cursor::{self, Cursor};
 use crate::dead_letter::Place;
 use crate::outgoing::{Outgoing, Run};
-use crate::settlement::Settled;
+use crate::settlement::{Outcome, Settled};
+
+/// How deliveries of a run ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Ended {
+    pub(crate) partition: TopicPartition,
+    pub(crate) first: u64,
+    pub(crate) end: u64,
+    pub(crate) count: u64,
+    pub(crate) outcome: Outcome,
+    /// On the monotonic clock; nothing was sent without it.
+    pub(crate) first_sent: Option<Duration>,
+    pub(crate) attempts: u32,
+    pub(crate) consumer: Arc<str>,
+}
 
 /// What a save of cursors covers.
 #[derive(Debug, Default)]
@@ -20,13 +35,52 @@ pub(crate) struct Ticket {
     pub(crate) stale: Vec<Run>,
     pub(crate) count: u64,
     pub(crate) since: Duration,
-    /// What was settled, and how.
-    pub(crate) settled: Vec<Settled>,
+    /// How deliveries ended.
+    pub(crate) ended: Vec<Ended>,
     /// Of that, the redriven dead letters.
     pub(crate) letters: Vec<Place>,
 }
 
+impl Ticket {
+    /// How deliveries ended, with the times that people read; both clocks say now.
+    pub(crate) fn settled(&mut self, monotonic: Duration, wall: Timestamp) -> Vec<Settled> {
+        let told = |at: Duration| {
+            let ago = u64::try_from(monotonic.saturating_sub(at).as_nanos()).unwrap_or(u64::MAX);
+            Timestamp(wall.0.saturating_sub(ago))
+        };
+        let settled = std::mem::take(&mut self.ended).into_iter().map(|run| Settled {
+            partition: run.partition,
+            first: run.first,
+            end: run.end,
+            count: run.count,
+            outcome: run.outcome,
+            first_sent: run.first_sent.map_or(Timestamp(0), told),
+            attempts: run.attempts,
+            consumer: run.consumer,
+        });
+        settled.collect()
+    }
+}
+
 impl State {
+    /// Takes note of how deliveries ended; nobody records those of a reader without a cursor.
+    pub(super) fn ended(&mut self, run: Ended) {
+        if self.is_ephemeral {
+            return;
+        }
+        if let Some(last) = self.ticket.ended.last_mut()
+            && (last.partition, last.end, last.outcome) == (run.partition, run.first, run.outcome)
+            && last.consumer == run.consumer
+        {
+            last.end = run.end;
+            last.count += run.count;
+            last.attempts = last.attempts.max(run.attempts);
+            last.first_sent = last.first_sent.min(run.first_sent);
+            return;
+        }
+        self.ticket.ended.push(run);
+    }
+
     /// The changed cursors, and what their save will confirm.
     pub(crate) fn collect(&mut self) -> (Vec<(Bytes, Bytes)>, Ticket) {
         let id = self.subscription.id;

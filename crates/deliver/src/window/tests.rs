@@ -1,30 +1,37 @@
-//! The window against one state per offset, over random sends, acks, nacks, losses and restarts.
+//! The window against one state per offset, over random sends, filters, failures, acks and restarts.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Cursor, Window};
+use super::{Cursor, Due, Landed, Sendable, To, Window};
 
 const TAIL: u64 = 24;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Unsent,
+    Filtered,
     Flying { attempt: u32, session: u64, deadline: Option<u64> },
-    Due { attempt: u32, session: u64, not_before: u64 },
+    Due { attempt: u32, session: u64 },
+    Parked,
     Settled,
 }
 
 #[derive(Clone, Debug)]
 enum Act {
     Send { count: u64, session: u64, deadline: Option<u64> },
+    Hold(u64),
+    Filter(u64),
     UpTo { at: u64, session: u64 },
     Ack { first: u64, count: u64, session: u64 },
     Late { first: u64, count: u64, session: u64 },
-    Nack { first: u64, count: u64, session: u64, delay: u64 },
-    Detach(u64),
+    Fail { first: u64, count: u64, session: u64 },
+    GiveBack { first: u64, count: u64, session: u64 },
+    Extend { first: u64, count: u64, session: u64, by: u64 },
+    Release { at: u64, attempt: u32, session: u64 },
+    End(u64),
     Pass(u64),
     Skip { first: u64, count: u64 },
     Restart,
@@ -32,16 +39,22 @@ enum Act {
 
 fn any_act() -> impl Strategy<Value = Act> {
     let session = || 1u64..3;
+    let place = move || (0..TAIL, 1u64..7, session());
     prop_oneof![
         6 => (1u64..8, session(), proptest::option::of(1u64..6))
             .prop_map(|(count, session, deadline)| Act::Send { count, session, deadline }),
+        2 => (1u64..3).prop_map(Act::Hold),
+        4 => (1u64..4).prop_map(Act::Filter),
         2 => (0..TAIL, session()).prop_map(|(at, session)| Act::UpTo { at, session }),
-        3 => (0..TAIL, 1u64..5, session()).prop_map(|(first, count, session)| Act::Ack { first, count, session }),
-        2 => (0..TAIL, 1u64..9, session())
-            .prop_map(|(first, count, session)| Act::Late { first, count, session }),
-        2 => (0..TAIL, 1u64..5, session(), 0u64..4)
-            .prop_map(|(first, count, session, delay)| Act::Nack { first, count, session, delay }),
-        1 => session().prop_map(Act::Detach),
+        3 => place().prop_map(|(first, count, session)| Act::Ack { first, count, session }),
+        2 => place().prop_map(|(first, count, session)| Act::Late { first, count, session }),
+        2 => place().prop_map(|(first, count, session)| Act::Fail { first, count, session }),
+        2 => place().prop_map(|(first, count, session)| Act::GiveBack { first, count, session }),
+        1 => (place(), 1u64..6)
+            .prop_map(|((first, count, session), by)| Act::Extend { first, count, session, by }),
+        4 => (0..TAIL, 1u32..4, session())
+            .prop_map(|(at, attempt, session)| Act::Release { at, attempt, session }),
+        2 => (0..TAIL).prop_map(Act::End),
         2 => (1u64..4).prop_map(Act::Pass),
         1 => (0..TAIL, 1u64..5).prop_map(|(first, count)| Act::Skip { first, count }),
         1 => Just(Act::Restart),
@@ -55,118 +68,177 @@ struct Naive {
 }
 
 impl Naive {
-    fn settle(&mut self, range: impl Iterator<Item = u64>, session: u64) -> Vec<u64> {
-        let fates = &mut self.fates;
-        let flying = range.filter(
-            |at| matches!(fates.get(at), Some(Fate::Flying { session: s, .. }) if *s == session),
-        );
-        let hit: Vec<u64> = flying.collect();
-        for at in &hit {
-            self.fates.insert(*at, Fate::Settled);
-        }
-        hit
-    }
-
-    fn give_back(
+    /// Gives everything of a range that is in flight to a session another fate.
+    fn land(
         &mut self,
-        which: impl Fn(u64, u64, Option<u64>) -> bool,
-        not_before: u64,
+        (first, end): (u64, u64),
+        to: u64,
+        fate: impl Fn(u32, u64) -> Fate,
     ) -> Vec<u64> {
         let mut hit = Vec::new();
-        for (&at, fate) in &mut self.fates {
-            if let Fate::Flying { attempt, session, deadline } = *fate
-                && which(at, session, deadline)
+        for (&at, now) in self.fates.range_mut(first..end.max(first)) {
+            if let Fate::Flying { attempt, session, .. } = *now
+                && session == to
             {
-                *fate = Fate::Due { attempt: attempt + 1, session, not_before };
+                *now = fate(attempt, session);
                 hit.push(at);
             }
         }
         hit
     }
 
+    fn is(&self, at: u64, is: impl Fn(&Fate) -> bool) -> bool {
+        self.fates.get(&at).is_some_and(is)
+    }
+
     /// What has to go out next: offset, attempt.
     fn next(&self) -> Option<(u64, u32)> {
         let due = self.fates.iter().find_map(|(&at, fate)| match *fate {
-            Fate::Due { attempt, not_before, .. } => Some((at, attempt, not_before)),
+            Fate::Due { attempt, .. } => Some((at, attempt)),
             _ => None,
         });
-        if let Some((at, attempt, not_before)) = due {
-            return (not_before <= self.now).then_some((at, attempt));
-        }
-        self.fates.iter().find(|(_, fate)| **fate == Fate::Unsent).map(|(&at, _)| (at, 1))
+        let fresh = || {
+            let unsent = self.fates.iter().find(|(_, fate)| **fate == Fate::Unsent);
+            unsent.map(|(&at, _)| (at, 1))
+        };
+        due.or_else(fresh)
     }
 
     fn count(&self, is: impl Fn(&Fate) -> bool) -> u64 {
         self.fates.values().filter(|fate| is(fate)).count() as u64
     }
-}
 
-fn flat(runs: Vec<(u64, u64)>) -> Vec<u64> {
-    runs.into_iter().flat_map(|(first, end)| first..end).collect()
+    /// What landed, without what is filtered: it must be what is expected to have.
+    fn flat(&self, runs: &[Landed], before: &BTreeMap<u64, Fate>) -> Vec<u64> {
+        let offsets = runs.iter().flat_map(|run| run.first..run.flight.end);
+        let all: Vec<u64> = offsets.filter(|at| before[at] != Fate::Filtered).collect();
+        assert_eq!(runs.iter().map(|run| run.events).sum::<u64>(), all.len() as u64);
+        all
+    }
 }
 
 fn apply(window: &mut Window, naive: &mut Naive, act: &Act) -> Result<(), TestCaseError> {
-    let at_now = |ticks: u64| Duration::from_secs(ticks);
+    let before = naive.fates.clone();
+    let settled = |_: u32, _: u64| Fate::Settled;
     match *act {
         Act::Send { count, session, deadline } => send(window, naive, count, session, deadline)?,
+        Act::Hold(count) => {
+            let Some(run) = asked(window, naive)? else { return Ok(()) };
+            let end = run.end.min(run.first + count);
+            let due = window.hold(run, end);
+            prop_assert_eq!(due.is_some(), run.again);
+            naive.fates.extend((run.first..end).map(|at| (at, Fate::Parked)));
+        }
+        Act::Filter(count) => {
+            let Some(run) = asked(window, naive)?.filter(|run| !run.again) else { return Ok(()) };
+            let end = run.end.min(run.first + count);
+            window.filter(run.first, end);
+            naive.fates.extend((run.first..end).map(|at| (at, Fate::Filtered)));
+        }
         Act::UpTo { at, session } => {
-            let (runs, freed) = window.ack(0, at + 1, session);
-            let want = naive.settle(0..=at, session);
-            prop_assert_eq!(freed.events, want.len() as u64);
-            prop_assert_eq!(flat(runs), want);
+            let runs = window.ack(0, at + 1, session);
+            prop_assert_eq!(naive.flat(&runs, &before), naive.land((0, at + 1), session, settled));
         }
         Act::Ack { first, count, session } => {
-            let (runs, _) = window.ack(first, first + count, session);
-            prop_assert_eq!(flat(runs), naive.settle(first..first + count, session));
+            let runs = window.ack(first, first + count, session);
+            let want = naive.land((first, first + count), session, settled);
+            prop_assert_eq!(naive.flat(&runs, &before), want);
         }
         Act::Late { first, count, session } => {
-            let due: Vec<u64> = (first..first + count)
-                .filter(|at| {
-                    matches!(naive.fates.get(at), Some(Fate::Due { session: s, .. }) if *s == session)
-                })
-                .collect();
-            prop_assert_eq!(window.ack_late(first, first + count, session), due.len() as u64);
+            let is_late = |at: &u64| {
+                naive.is(*at, |f| matches!(f, Fate::Due { session: s, .. } if *s == session))
+            };
+            let due: Vec<u64> = (first..first + count).filter(is_late).collect();
+            let late = window.ack_late(first, first + count, session);
+            prop_assert_eq!(late.iter().map(|run| run.1).sum::<u64>(), due.len() as u64);
             naive.fates.extend(due.into_iter().map(|at| (at, Fate::Settled)));
         }
-        Act::Nack { first, count, session, delay } => {
-            let until = naive.now + delay;
-            let (runs, _) = window.nack(first, first + count, session, at_now(until));
-            let hit = naive
-                .give_back(|at, s, _| s == session && (first..first + count).contains(&at), until);
-            prop_assert_eq!(flat(runs), hit);
+        Act::Fail { first, count, session } => {
+            let runs = window.fail(first, first + count, session);
+            let want = naive.land((first, first + count), session, |_, _| Fate::Parked);
+            prop_assert_eq!(naive.flat(&runs, &before), want);
         }
-        Act::Detach(session) => {
-            let freed = window.detach(session);
-            let hit = naive.give_back(|_, s, _| s == session, 0);
-            prop_assert_eq!(freed.events, hit.len() as u64);
+        Act::GiveBack { first, count, session } => {
+            let runs = window.give_back(first, first + count, session);
+            let again = |attempt, session| Fate::Due { attempt: attempt + 1, session };
+            let want = naive.land((first, first + count), session, again);
+            prop_assert_eq!(naive.flat(&runs, &before), want);
+        }
+        _ => rest(window, naive, act)?,
+    }
+    Ok(())
+}
+
+fn rest(window: &mut Window, naive: &mut Naive, act: &Act) -> Result<(), TestCaseError> {
+    let before = naive.fates.clone();
+    match *act {
+        Act::Extend { first, count, session, by } => {
+            let deadline = naive.now + by;
+            let moved = window.extend(first, first + count, session, Duration::from_secs(deadline));
+            let mut want = 0;
+            for (_, fate) in naive.fates.range_mut(first..first + count) {
+                if let Fate::Flying { session: s, deadline: Some(at), .. } = fate
+                    && *s == session
+                {
+                    *at = deadline;
+                    want += 1;
+                }
+            }
+            prop_assert_eq!(moved, want);
+        }
+        Act::Release { at, attempt, session } if naive.fates[&at] == Fate::Parked => {
+            let due =
+                Due { end: 0, attempt, last_session: session, redelivered: true, first_sent: None };
+            window.release(at, due);
+            naive.fates.insert(at, Fate::Due { attempt, session });
+        }
+        Act::End(at) if naive.fates[&at] == Fate::Parked => {
+            window.end(at);
+            naive.fates.insert(at, Fate::Settled);
         }
         Act::Pass(ticks) => {
             naive.now += ticks;
             let now = naive.now;
-            let freed = window.expire(at_now(now));
-            let hit = naive.give_back(|_, _, deadline| deadline.is_some_and(|d| d <= now), 0);
-            prop_assert_eq!(freed.events, hit.len() as u64);
+            let runs = window.expire(Duration::from_secs(now));
+            let passed =
+                |f: &Fate| matches!(f, Fate::Flying { deadline: Some(d), .. } if *d <= now);
+            let late: Vec<u64> = (0..TAIL).filter(|at| naive.is(*at, passed)).collect();
+            prop_assert_eq!(&naive.flat(&runs, &before), &late);
+            naive.fates.extend(late.into_iter().map(|at| (at, Fate::Parked)));
         }
         Act::Skip { first, count } => {
             let end = (first + count).min(TAIL);
-            let mut skipped = 0;
-            for at in first..end {
-                if matches!(naive.fates[&at], Fate::Unsent | Fate::Due { .. }) {
-                    naive.fates.insert(at, Fate::Settled);
-                    skipped += 1;
-                }
-            }
-            prop_assert_eq!(window.skip(first, end), skipped);
+            let goes = |f: &Fate| matches!(f, Fate::Unsent | Fate::Due { .. });
+            let gone: Vec<u64> = (first..end).filter(|at| naive.is(*at, goes)).collect();
+            let skipped = window.skip(first, end);
+            let hit = skipped.iter().flat_map(|run| run.0..run.1);
+            let mut hit: Vec<u64> = hit.filter(|at| before[at] != Fate::Filtered).collect();
+            hit.sort_unstable();
+            prop_assert_eq!(skipped.iter().map(|run| run.2).sum::<u64>(), gone.len() as u64);
+            prop_assert_eq!(&hit, &gone);
+            naive.fates.extend(gone.into_iter().map(|at| (at, Fate::Settled)));
         }
         Act::Restart => {
             let bytes = Cursor::encode(window.low(), window.settled());
             *window = Window::new(Cursor::decode(&bytes).unwrap(), 0, 0);
-            for fate in naive.fates.values_mut().filter(|fate| **fate != Fate::Settled) {
-                *fate = Fate::Unsent;
+            for (&at, fate) in &mut naive.fates {
+                let is_passed = at < window.low() || window.settled().covers(at, at + 1);
+                // What is filtered beside what is settled is stored with it.
+                if *fate != Fate::Settled && !(*fate == Fate::Filtered && is_passed) {
+                    prop_assert!(!is_passed, "{at} is settled and was {fate:?}");
+                    *fate = Fate::Unsent;
+                }
             }
         }
+        _ => {}
     }
     Ok(())
+}
+
+fn asked(window: &Window, naive: &Naive) -> Result<Option<Sendable>, TestCaseError> {
+    let run = window.sendable(TAIL);
+    prop_assert_eq!(run.map(|run| (run.first, run.attempt)), naive.next());
+    Ok(run)
 }
 
 fn send(
@@ -176,18 +248,18 @@ fn send(
     session: u64,
     deadline: Option<u64>,
 ) -> Result<(), TestCaseError> {
-    let run = window.sendable(TAIL, Duration::from_secs(naive.now));
-    prop_assert_eq!(run.map(|run| (run.first, run.attempt)), naive.next());
-    let Some(run) = run else { return Ok(()) };
-    prop_assert_eq!(run.redelivered, run.attempt > 1);
+    let Some(run) = asked(window, naive)? else { return Ok(()) };
+    prop_assert_eq!(run.redelivered, run.again);
     let end = run.end.min(run.first + count);
     let deadline = deadline.map(|after| naive.now + after);
-    window.sent(run, end, session, (end - run.first) * 10, deadline.map(Duration::from_secs));
+    let now = Duration::from_secs(naive.now);
+    let to = To { session, now, deadline: deadline.map(Duration::from_secs) };
+    window.sent(run, end, (end - run.first) * 10, to);
     for at in run.first..end {
         let fits = match naive.fates[&at] {
-            Fate::Unsent => run.attempt == 1,
+            Fate::Unsent => !run.again && run.attempt == 1,
             Fate::Due { attempt, .. } => run.attempt == attempt,
-            Fate::Flying { .. } | Fate::Settled => false,
+            _ => false,
         };
         prop_assert!(fits, "{at} was sent while {:?}", naive.fates[&at]);
         naive.fates.insert(at, Fate::Flying { attempt: run.attempt, session, deadline });
@@ -196,16 +268,22 @@ fn send(
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
     #[test]
-    fn window_agrees_with_one_state_per_offset(acts in proptest::collection::vec(any_act(), 1..60)) {
+    fn window_agrees_with_one_state_per_offset(acts in proptest::collection::vec(any_act(), 1..80)) {
         let mut window = Window::new(Cursor::default(), 0, 0);
         let fates = (0..TAIL).map(|at| (at, Fate::Unsent)).collect();
         let mut naive = Naive { fates, now: 0 };
         for act in &acts {
             apply(&mut window, &mut naive, act)?;
-            prop_assert_eq!(window.unsettled(TAIL), naive.count(|fate| *fate != Fate::Settled));
-            let low = naive.fates.iter().find(|(_, f)| **f != Fate::Settled).map_or(TAIL, |(&at, _)| at);
+            let is_over = |fate: &Fate| matches!(fate, Fate::Settled | Fate::Filtered);
+            prop_assert_eq!(window.unsettled(TAIL), naive.count(|fate| !is_over(fate)));
+            let low = naive.fates.iter().find(|(_, f)| !is_over(f)).map_or(TAIL, |(&at, _)| at);
             prop_assert_eq!(window.low(), low);
+            let flies = |f: &Fate| matches!(f, Fate::Flying { .. });
+            for at in 0..TAIL {
+                prop_assert_eq!(window.is_out(at), naive.is(at, flies), "{} after {:?}", at, act);
+            }
             let earliest = naive.fates.values().filter_map(|fate| match fate {
                 Fate::Flying { deadline, .. } => deadline.map(Duration::from_secs),
                 _ => None,
@@ -217,41 +295,64 @@ proptest! {
     #[test]
     fn bytes_of_a_split_flight_are_conserved(cuts in proptest::collection::vec((0u64..100, 1u64..20), 0..20), bytes in 0u64..10_000) {
         let mut window = Window::new(Cursor::default(), 0, 0);
-        let run = window.sendable(100, Duration::ZERO).unwrap();
-        window.sent(run, 100, 1, bytes, None);
+        let run = window.sendable(100).unwrap();
+        window.sent(run, 100, bytes, to(1));
+        let sum = |landed: Vec<Landed>| landed.iter().map(|run| run.flight.bytes).sum::<u64>();
         let mut freed = 0;
         for (first, count) in cuts {
-            freed += window.ack(first, (first + count).min(100), 1).1.bytes;
+            freed += sum(window.ack(first, (first + count).min(100), 1));
         }
-        freed += window.detach(1).bytes;
+        freed += sum(window.give_back(0, u64::MAX, 1));
         prop_assert_eq!(freed, bytes);
     }
+}
+
+fn to(session: u64) -> To {
+    To { session, now: Duration::ZERO, deadline: None }
 }
 
 #[test]
 fn deliveries_after_a_restart_are_flagged_as_far_as_they_may_be_repeats() {
     let mut window = Window::new(Cursor { low: 5, ..Cursor::default() }, 12, 4);
-    let run = window.sendable(20, Duration::ZERO).unwrap();
+    let run = window.sendable(20).unwrap();
     assert_eq!((run.first, run.end, run.redelivered, run.attempt), (5, 9, true, 1));
-    window.sent(run, 9, 1, 0, None);
-    let run = window.sendable(20, Duration::ZERO).unwrap();
+    window.sent(run, 9, 0, to(1));
+    let run = window.sendable(20).unwrap();
     assert_eq!((run.first, run.end, run.redelivered), (9, 20, false));
     let window = Window::new(Cursor { low: 5, ..Cursor::default() }, 7, 100);
-    assert_eq!(window.sendable(20, Duration::ZERO).unwrap().end, 7);
+    assert_eq!(window.sendable(20).unwrap().end, 7);
 }
 
 #[test]
 fn too_many_settled_runs_stop_first_deliveries() {
     let mut window = Window::new(Cursor::default(), 0, 0);
     let tail = 1 << 20;
-    let run = window.sendable(tail, Duration::ZERO).unwrap();
-    window.sent(run, 30_000, 1, 0, None);
+    let run = window.sendable(tail).unwrap();
+    window.sent(run, 30_000, 0, to(1));
     for at in (1..20_000).step_by(2) {
         window.ack(at, at + 1, 1);
     }
     assert!(window.is_stalled());
-    assert_eq!(window.sendable(tail, Duration::ZERO), None);
+    assert_eq!(window.sendable(tail), None);
     window.ack(0, 1, 1);
     assert!(!window.is_stalled());
-    assert!(window.sendable(tail, Duration::ZERO).is_some());
+    assert!(window.sendable(tail).is_some());
+}
+
+#[test]
+fn a_cursor_does_not_grow_because_of_a_filter() {
+    let mut window = Window::new(Cursor::default(), 0, 0);
+    let tail = 10_001;
+    let held = window.sendable(tail).unwrap();
+    window.sent(held, 1, 0, to(1));
+    for at in (1..tail - 9).step_by(10) {
+        window.filter(at, at + 9);
+        let run = window.sendable(tail).unwrap();
+        window.sent(run, (at + 10).min(tail), 0, to(1));
+    }
+    window.ack(1, tail, 1);
+    assert_eq!((window.low(), window.settled().len()), (0, 1));
+    assert_eq!(window.unsettled(tail), 1);
+    window.ack(0, 1, 1);
+    assert_eq!((window.low(), window.settled().len()), (tail, 0));
 }

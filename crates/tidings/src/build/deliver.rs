@@ -16,6 +16,7 @@ pub(crate) async fn open(
 ) -> Result<Arc<Deliver>, Failure> {
     let (log, catalog) = (Arc::clone(log), Arc::clone(catalog));
     let (clock, recorder) = (Arc::clone(&shared.clock), Arc::clone(&shared.recorder));
-    let opened = Deliver::open(log, catalog, clock, recorder, DeliverSettings::default()).await;
+    let settings = DeliverSettings { seed: rand::random(), ..DeliverSettings::default() };
+    let opened = Deliver::open(log, catalog, clock, recorder, settings).await;
     opened.map_err(|error| Failure::Damaged(error.to_string()))
 }

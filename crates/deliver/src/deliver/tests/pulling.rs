@@ -59,12 +59,15 @@ async fn an_event_whose_deadline_passed_comes_again_and_a_late_ack_still_counts(
     assert!(pull(&rig, 3, "c").await.is_empty());
     rig.clock.advance(Duration::from_secs(1));
     assert_eq!(ack(&rig, &[], &[first[1].ack_id]).await, [AckState::Stale]);
+    rig.clock.advance(Duration::from_secs(1));
     let again = pull(&rig, 3, "c").await;
-    assert_eq!(offsets(&again), [0, 2]);
+    assert_eq!(offsets(&again), [0]);
     assert!(again.iter().all(|event| event.redelivered && event.attempt == 2));
     // Of an earlier attempt, but the same consumer has it.
     assert_eq!(ack(&rig, &[], &[first[0].ack_id]).await, [AckState::Stale]);
-    assert_eq!(ack(&rig, &[], &[again[1].ack_id]).await, [AckState::Confirmed]);
+    let again = pull(&rig, 3, "c").await;
+    assert_eq!((offsets(&again), again[0].attempt), (vec![2], 2));
+    assert_eq!(ack(&rig, &[], &[again[0].ack_id]).await, [AckState::Confirmed]);
     assert_eq!(rig.deliver.status(TENANT, "s").unwrap().lag_events, 0);
 }
 
@@ -81,8 +84,26 @@ async fn what_is_given_back_waits_its_delay() {
     assert!(pull(&rig, 5, "c").await.is_empty());
     rig.clock.advance(Duration::from_secs(5));
     let again = pull(&rig, 5, "c").await;
-    assert_eq!(offsets(&again), [0, 2]);
-    assert_eq!((again[0].attempt, again[1].attempt), (2, 1));
+    assert_eq!((offsets(&again), again[0].attempt), (vec![0], 2));
+    assert_eq!(ack(&rig, &[], &[again[0].ack_id]).await, [AckState::Confirmed]);
+    let held = pull(&rig, 5, "c").await;
+    assert_eq!((offsets(&held), held[0].attempt, held[0].redelivered), (vec![2], 1, false));
+}
+
+#[tokio::test]
+async fn more_time_for_an_event_moves_its_deadline() {
+    let rig = rig(2).await;
+    let first = pull(&rig, 2, "c").await;
+    rig.clock.advance(Duration::from_secs(29));
+    let more = rig.deliver.extend(TENANT, "s", vec![first[1].ack_id], Duration::from_secs(60));
+    assert_eq!(more.unwrap()[0].1, AckState::Confirmed);
+    rig.clock.advance(Duration::from_secs(2));
+    assert!(pull(&rig, 5, "c").await.is_empty());
+    rig.clock.advance(Duration::from_secs(1));
+    assert_eq!(offsets(&pull(&rig, 5, "c").await), [0]);
+    assert_eq!(ack(&rig, &[], &[first[1].ack_id]).await, [AckState::Confirmed]);
+    let late = rig.deliver.extend(TENANT, "s", vec![first[1].ack_id], Duration::from_secs(60));
+    assert_eq!(late.unwrap()[0].1, AckState::Stale);
 }
 
 #[tokio::test]
@@ -97,6 +118,8 @@ async fn another_consumer_waits_until_nothing_is_in_flight() {
         Code::SubscriptionBusy
     );
     rig.clock.advance(Duration::from_secs(31));
+    assert!(rig.deliver.pull(TENANT, "s", request.clone()).await.unwrap().is_empty());
+    rig.clock.advance(Duration::from_secs(1));
     assert_eq!(rig.deliver.pull(TENANT, "s", request).await.unwrap().len(), 1);
 }
 

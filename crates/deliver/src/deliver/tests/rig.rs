@@ -67,11 +67,20 @@ impl Rig {
     }
 
     pub(super) async fn subscribe(&self, name: &str, pattern: &str, max_in_flight: u32) {
-        let spec = SubscriptionSpec {
+        self.subscribe_with(name, pattern, |spec| spec.max_in_flight = max_in_flight).await;
+    }
+
+    pub(super) async fn subscribe_with(
+        &self,
+        name: &str,
+        pattern: &str,
+        set: impl FnOnce(&mut SubscriptionSpec),
+    ) {
+        let mut spec = SubscriptionSpec {
             start: Start::Earliest,
-            max_in_flight,
             ..SubscriptionSpec::new(name, vec![TopicPattern::parse(pattern).unwrap()])
         };
+        set(&mut spec);
         self.catalog.create_subscription(TENANT, spec).await.unwrap();
     }
 

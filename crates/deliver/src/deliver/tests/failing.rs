@@ -1,0 +1,187 @@
+//! Events that fail: back-off, what they hold back, and where they end.
+
+use std::time::Duration;
+
+use tidings_catalog::{Mode, OnParkFull, Retry};
+use tidings_event::{Offset, Position};
+
+use super::rig::{Rig, TENANT, next_delivery, nothing, offsets, summary};
+use crate::{
+    AttemptOutcome, DeadLetter, DeliverSettings, Delivery, Reason, Run, Selection, Session,
+    SubscriptionState,
+};
+
+struct Failing {
+    rig: Rig,
+    session: Session,
+}
+
+/// Ten events of three keys, in turn.
+async fn failing(retry: Retry, mode: Mode) -> Failing {
+    let settings = DeliverSettings {
+        cursor_interval: Duration::from_millis(1),
+        dead_letters_max: 1,
+        ..DeliverSettings::default()
+    };
+    let rig = Rig::with(settings).await;
+    let topic = rig.topic("a/b", 1).await;
+    rig.subscribe_with("s", "a/b", |spec| {
+        spec.retry = retry;
+        spec.mode = mode;
+    })
+    .await;
+    let keys = ["A", "B", "C"];
+    let events: Vec<_> =
+        (0..10u8).map(|n| summary(u64::from(n), keys[usize::from(n) % 3], "XNAS", true)).collect();
+    rig.append(&topic, 0, &events).await;
+    let session = rig.attach("s").await;
+    Failing { rig, session }
+}
+
+fn at(delivery: &Delivery, offset: u64) -> Run {
+    Run::of(Position {
+        topic: delivery.topic.id,
+        epoch: delivery.epoch,
+        partition: delivery.partition,
+        offset: Offset(offset),
+    })
+}
+
+impl Failing {
+    async fn letters(&self) -> Vec<DeadLetter> {
+        self.rig.deliver.dead_letters(TENANT, "s", None, 10).await.unwrap()
+    }
+
+    async fn sent(&mut self) -> Vec<u64> {
+        offsets(&next_delivery(&mut self.session).await)
+    }
+
+    fn pass(&self, seconds: u64) {
+        self.rig.clock.advance(Duration::from_secs(seconds));
+    }
+}
+
+#[tokio::test]
+async fn a_failing_event_holds_back_its_key_alone() {
+    let mut f = failing(Retry::default(), Mode::Ordered).await;
+    f.session = {
+        drop(f.session);
+        let narrow = f.rig.deliver.attach(TENANT, "s", "c").await.unwrap();
+        narrow.grant(4, 1 << 20);
+        narrow
+    };
+    let first = next_delivery(&mut f.session).await;
+    assert_eq!(offsets(&first), [0, 1, 2, 3]);
+    f.session.nack(vec![at(&first, 1)], Duration::ZERO);
+    f.session.grant(100, 0);
+    // 4 and 7 are of the key of 1.
+    assert_eq!(f.sent().await, [5, 6, 8, 9]);
+    nothing(&mut f.session).await;
+    f.pass(1);
+    let again = next_delivery(&mut f.session).await;
+    assert_eq!((offsets(&again), again.attempts), (vec![1], vec![(Offset(1), 1, 2)]));
+    nothing(&mut f.session).await;
+    f.session.ack(vec![], vec![at(&first, 1)]);
+    let held = next_delivery(&mut f.session).await;
+    assert_eq!((offsets(&held), held.redelivered, held.attempts), (vec![4, 7], vec![], vec![]));
+}
+
+#[tokio::test]
+async fn in_parallel_mode_nothing_is_held_back() {
+    let mut f = failing(Retry::default(), Mode::Parallel).await;
+    f.session = {
+        drop(f.session);
+        let narrow = f.rig.deliver.attach(TENANT, "s", "c").await.unwrap();
+        narrow.grant(2, 1 << 20);
+        narrow
+    };
+    let first = next_delivery(&mut f.session).await;
+    f.session.nack(vec![at(&first, 1)], Duration::ZERO);
+    f.session.grant(100, 0);
+    assert_eq!(f.sent().await, (2..10).collect::<Vec<_>>());
+    f.pass(1);
+    assert_eq!(f.sent().await, [1]);
+}
+
+#[tokio::test]
+async fn a_nack_may_ask_for_more_time_than_the_back_off() {
+    let mut f = failing(Retry::default(), Mode::Ordered).await;
+    let first = next_delivery(&mut f.session).await;
+    f.session.nack(vec![at(&first, 1)], Duration::from_secs(60));
+    f.pass(59);
+    nothing(&mut f.session).await;
+    f.pass(1);
+    assert_eq!(f.sent().await, [1]);
+}
+
+#[tokio::test]
+async fn after_the_last_attempt_an_event_is_dead_lettered_and_its_key_goes_on() {
+    let retry = Retry { max_attempts: 2, ..Retry::default() };
+    let mut f = failing(retry, Mode::Ordered).await;
+    let first = next_delivery(&mut f.session).await;
+    f.session.ack(vec![], vec![at(&first, 0), at(&first, 2), at(&first, 3)]);
+    f.session.nack(vec![at(&first, 1), at(&first, 4)], Duration::ZERO);
+    f.pass(1);
+    assert_eq!(f.sent().await, [1]);
+    f.session.nack(vec![at(&first, 1)], Duration::ZERO);
+    let next = next_delivery(&mut f.session).await;
+    assert_eq!((offsets(&next), next.skipped_to_dead_letter), (vec![4], vec![Offset(1)]));
+    let letters = f.letters().await;
+    assert_eq!(letters.len(), 1);
+    let letter = &letters[0];
+    assert_eq!((letter.position.offset, letter.reason), (Offset(1), Reason::AttemptsExhausted));
+    assert_eq!(letter.event.as_deref(), Some(&summary(1, "B", "XNAS", true)[..]));
+    let attempts: Vec<_> =
+        letter.attempts.iter().map(|a| (a.consumer.as_ref(), a.outcome)).collect();
+    assert_eq!(attempts, [("test", AttemptOutcome::Nacked); 2]);
+}
+
+#[tokio::test]
+async fn an_event_that_fails_too_long_after_its_first_attempt_is_dead_lettered() {
+    let retry = Retry { max_age: Some(Duration::from_secs(10)), ..Retry::default() };
+    let mut f = failing(retry, Mode::Ordered).await;
+    let first = next_delivery(&mut f.session).await;
+    f.session.nack(vec![at(&first, 1)], Duration::ZERO);
+    f.pass(10);
+    assert_eq!(f.sent().await, [1]);
+    f.session.nack(vec![at(&first, 1)], Duration::ZERO);
+    nothing(&mut f.session).await;
+    let letters = f.letters().await;
+    assert_eq!((letters.len(), letters[0].reason), (1, Reason::MaxAge));
+}
+
+#[tokio::test]
+async fn full_dead_letters_stop_the_subscription_and_drop_nothing() {
+    let retry = Retry { max_attempts: 1, ..Retry::default() };
+    let mut f = failing(retry, Mode::Parallel).await;
+    let first = next_delivery(&mut f.session).await;
+    let topic = std::sync::Arc::clone(&first.topic);
+    // There is room for one.
+    f.session.nack(vec![at(&first, 1), at(&first, 2)], Duration::ZERO);
+    let state = || f.rig.deliver.status(TENANT, "s").unwrap().state;
+    while state() != SubscriptionState::PausedByDeadLetters {
+        tokio::task::yield_now().await;
+    }
+    f.rig.publish(&topic, 0, 1).await;
+    nothing(&mut f.session).await;
+    f.rig.deliver.discard(TENANT, "s", Selection::All).await.unwrap();
+    assert_eq!(f.sent().await, [10]);
+    let letters = f.letters().await;
+    assert_eq!((letters.len(), letters[0].position.offset), (1, Offset(2)));
+}
+
+#[tokio::test]
+async fn when_too_much_is_held_the_terms_say_what_goes() {
+    let on_park_full = OnParkFull::DeadLetter;
+    let mut f = failing(Retry { on_park_full, ..Retry::default() }, Mode::Ordered).await;
+    let first = next_delivery(&mut f.session).await;
+    let topic = std::sync::Arc::clone(&first.topic);
+    f.session.nack(vec![at(&first, 0)], Duration::from_secs(3_000));
+    for _ in 0..40 {
+        let events: Vec<_> = (0..2_500).map(|n| summary(n, "A", "XNAS", true)).collect();
+        f.rig.append(&topic, 0, &events).await;
+    }
+    let next = next_delivery(&mut f.session).await;
+    assert_eq!((next.offsets[0].0, next.skipped_to_dead_letter), (Offset(10), vec![Offset(0)]));
+    assert_eq!(f.letters().await[0].reason, Reason::ParkFull);
+}

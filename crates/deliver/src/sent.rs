@@ -1,0 +1,163 @@
+//! Events on their way out: picked from one block, in offset order.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use tidings_catalog::Topic;
+use tidings_event::block::events;
+use tidings_event::{Offset, PartitionId};
+
+use crate::feed::Piece;
+use crate::outgoing::Delivery;
+use crate::window::Sendable;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) delivery: Delivery,
+    /// Per dead letter that this tells of: the event of its key, and the letter's offset.
+    pub(crate) skipped: Vec<(u64, u64)>,
+    /// Offset that the trace notes count from.
+    pub(crate) base: u64,
+    /// Trace notes of the block's sampled events; nothing where there are none.
+    pub(crate) traced: Bytes,
+}
+
+impl Sent {
+    /// All of a piece.
+    pub(crate) fn whole(
+        topic: &Arc<Topic>,
+        partition: PartitionId,
+        run: Sendable,
+        piece: Piece,
+    ) -> Self {
+        let mut sent = Self::empty(topic, partition, &piece);
+        sent.add(run, piece.count);
+        sent.delivery.body = piece.body;
+        sent
+    }
+
+    fn empty(topic: &Arc<Topic>, partition: PartitionId, piece: &Piece) -> Self {
+        let delivery = Delivery {
+            topic: Arc::clone(topic),
+            partition,
+            epoch: piece.epoch,
+            offsets: Vec::with_capacity(1),
+            attempts: Vec::new(),
+            redelivered: Vec::new(),
+            skipped_to_dead_letter: Vec::new(),
+            ingested_at: piece.ingested_at,
+            body: Bytes::new(),
+            count: 0,
+        };
+        Self { delivery, skipped: Vec::new(), base: piece.base, traced: piece.traced.clone() }
+    }
+
+    fn add(&mut self, run: Sendable, count: u32) {
+        let delivery = &mut self.delivery;
+        extend(&mut delivery.offsets, run.first, count);
+        if run.redelivered {
+            extend(&mut delivery.redelivered, run.first, count);
+        }
+        if run.attempt > 1 {
+            match delivery.attempts.last_mut() {
+                Some((first, so_far, attempt))
+                    if *attempt == run.attempt && first.0 + u64::from(*so_far) == run.first =>
+                {
+                    *so_far += count;
+                }
+                _ => delivery.attempts.push((Offset(run.first), count, run.attempt)),
+            }
+        }
+        delivery.count += count;
+    }
+}
+
+fn extend(runs: &mut Vec<(Offset, u32)>, at: u64, count: u32) {
+    match runs.last_mut() {
+        Some((first, so_far)) if first.0 + u64::from(*so_far) == at => *so_far += count,
+        _ => runs.push((Offset(at), count)),
+    }
+}
+
+/// Picks single events out of a piece, front to back.
+pub(crate) struct Picker {
+    piece: Piece,
+    sent: Sent,
+    /// What was picked of the body, joined where it lies together.
+    spans: Vec<Range<usize>>,
+    bytes: usize,
+    /// The offset and the byte where the walk is.
+    at: u64,
+    byte: usize,
+}
+
+impl Picker {
+    pub(crate) fn new(topic: &Arc<Topic>, partition: PartitionId, piece: Piece) -> Self {
+        let sent = Sent::empty(topic, partition, &piece);
+        let at = piece.first;
+        Self { piece, sent, spans: Vec::new(), bytes: 0, at, byte: 0 }
+    }
+
+    /// Offset after the last event.
+    pub(crate) fn end(&self) -> u64 {
+        self.piece.end()
+    }
+
+    /// The event at an offset at or after the last one that was asked for, and where its frame is.
+    pub(crate) fn seek(&mut self, offset: u64) -> Option<(Bytes, Range<usize>)> {
+        let rest = self.piece.body.get(self.byte..)?;
+        let mut walk = events(rest);
+        while self.at < offset {
+            walk.next()?.ok()?;
+            self.at += 1;
+        }
+        let start = self.byte + walk.offset();
+        let event = walk.next()?.ok()?;
+        let frame = start..self.byte + walk.offset();
+        let event = self.piece.body.slice_ref(event);
+        self.byte = start;
+        Some((event, frame))
+    }
+
+    /// Bytes picked so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes as u64
+    }
+
+    /// Events picked so far.
+    pub(crate) fn count(&self) -> u64 {
+        u64::from(self.sent.delivery.count)
+    }
+
+    /// Takes one event; of its key, these dead letters are told.
+    pub(crate) fn pick(&mut self, run: Sendable, frame: Range<usize>, letters: &[u64]) {
+        self.bytes += frame.len();
+        self.sent.add(run, 1);
+        self.sent.skipped.extend(letters.iter().map(|&letter| (run.first, letter)));
+        match self.spans.last_mut() {
+            Some(last) if last.end == frame.start => last.end = frame.end,
+            _ => self.spans.push(frame),
+        }
+    }
+
+    /// What was picked, and what of the piece was not looked at, from an offset on.
+    pub(crate) fn finish(mut self, from: u64) -> (Option<Sent>, Option<Piece>) {
+        let rest = self.piece.from(from);
+        if self.sent.delivery.count == 0 {
+            return (None, rest);
+        }
+        self.sent.delivery.body = match self.spans.as_slice() {
+            [one] => self.piece.body.slice(one.clone()),
+            many => {
+                let mut body = BytesMut::with_capacity(self.bytes);
+                many.iter().for_each(|span| body.extend_from_slice(&self.piece.body[span.clone()]));
+                body.freeze()
+            }
+        };
+        let letters = self.sent.skipped.iter().map(|&(_, letter)| Offset(letter));
+        self.sent.delivery.skipped_to_dead_letter = letters.collect();
+        (Some(self.sent), rest)
+    }
+}

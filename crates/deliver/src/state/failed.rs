@@ -1,0 +1,180 @@
+//! Attempts that fail: when the next one comes, and what is not tried again.
+
+use std::time::Duration;
+
+use tidings_catalog::{Mode, OnParkFull};
+use tidings_event::TopicPartition;
+use tidings_event::key::KeyHash;
+
+use super::{Ended, State};
+use crate::backoff;
+use crate::dead_letter::{AttemptOutcome, Reason};
+use crate::gates::{FailedAttempt, Failing, Place};
+use crate::outgoing::GapReason;
+use crate::settlement::Outcome;
+use crate::window::{Freed, Landed};
+
+/// An event that is not tried again and has to be dead-lettered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Exhausted {
+    pub(crate) partition: TopicPartition,
+    pub(crate) offset: u64,
+    pub(crate) reason: Reason,
+    pub(crate) attempts: Vec<FailedAttempt>,
+}
+
+/// What became of the burial of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BurialOutcome {
+    /// It lies with the dead letters; its key.
+    Done(KeyHash),
+    /// The dead letters are full: nothing is sent before there is room.
+    Full,
+    /// It could not be stored; it will be tried again.
+    Refused,
+    /// It cannot be read any more, and will never come.
+    Gone(GapReason),
+}
+
+/// What happened in a subscription, for the metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Attempts that were not settled in time.
+    pub(crate) overdue: u64,
+    /// Events held behind a failing one of their key.
+    pub(crate) held: u64,
+}
+
+impl State {
+    /// Takes note that attempts failed, and says when the next ones come.
+    pub(super) fn failed(
+        &mut self,
+        partition: TopicPartition,
+        landed: &[Landed],
+        outcome: AttemptOutcome,
+        now: Duration,
+        delay: Duration,
+    ) {
+        self.free(Freed::of(landed));
+        if outcome == AttemptOutcome::Deadline {
+            self.counts.overdue += Freed::of(landed).events;
+        }
+        let spec = &self.subscription.spec;
+        let (retry, is_ordered) = (spec.retry, spec.mode == Mode::Ordered);
+        for run in landed {
+            let consumer = self.consumer(run.flight.session);
+            let attempt = FailedAttempt { at: now, consumer, outcome };
+            let Some(slot) = self.slots.get_mut(&partition) else { return };
+            for offset in run.first..run.flight.end {
+                if slot.window.is_filtered(offset) {
+                    continue;
+                }
+                let failures = slot.gates.fail(offset, run, &attempt, is_ordered);
+                let age = now.saturating_sub(run.flight.first_sent);
+                let reason = if failures >= retry.max_attempts {
+                    Some(Reason::AttemptsExhausted)
+                } else {
+                    retry.max_age.filter(|&max| age >= max).map(|_| Reason::MaxAge)
+                };
+                if let Some(reason) = reason {
+                    slot.gates.bury(offset, reason);
+                    self.exhausted.push((partition, offset));
+                    continue;
+                }
+                let wait = backoff::delay(&retry, failures, &mut self.random);
+                slot.gates.wait(offset, now.saturating_add(wait.max(delay)));
+            }
+            if slot.gates.are_full() {
+                self.make_room(partition);
+            }
+        }
+        self.timed.insert(partition);
+    }
+
+    /// Gives up on what has failed the longest when too much waits and the terms say so.
+    pub(super) fn make_room(&mut self, partition: TopicPartition) {
+        let wants = self.subscription.spec.retry.on_park_full == OnParkFull::DeadLetter;
+        let Some(slot) = self.slots.get_mut(&partition).filter(|_| wants) else {
+            return;
+        };
+        if slot.gates.is_burying() {
+            return;
+        }
+        if let Some(offset) = slot.gates.oldest() {
+            slot.gates.bury(offset, Reason::ParkFull);
+            self.exhausted.push((partition, offset));
+        }
+    }
+
+    /// Whether there is something to bury and nobody at it.
+    pub(crate) fn wants_burial(&self) -> bool {
+        !self.exhausted.is_empty() && !self.is_burying
+    }
+
+    /// What has to be dead-lettered; each is answered by [`Self::buried`].
+    pub(crate) fn exhausted(&mut self) -> Vec<Exhausted> {
+        let taken = std::mem::take(&mut self.exhausted);
+        let found = taken.into_iter().filter_map(|(partition, offset)| {
+            let event = self.slots.get(&partition)?.gates.get(offset)?;
+            let Place::Burying(reason) = event.place else { return None };
+            Some(Exhausted { partition, offset, reason, attempts: event.history.clone() })
+        });
+        found.collect()
+    }
+
+    /// Takes the answer to one of [`Self::exhausted`]; one that found no room will be asked again.
+    pub(crate) fn buried(
+        &mut self,
+        (partition, offset): (TopicPartition, u64),
+        outcome: BurialOutcome,
+        now: Duration,
+    ) {
+        if outcome == BurialOutcome::Full {
+            self.is_held_by_letters = true;
+        }
+        let Some(slot) = self.slots.get_mut(&partition) else { return };
+        match outcome {
+            BurialOutcome::Full | BurialOutcome::Refused => {
+                return self.exhausted.push((partition, offset));
+            }
+            BurialOutcome::Gone(reason) => {
+                slot.gates.unbury(offset);
+                self.skip(partition, (offset, offset + 1, reason));
+            }
+            BurialOutcome::Done(key) => {
+                let last = slot.gates.get(offset).and_then(Failing::ended);
+                let (released, is_one) = slot.gates.buried(offset, key);
+                if is_one {
+                    slot.window.end(offset);
+                    slot.is_dirty = true;
+                }
+                slot.release(released);
+                if let Some((reason, due, consumer)) = last.filter(|_| is_one) {
+                    self.ended(Ended {
+                        partition,
+                        first: offset,
+                        end: offset + 1,
+                        count: 1,
+                        outcome: Outcome::DeadLettered(reason),
+                        first_sent: due.first_sent,
+                        attempts: due.attempt.saturating_sub(1),
+                        consumer,
+                    });
+                    self.acked(0, now);
+                }
+            }
+        }
+        self.wake(partition);
+    }
+
+    /// Everything that was to be buried is: there is room.
+    pub(crate) fn all_buried(&mut self) {
+        self.is_burying = false;
+        self.is_held_by_letters = false;
+    }
+
+    /// Whether its dead letters are full.
+    pub(crate) fn is_held_by_letters(&self) -> bool {
+        self.is_held_by_letters
+    }
+}

@@ -1,0 +1,169 @@
+//! What consumers say of what they were sent, and what becomes of it when they are gone.
+
+use std::time::Duration;
+
+use tidings_event::{Offset, TopicPartition};
+
+use super::{Ended, State};
+use crate::dead_letter::AttemptOutcome;
+use crate::gates::{FailedAttempt, Released};
+use crate::outgoing::{Outgoing, Run};
+use crate::settlement::Outcome;
+use crate::window::{Due, Freed, Landed};
+
+impl State {
+    /// Settles runs that are in flight to a session. Returns what was settled and what was not.
+    pub(crate) fn ack(&mut self, session: u64, run: Run, up_to: bool, now: Duration) -> Vec<Run> {
+        let partition = run.topic_partition();
+        let Some(slot) = self.slots.get_mut(&partition).filter(|_| run.epoch == self.epoch) else {
+            return Vec::new();
+        };
+        let first = if up_to { 0 } else { run.first.0 };
+        let settled = slot.window.ack(first, run.last.0.saturating_add(1), session);
+        if settled.is_empty() {
+            return Vec::new();
+        }
+        slot.is_dirty = true;
+        for run in &settled {
+            let released = slot.gates.settled(run.first, run.flight.end);
+            slot.release(released);
+        }
+        let freed = Freed::of(&settled);
+        self.free(freed);
+        self.delivered(partition, &settled);
+        self.acked(freed.events, now);
+        self.wake(partition);
+        runs_of(run, &settled)
+    }
+
+    /// Settles what of a run is due again, for the session that had it last; says how much.
+    pub(crate) fn ack_late(&mut self, session: u64, run: Run, now: Duration) -> u64 {
+        let partition = run.topic_partition();
+        let Some(slot) = self.slots.get_mut(&partition).filter(|_| run.epoch == self.epoch) else {
+            return 0;
+        };
+        let (first, end) = (run.first.0, run.last.0.saturating_add(1));
+        let late = slot.window.ack_late(first, end, session);
+        let mut released: Vec<Released> =
+            late.iter().flat_map(|(first, _, due)| slot.gates.settled(*first, due.end)).collect();
+        let (parked, freed) = slot.gates.drop_parked(first, end, |last| last == session);
+        released.extend(freed);
+        parked.iter().for_each(|(offset, _)| slot.window.end(*offset));
+        slot.release(released);
+        let late = late.into_iter().chain(parked.into_iter().map(|(at, due)| (at, 1, due)));
+        let mut count = 0;
+        for (first, events, due) in late {
+            count += events;
+            self.delivered_late(partition, first, events, &due);
+        }
+        if count > 0 {
+            self.dirty(partition);
+            self.acked(count, now);
+            self.wake(partition);
+        }
+        count
+    }
+
+    /// Gives runs back: these attempts failed. Returns what was in flight.
+    pub(crate) fn nack(
+        &mut self,
+        session: u64,
+        run: Run,
+        now: Duration,
+        delay: Duration,
+    ) -> Vec<Run> {
+        let partition = run.topic_partition();
+        let Some(slot) = self.slots.get_mut(&partition).filter(|_| run.epoch == self.epoch) else {
+            return Vec::new();
+        };
+        let failed = slot.window.fail(run.first.0, run.last.0.saturating_add(1), session);
+        if failed.is_empty() {
+            return Vec::new();
+        }
+        self.failed(partition, &failed, AttemptOutcome::Nacked, now, delay);
+        self.wake(partition);
+        runs_of(run, &failed)
+    }
+
+    /// Takes back a run that its session was not given after all: it is due again.
+    pub(crate) fn give_back(&mut self, session: u64, run: Run) {
+        let partition = run.topic_partition();
+        let Some(slot) = self.slots.get_mut(&partition) else { return };
+        let end = run.last.0.saturating_add(1);
+        let freed = Freed::of(&slot.window.give_back(run.first.0, end, session));
+        self.free(freed);
+        self.wake(partition);
+    }
+
+    /// Gives a session more time for a run; says how many events that moved.
+    pub(crate) fn extend(&mut self, session: u64, run: Run, deadline: Duration) -> u64 {
+        let slot = self.slots.get_mut(&run.topic_partition()).filter(|_| run.epoch == self.epoch);
+        let end = run.last.0.saturating_add(1);
+        slot.map_or(0, |slot| slot.window.extend(run.first.0, end, session, deadline))
+    }
+
+    /// A session is gone: everything it had is due again.
+    pub(crate) fn detach(&mut self, session: u64, now: Duration) {
+        if self.owner.as_ref().is_none_or(|owner| owner.session != session) {
+            return;
+        }
+        let lost = FailedAttempt {
+            at: now,
+            consumer: self.consumer(session),
+            outcome: AttemptOutcome::ConnectionLost,
+        };
+        self.owner = None;
+        let partitions: Vec<_> = self.slots.keys().copied().collect();
+        for partition in partitions {
+            if let Some(slot) = self.slots.get_mut(&partition) {
+                let back = slot.window.give_back(0, u64::MAX, session);
+                if !slot.gates.is_empty() {
+                    back.iter().for_each(|r| slot.gates.lost(r.first, r.flight.end, &lost));
+                }
+                slot.again.clear();
+                self.free(Freed::of(&back));
+            }
+            self.wake(partition);
+        }
+        self.outbox.retain(|out| matches!(out, Outgoing::Gap(_)));
+        self.is_paused = false;
+        self.forget_live();
+    }
+
+    /// Takes note that runs in flight were acknowledged.
+    fn delivered(&mut self, partition: TopicPartition, landed: &[Landed]) {
+        for Landed { first, flight, events } in landed {
+            let consumer = self.consumer(flight.session);
+            self.ended(Ended {
+                partition,
+                first: *first,
+                end: flight.end,
+                count: *events,
+                outcome: Outcome::Delivered,
+                first_sent: Some(flight.first_sent),
+                attempts: flight.attempt,
+                consumer,
+            });
+        }
+    }
+
+    /// Takes note that a run was acknowledged after it was due again.
+    fn delivered_late(&mut self, partition: TopicPartition, first: u64, count: u64, due: &Due) {
+        let consumer = self.consumer(due.last_session);
+        self.ended(Ended {
+            partition,
+            first,
+            end: due.end,
+            count,
+            outcome: Outcome::Delivered,
+            first_sent: due.first_sent,
+            attempts: due.attempt.saturating_sub(1),
+            consumer,
+        });
+    }
+}
+
+fn runs_of(run: Run, landed: &[Landed]) -> Vec<Run> {
+    let one = |r: &Landed| Run { first: Offset(r.first), last: Offset(r.flight.end - 1), ..run };
+    landed.iter().map(one).collect()
+}
