@@ -166,6 +166,12 @@ codes! {
     SubscriptionNameInvalid "SUBSCRIPTION_NAME_INVALID" 400 InvalidArgument "Subscription name is invalid";
     /// A topic pattern outside the grammar: segments, `*` for one, `**` for the rest.
     PatternInvalid "PATTERN_INVALID" 400 InvalidArgument "Topic pattern is invalid";
+    /// The filter is not a sentence of the rule language: the offset says where it stops being one.
+    /// `docs/spec/rules.md` is its grammar, what it leaves out of CEL, and its limits.
+    FilterInvalid "FILTER_INVALID" 400 InvalidArgument "Filter is invalid";
+    /// The filter names something that events do not have, compares what cannot be compared, or is
+    /// not a condition. The offset says where; `docs/spec/rules.md` lists names and types.
+    FilterType "FILTER_TYPE" 400 InvalidArgument "Filter does not fit events";
     /// A position that this service did not give out, or of a log that is gone.
     PositionInvalid "POSITION_INVALID" 400 InvalidArgument "Position is invalid";
     /// An ack id that this service did not give out.

@@ -58,6 +58,36 @@ pub struct Envelope<'a> {
 }
 
 impl Envelope<'_> {
+    /// Nothing read yet.
+    #[inline]
+    pub(crate) fn empty() -> Self {
+        Self {
+            id: [0; 16],
+            source: "",
+            kind: Kind::Unspecified,
+            schema_version: "",
+            instrument: "",
+            venue: "",
+            timeframe: "",
+            interval_start: Timestamp(0),
+            interval_end: Timestamp(0),
+            produced_at: Timestamp(0),
+            key_seq: None,
+            priority: 0,
+            confidence: None,
+            severity: Severity::Unspecified,
+            is_final: true,
+            revision: 0,
+            expires_at: Timestamp(0),
+            region: "",
+            traceparent: "",
+            matrix_id: "",
+            correlation_kind: CorrelationKind::Unspecified,
+            has_definitions: false,
+            payload: 0..0,
+        }
+    }
+
     /// Hash of the partition key.
     #[must_use]
     pub fn key_hash(&self) -> KeyHash {

@@ -11,7 +11,7 @@ mod validate;
 
 use crate::block::EVENT_BYTES_MAX;
 use crate::schema::{EVENT, Range, Shape};
-use crate::v1::{CorrelationKind, Kind, Severity};
+use crate::v1::{Kind, Severity};
 use crate::{Code, Envelope, Refusal, Timestamp};
 
 use fault::{Fault, fault, invalid, within};
@@ -60,31 +60,7 @@ fn scan_event(bytes: &[u8]) -> Result<Envelope<'_>, Fault> {
 
 fn empty<'a>() -> Scanned<'a> {
     Scanned {
-        envelope: Envelope {
-            id: [0; 16],
-            source: "",
-            kind: Kind::Unspecified,
-            schema_version: "",
-            instrument: "",
-            venue: "",
-            timeframe: "",
-            interval_start: Timestamp(0),
-            interval_end: Timestamp(0),
-            produced_at: Timestamp(0),
-            key_seq: None,
-            priority: 0,
-            confidence: None,
-            severity: Severity::Unspecified,
-            is_final: true,
-            revision: 0,
-            expires_at: Timestamp(0),
-            region: "",
-            traceparent: "",
-            matrix_id: "",
-            correlation_kind: CorrelationKind::Unspecified,
-            has_definitions: false,
-            payload: 0..0,
-        },
+        envelope: Envelope::empty(),
         seen: 0,
         has_id: false,
         kind: 0,
