@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use crate::definitions::{Definition, DefinitionMap, Definitions, NewDefinition};
 use crate::error::CatalogError;
 use crate::ledger::{Ledger, check_settings};
+use crate::past::{self, PastSubscription};
 use crate::precondition::Precondition;
 use crate::progress::Progress;
 use crate::settings::CatalogSettings;
@@ -242,6 +243,14 @@ impl Catalog {
     /// longer kept.
     pub fn ask(&self, progress: Arc<dyn Progress>) {
         self.ledger.ask(progress);
+    }
+
+    /// A tenant's subscriptions that were deleted within the last 30 days, in order of their numbers.
+    ///
+    /// # Errors
+    /// When a record cannot be read.
+    pub fn past_subscriptions(&self, tenant: &str) -> Result<Vec<PastSubscription>, CatalogError> {
+        past::of(&*self.ledger.log, tenant)
     }
 
     /// What each indicator name of a tenant stands for. Takes no lock.

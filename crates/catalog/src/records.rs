@@ -2,6 +2,7 @@
 //! `t/TENANT/PATH` a topic, `s/TENANT/NAME` a subscription, `p/PATTERN` a template, `d/ID` a topic
 //! whose events are still to be dropped.
 
+mod past;
 mod subscription;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::error::CatalogError;
 use crate::template::Template;
 use crate::topic::{Durability, Topic};
 
+pub(crate) use past::{past, past_time, put_past};
 pub(crate) use subscription::{put_subscription, subscription, subscription_key};
 
 const VERSION: u8 = 1;

@@ -6,6 +6,7 @@ use tidings_event::{Code, Refusal};
 
 use crate::catalog::Applied;
 use crate::ledger::Ledger;
+use crate::past;
 use crate::precondition::Precondition;
 use crate::records;
 use crate::subscription::{Revision, Subscription, SubscriptionId, SubscriptionSpec};
@@ -59,7 +60,8 @@ impl Ledger {
             return Err(Refusal::new(Code::SubscriptionUnknown, detail));
         };
         expected.check(name, || Some(found.version()))?;
-        let changes = vec![records::delete(records::subscription_key(tenant, name))];
+        let mut changes = vec![records::delete(records::subscription_key(tenant, name))];
+        changes.extend(past::keep(&*self.log, found, self.clock.wall()));
         self.commit(changes, |next| next.remove_subscription(tenant, name)).await
     }
 }

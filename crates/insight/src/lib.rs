@@ -6,6 +6,9 @@
 //! the log, keeps time and publishes. `docs/spec/intervals.md` states what is promised.
 //!
 //! Summaries: one event per instrument and bar that sums up its last values, where declared.
+//!
+//! Traces: what became of one event in every subscription that existed at its time, from the
+//! settlements and the revisions that were in force.
 
 mod glance;
 mod intervals;
@@ -14,6 +17,7 @@ mod publish;
 #[cfg(test)]
 mod rig;
 mod summaries;
+mod trace;
 
 pub use intervals::{
     Declared, ExpectedFrom, IntervalError, IntervalSettings, IntervalState, IntervalStatus,
@@ -21,3 +25,4 @@ pub use intervals::{
 };
 pub use publish::Publish;
 pub use summaries::{Composed, Summaries, SummariesParts, SummarySettings, Values};
+pub use trace::{Candidate, Fate, LookedFor, Traced, TracedEvent, Traces};

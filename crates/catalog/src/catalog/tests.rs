@@ -205,3 +205,27 @@ async fn the_topics_of_the_service_are_in_the_log_and_nobodys_to_select_list_or_
     assert!(made.boundary.keys().all(|place| place.topic == TopicId(1)));
     assert_eq!(catalog.snapshot().all_topics().count(), 1);
 }
+
+#[tokio::test]
+async fn a_deleted_subscription_is_remembered_for_thirty_days_as_it_was() {
+    let clock = Arc::new(ManualClock::at(Timestamp(1_000)));
+    let log = MemoryLog::new(Arc::clone(&clock) as Arc<dyn Clock>);
+    let catalog = open(&log).await.unwrap();
+    let made = catalog.create_subscription("default", spec(10)).await.unwrap().into_inner();
+    assert_eq!(catalog.past_subscriptions("default").unwrap(), []);
+    catalog.delete_subscription("default", "risk").await.unwrap();
+    let catalog = open(&log.reopen()).await.unwrap();
+    let gone =
+        PastSubscription { subscription: Subscription::clone(&made), deleted_at: Timestamp(1_000) };
+    assert_eq!(catalog.past_subscriptions("default").unwrap(), std::slice::from_ref(&gone));
+    assert_eq!(catalog.past_subscriptions("other").unwrap(), []);
+    let delete_another_after = async |days: u64| {
+        clock.advance(Duration::from_secs(days * 86_400));
+        catalog.create_subscription("default", spec(days as u32)).await.unwrap();
+        catalog.delete_subscription("default", "risk").await.unwrap();
+        let past = catalog.past_subscriptions("default").unwrap();
+        past.iter().map(|past| past.subscription.id.0).collect::<Vec<_>>()
+    };
+    assert_eq!(delete_another_after(29).await, [1, 2]);
+    assert_eq!(delete_another_after(2).await, [2, 3]);
+}

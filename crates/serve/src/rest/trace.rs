@@ -1,20 +1,19 @@
 //! `GET /api/v1/events/{id}/trace`: where one event went.
 
-use http::StatusCode;
-use tidings_deliver::EventOutcome;
-use tidings_event::block::{BlockHeader, KeyNotes};
-use tidings_event::{Code, Offset, PartitionId, Position, Refusal, Timestamp, parse_event_id};
-use tidings_wire::rest::{
-    TraceDocument, TraceKeySeqDocument, TraceLookedDocument, TraceStageDocument,
-    TraceSubscriptionDocument,
-};
+mod document;
 
-use crate::finding::{self, Clues, Found};
+use std::sync::Arc;
+
+use http::StatusCode;
+use tidings_event::{Code, Offset, PartitionId, Position, Refusal, Timestamp, parse_event_id};
+use tidings_insight::{TracedEvent, Traces};
+use tidings_wire::rest::TraceDocument;
+
+use crate::finding::{self, Clues};
 use crate::page::List;
 use crate::refusals::{self, topic_unknown};
 use crate::rest::Answer;
 use crate::rest::ask::{Ask, json};
-use crate::rest::browse::raw_json;
 
 /// Traces an event
 ///
@@ -47,17 +46,30 @@ pub(crate) async fn trace(ask: Ask) -> Answer {
     })?;
     let found = finding::find(&ask.doors, ask.tenant(), &id, &clues).await?;
     let parts = &ask.doors.parts;
-    let snapshot = parts.catalog.snapshot();
-    let of_tenant = snapshot.subscriptions().filter(|s| s.tenant == ask.tenant());
-    let (part, next) = page.cut(of_tenant, |subscription| subscription.spec.name.as_str());
-    let subscriptions = part.into_iter().filter_map(|subscription| {
-        let name = subscription.spec.name.clone();
-        // One that was deleted just now is left out.
-        let outcome = parts.deliver.outcome(ask.tenant(), &name, &found.position).ok()?;
-        Some(TraceSubscriptionDocument { name, outcome: outcome_name(outcome).to_owned() })
+    let traces = Traces::new(Arc::clone(&parts.log), Arc::clone(&parts.catalog));
+    let then = traces.subscriptions(ask.tenant(), found.header.ingested_at)?;
+    // Names are not unique over time; with their numbers they are.
+    let numbered = then.into_iter().map(|(subscription, deleted_at)| {
+        let name = format!("{}/{:016x}", subscription.spec.name, subscription.id.0);
+        (name, (subscription, deleted_at))
     });
+    let (part, next) = page.cut(numbered, |(name, _)| name.as_str());
+    let event = TracedEvent {
+        topic: found.topic.name.path(),
+        position: found.position,
+        ingested_at: found.header.ingested_at,
+        event: &found.event,
+    };
+    let part = part.into_iter().map(|(_, subscription)| subscription).collect();
+    let (traced, looked) = traces.trace(event, part).await?;
+    let here = (&*ask.doors, ask.tenant());
+    let mut subscriptions = Vec::with_capacity(traced.len());
+    for traced in traced {
+        // One that was deleted just now is left out.
+        subscriptions.extend(document::subscription(here, &found.position, traced).await?);
+    }
     let follows = parts.admission.settings().key_sequences_max > 0;
-    json(StatusCode::OK, &document(&found, subscriptions.collect(), next, follows)?)
+    json(StatusCode::OK, &document::of(&found, (subscriptions, next), looked, follows)?)
 }
 
 fn clues(ask: &Ask) -> Result<Clues, Refusal> {
@@ -94,53 +106,4 @@ fn clues(ask: &Ask) -> Result<Clues, Refusal> {
         from: query.parsed::<Timestamp>("from", "an RFC 3339 UTC time")?,
         to: query.parsed::<Timestamp>("to", "an RFC 3339 UTC time")?,
     })
-}
-
-fn outcome_name(outcome: EventOutcome) -> &'static str {
-    match outcome {
-        EventOutcome::Settled => "settled",
-        EventOutcome::InFlight => "in_flight",
-        EventOutcome::Pending => "pending",
-        EventOutcome::NotMatched => "not_matched",
-        EventOutcome::BeforeStart => "before_start",
-    }
-}
-
-fn document(
-    found: &Found,
-    subscriptions: Vec<TraceSubscriptionDocument>,
-    next: Option<String>,
-    follows: bool,
-) -> Result<TraceDocument, Refusal> {
-    let (position, header) = (&found.position, &found.header);
-    let seen = tidings_event::scan(&found.event)?.key_seq;
-    let key_seq = seen.map(|seen| key_seq(header, position.offset, seen, follows));
-    let at = header.ingested_at.to_string();
-    Ok(TraceDocument {
-        event: raw_json(&found.event)?,
-        position: position.to_string(),
-        topic: found.topic.name.path().to_owned(),
-        partition: position.partition.0,
-        offset: position.offset.0,
-        epoch: position.epoch.0,
-        stages: vec![TraceStageDocument { stage: "admitted".to_owned(), at }],
-        key_seq,
-        subscriptions,
-        next,
-        looked: TraceLookedDocument { by: found.by.to_owned(), blocks: found.blocks },
-    })
-}
-
-/// What admission noted of the event's number. Nothing noted is in line, unless notes were left out.
-fn key_seq(header: &BlockHeader, offset: Offset, seen: u64, follows: bool) -> TraceKeySeqDocument {
-    let notes = KeyNotes::of(header).unwrap_or_default();
-    let index = offset.0 - header.base_offset.0;
-    let note = notes.notes.iter().find(|note| u64::from(note.index) == index);
-    let last = notes.notes.last().map_or(0, |note| u64::from(note.index));
-    let (state, expected) = match note {
-        Some(note) => (note.state.as_str(), Some(note.expected)),
-        None if !follows || (notes.overflow > 0 && index > last) => ("unknown", None),
-        None => ("ok", Some(seen)),
-    };
-    TraceKeySeqDocument { state: state.to_owned(), expected, seen }
 }

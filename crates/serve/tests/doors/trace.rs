@@ -40,7 +40,11 @@ async fn a_trace_tells_where_an_event_went() {
     }
     make(json!({"name": "late", "topics": ["analysis/**"], "start": "latest", "delivery": pull}))
         .await;
-    let subscription = |name: &str, outcome: &str| json!({"name": name, "outcome": outcome});
+    let subscription = |name: &str, outcome: &str| {
+        let (revision, deliveries, attempts) = (1, 0, json!([]));
+        json!({"name": name, "outcome": outcome, "revision": revision,
+               "deliveries": deliveries, "attempts": attempts})
+    };
     let found = trace(&server, &v4(2), "").await;
     assert_eq!((&found["topic"], &found["offset"]), (&json!("analysis/indicators/5m"), &json!(1)));
     assert_eq!(found["event"]["id"], v4(2));
@@ -73,7 +77,7 @@ async fn a_trace_tells_where_an_event_went() {
     let place = format!("?position={}", found["position"].as_str().unwrap());
     assert_eq!(
         trace(&server, &v4(2), &place).await["looked"],
-        json!({"by": "position", "blocks": 1})
+        json!({"by": "position", "blocks": 1, "settlement_blocks": 0})
     );
     let partition = &found["partition"];
     let place = format!("?topic=analysis:indicators:5m&partition={partition}&offset=1");

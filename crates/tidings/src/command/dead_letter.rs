@@ -72,7 +72,8 @@ fn show(letter: &DeadLetterDocument) -> Result<(), Failure> {
     ))
 }
 
-fn show_attempt(attempt: &FailedAttemptDocument) -> Result<(), Failure> {
+/// An attempt that failed.
+pub(super) fn show_attempt(attempt: &FailedAttemptDocument) -> Result<(), Failure> {
     let FailedAttemptDocument { at, consumer, outcome, detail } = attempt;
     let detail = if detail.is_empty() { String::new() } else { format!(": {detail}") };
     output::line(&format!("  {at} {outcome} by {consumer}{detail}"))
