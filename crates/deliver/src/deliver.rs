@@ -2,15 +2,15 @@
 
 mod letters;
 mod outcome;
+mod status;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tidings_catalog::{Catalog, Start, TopicPattern};
-use tidings_event::{Clock, Code, Offset, Position, Refusal};
+use tidings_event::{Clock, Code, Refusal};
 use tidings_log::{Journal, PartitionLog};
 use tidings_telemetry::Recorder;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +22,8 @@ use crate::dead_letter::{DeadLetters, Room};
 use crate::ephemeral;
 use crate::last_value::LastValues;
 use crate::live::Live;
-use crate::outgoing::{Pulled, Run, SubscriptionState, SubscriptionStatus};
+use crate::lookout::Lookout;
+use crate::outgoing::{Pulled, Run};
 use crate::pull::{AckRequest, PullRequest};
 use crate::reader::Reader;
 use crate::registry::Registry;
@@ -31,7 +32,7 @@ use crate::session::{Attach, Session, SessionId};
 use crate::settings::{DeliverError, DeliverSettings};
 use crate::settlement::Settlements;
 use crate::stage::Stage;
-use crate::state::Owner;
+use crate::state::Consumer;
 
 pub use outcome::EventOutcome;
 
@@ -40,6 +41,7 @@ pub struct Deliver {
     stage: Arc<Stage>,
     catalog: Arc<Catalog>,
     registry: Arc<Registry>,
+    lookout: Arc<Lookout>,
     values: Arc<LastValues>,
     letters: Arc<DeadLetters>,
     sessions: AtomicU64,
@@ -97,11 +99,19 @@ impl Deliver {
         ));
         // The number of the term above the count: no two sessions ever share a number.
         let sessions = AtomicU64::new(log.term().0 << 32);
+        let lookout = Arc::new(Lookout {
+            log: Arc::clone(&log),
+            registry: Arc::clone(&registry),
+            clock: Arc::clone(&clock),
+            recorder: Arc::clone(&recorder),
+            thresholds: settings.health,
+        });
         let stage = Arc::new(Stage { log, clock, recorder, saver, undertaker, settings });
         let deliver = Arc::new(Self {
             stage,
             catalog: Arc::clone(&catalog),
             registry,
+            lookout,
             values,
             letters,
             sessions,
@@ -146,6 +156,8 @@ impl Deliver {
         self.writers.spawn(letters::sweep(letters, Arc::clone(&self.catalog), stop));
         let (undertaker, stop) = (Arc::clone(&self.stage.undertaker), self.stop_readers.clone());
         self.readers.spawn(async move { undertaker.run(stop).await });
+        let (lookout, stop) = (Arc::clone(&self.lookout), self.stop_readers.clone());
+        self.readers.spawn(async move { lookout.run(stop).await });
         let (values, stop) = (Arc::clone(&self.values), self.stop_writers.clone());
         let interval = self.stage.settings.snapshot_interval;
         self.writers.spawn(async move { values.keep(interval, stop).await });
@@ -177,7 +189,7 @@ impl Deliver {
         attach: Attach,
     ) -> Result<Session, Refusal> {
         let live = self.live(tenant, subscription)?;
-        let owner = Owner {
+        let consumer = Consumer {
             name: attach.consumer.into(),
             session: self.session_number(),
             is_stream: true,
@@ -186,7 +198,7 @@ impl Deliver {
         };
         let follows = attach.follows.map(|earlier| earlier.0);
         let (log, clock) = (self.stage.log.as_ref(), self.stage.clock.as_ref());
-        let session = live.claim(owner, follows, log, clock)?;
+        let session = live.claim(consumer, follows, log, clock)?;
         Ok(Session::new(Arc::clone(&self.stage), live, session, None))
     }
 
@@ -212,14 +224,14 @@ impl Deliver {
         let live = self.registry.sign_on(session, subscription);
         let registry = Some(Arc::clone(&self.registry));
         let attached = Session::new(Arc::clone(&self.stage), Arc::clone(&live), session, registry);
-        let owner = Owner {
+        let consumer = Consumer {
             name: "".into(),
             session,
             is_stream: true,
             window: u64::MAX,
             hears_pauses: false,
         };
-        live.claim(owner, None, log, clock)?;
+        live.claim(consumer, None, log, clock)?;
         Ok(attached)
     }
 
@@ -315,48 +327,6 @@ impl Deliver {
         by: Duration,
     ) -> Result<Vec<(AckId, AckState)>, Refusal> {
         Ok(self.stage.extend(self.live(tenant, subscription)?.as_ref(), ids, by))
-    }
-
-    /// How a subscription is doing.
-    ///
-    /// # Errors
-    /// `SUBSCRIPTION_UNKNOWN`.
-    pub fn status(&self, tenant: &str, subscription: &str) -> Result<SubscriptionStatus, Refusal> {
-        let live = self.live(tenant, subscription)?;
-        let mut state = live.lock();
-        state.expire(self.stage.clock.monotonic());
-        let tails: BTreeMap<_, _> = state
-            .slots
-            .iter()
-            .map(|(&at, slot)| {
-                (at, self.stage.log.bounds(at).map_or(slot.tail, |b| b.durable_tail.0))
-            })
-            .collect();
-        let epoch = state.epoch;
-        let is_stalled = state.slots.values().any(crate::slot::Slot::is_stalled);
-        let counts = |of: fn((usize, usize)) -> usize| {
-            state.slots.values().map(|slot| of(slot.gates.counts()) as u64).sum()
-        };
-        let low_water = state.slots.iter().map(|(at, slot)| Position {
-            topic: at.topic,
-            epoch,
-            partition: at.partition,
-            offset: Offset(slot.window.low()),
-        });
-        Ok(SubscriptionStatus {
-            lag_events: state.slots.iter().map(|(at, slot)| slot.window.unsettled(tails[at])).sum(),
-            in_flight: state.in_flight.events,
-            consumer: state.owner.as_ref().map(|owner| owner.name.to_string()),
-            low_water: low_water.collect(),
-            failing: counts(|(failing, _)| failing),
-            held: counts(|(_, held)| held),
-            state: match (is_stalled, state.owner.is_some()) {
-                _ if state.is_held_by_letters() => SubscriptionState::PausedByDeadLetters,
-                (true, _) => SubscriptionState::Stalled,
-                (false, true) => SubscriptionState::Active,
-                (false, false) => SubscriptionState::Idle,
-            },
-        })
     }
 
     /// The last value of everything.

@@ -10,9 +10,12 @@
 
 mod key_slot;
 mod members;
+pub(crate) mod waiting;
 
 use std::collections::VecDeque;
 use std::time::Duration;
+
+use tidings_event::key::KeyHash;
 
 pub(crate) use key_slot::KeySlot;
 use members::{Members, NOBODY, Seat};
@@ -50,12 +53,18 @@ pub(crate) struct Group {
     places: Vec<Place>,
     moves: VecDeque<Move>,
     version: u64,
+    moved: u64,
 }
 
 impl Group {
     /// Grows whenever a slot gets another owner.
     pub(crate) fn version(&self) -> u64 {
         self.version
+    }
+
+    /// Grows whenever a slot comes to its owner.
+    pub(crate) fn moved(&self) -> u64 {
+        self.moved
     }
 
     /// Names and sessions, by session.
@@ -103,6 +112,7 @@ impl Group {
             place.in_flight = 0;
             place.holder = place.owner;
         }
+        self.moved += 1;
         self.vacate(seat, now);
     }
 
@@ -137,6 +147,11 @@ impl Group {
         !self.is_moving(slot) && self.owner(slot) == Some(session)
     }
 
+    /// As [`Self::may_send`], by the key.
+    pub(crate) fn is_for(&self, key: KeyHash, session: u64) -> bool {
+        self.may_send(KeySlot::of(key), session)
+    }
+
     /// Events of a slot went to its holder.
     pub(crate) fn sent(&mut self, slot: KeySlot, count: u32) {
         if let Some(place) = self.places.get_mut(slot.index()) {
@@ -156,6 +171,7 @@ impl Group {
         let moves = place.in_flight == 0 && place.holder != place.owner;
         if moves {
             place.holder = place.owner;
+            self.moved += 1;
         }
         if self.members.settled(seat, count) {
             self.sweep();
@@ -181,6 +197,7 @@ impl Group {
                 self.members.settled(place.holder, place.in_flight);
                 place.in_flight = 0;
                 place.holder = place.owner;
+                self.moved += 1;
             }
         }
         self.sweep();

@@ -21,11 +21,11 @@ mod fold;
 mod gates;
 #[cfg_attr(not(test), expect(dead_code, reason = "live subscriptions share by it next"))]
 mod group;
-#[cfg_attr(not(test), expect(dead_code, reason = "a look at all subscriptions steps it next"))]
 mod health;
 mod internal_writer;
 mod last_value;
 mod live;
+mod lookout;
 mod outgoing;
 mod pull;
 mod reader;
@@ -50,8 +50,8 @@ pub use deliver::{Deliver, EventOutcome};
 pub use health::{Health, Thresholds};
 pub use last_value::{LastValue, LastValueQuery, LastValues};
 pub use outgoing::{
-    Delivery, GapNotice, GapReason, Outgoing, Pulled, PulledEvent, Run, SubscriptionState,
-    SubscriptionStatus,
+    Delivery, GapNotice, GapReason, MemberStatus, Outgoing, Pulled, PulledEvent, Run,
+    SubscriptionState, SubscriptionStatus,
 };
 pub use pull::{AckRequest, PullRequest};
 pub use session::{Attach, Session, SessionId};

@@ -6,11 +6,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tidings_event::hop::Committed;
-use tidings_event::{Clock, Code, Refusal};
+use tidings_event::{Clock, Refusal};
 use tidings_log::PartitionLog;
 use tokio::sync::{Notify, watch};
 
-use crate::state::{Owner, State};
+use crate::state::{Consumer, State};
 
 /// See the module.
 #[derive(Debug)]
@@ -49,36 +49,16 @@ impl Live {
         changed
     }
 
-    /// Makes a session the owner, a stream's or a pull's. A stream's is refused while anyone else
-    /// consumes, but for the session that it follows; a pull's while another consumer does.
+    /// Takes a consumer in, or refuses it while another one consumes; as its subscription is shared.
     pub(crate) fn claim(
         &self,
-        owner: Owner,
+        consumer: Consumer,
         follows: Option<u64>,
         log: &dyn PartitionLog,
         clock: &dyn Clock,
     ) -> Result<u64, Refusal> {
         let mut state = self.lock();
-        let now = clock.monotonic();
-        if let Some(refusal) = &state.closed {
-            return Err(refusal.clone());
-        }
-        state.expire(now);
-        let session = match &state.owner {
-            Some(held) if !owner.is_stream && !held.is_stream && held.name == owner.name => {
-                held.session
-            }
-            Some(held) if owner.is_stream && held.is_stream && follows == Some(held.session) => {
-                take(&mut state, &owner, now)
-            }
-            Some(held) if held.is_stream || state.pulls > 0 || state.in_flight.events > 0 => {
-                return Err(busy(&state, held));
-            }
-            _ => take(&mut state, &owner, now),
-        };
-        if !owner.is_stream {
-            state.pulls += 1;
-        }
+        let session = state.claim(consumer, follows, clock.monotonic())?;
         // First wanting live blocks, then asking for the tails: what becomes durable in between is
         // pushed, so that nothing falls between the two.
         self.active.store(true, Ordering::SeqCst);
@@ -113,13 +93,10 @@ impl Live {
     }
 
     /// Ends one pull; its session stays, with what it has in flight.
-    pub(crate) fn end_pull(&self) {
+    pub(crate) fn end_pull(&self, session: u64, now: Duration) {
         let mut state = self.lock();
-        state.pulls = state.pulls.saturating_sub(1);
-        if !state.is_active() {
-            state.forget_live();
-            self.active.store(false, Ordering::SeqCst);
-        }
+        state.end_pull(session, now);
+        self.active.store(state.is_active(), Ordering::SeqCst);
     }
 
     /// Ends every use of it.
@@ -127,22 +104,4 @@ impl Live {
         self.lock().closed = Some(refusal);
         self.changed.notify_waiters();
     }
-}
-
-/// Makes it the owner; what another one had in flight is due again.
-fn take(state: &mut State, owner: &Owner, now: Duration) -> u64 {
-    if let Some(held) = state.owner.take() {
-        let session = held.session;
-        state.owner = Some(held);
-        state.detach(session, now);
-    }
-    state.owner = Some(owner.clone());
-    owner.session
-}
-
-fn busy(state: &State, held: &Owner) -> Refusal {
-    let name = &state.subscription.spec.name;
-    let detail = format!("consumer `{}` is attached to subscription `{name}`", held.name);
-    Refusal::new(Code::SubscriptionBusy, detail)
-        .with_hint("wait for it to end, or make another subscription")
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tidings_catalog::Topic;
@@ -10,6 +11,8 @@ use tidings_event::{
 };
 
 use crate::ack_id::AckId;
+use crate::health::Health;
+use crate::session::SessionId;
 
 /// Offsets of one partition, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -194,12 +197,33 @@ pub struct SubscriptionStatus {
     pub failing: u64,
     /// Events held back because an earlier one of their key fails.
     pub held: u64,
-    /// Name of the attached consumer.
+    /// Events that wait for the member of the group that has their keys.
+    pub waiting: u64,
+    /// How old the oldest of them is, where that is known.
+    pub lag: Option<Duration>,
+    /// How its consumers get on, as of the last second.
+    pub health: Health,
+    /// Name of the consumer that came first.
     pub consumer: Option<String>,
+    /// All consumers, in the order they came.
+    pub members: Vec<MemberStatus>,
     /// What it is doing.
     pub state: SubscriptionState,
     /// Every position up to which all is settled: the first offset of each partition that is not.
     pub low_water: Vec<Position>,
+}
+
+/// A consumer of a subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberStatus {
+    /// Its name.
+    pub consumer: String,
+    /// Its session.
+    pub session: SessionId,
+    /// Whether it is sent events; otherwise it waits for another one to end.
+    pub is_active: bool,
+    /// Events sent to it and not settled.
+    pub in_flight: u64,
 }
 
 /// What a subscription is doing.

@@ -13,7 +13,7 @@ use crate::outgoing::{Outgoing, Pulled, PulledEvent, Run};
 use crate::sent::Sent;
 use crate::slot::Budget;
 use crate::stage::{Ready, Stage};
-use crate::state::{Owner, State};
+use crate::state::{Consumer, State};
 
 /// Most events of one pull.
 const EVENTS_MAX: u32 = 10_000;
@@ -67,7 +67,7 @@ impl Drop for Guard<'_> {
         }
         self.stage.report(&mut state);
         drop(state);
-        self.live.end_pull();
+        self.live.end_pull(self.session, self.stage.clock.monotonic());
         self.live.changed.notify_waiters();
     }
 }
@@ -80,14 +80,14 @@ impl Stage {
         session: u64,
         request: PullRequest,
     ) -> Result<Vec<Pulled>, Refusal> {
-        let owner = Owner {
+        let consumer = Consumer {
             name: request.consumer.into(),
             session,
             is_stream: false,
             window: u64::MAX,
             hears_pauses: false,
         };
-        let session = live.claim(owner, None, self.log.as_ref(), self.clock.as_ref())?;
+        let session = live.claim(consumer, None, self.log.as_ref(), self.clock.as_ref())?;
         let mut guard = Guard { stage: self, live, session, taken: Vec::new() };
         let until = self.clock.monotonic().saturating_add(request.wait.min(WAIT_MAX));
         let ack_deadline = live.lock().subscription.spec.ack_deadline;

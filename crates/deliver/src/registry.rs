@@ -110,7 +110,13 @@ impl Registry {
         passed.max(self.log.bounds(gone).ok().map(|bounds| bounds.durable_tail))
     }
 
-    /// Every live subscription.
+    /// Every live subscription with a cursor.
+    pub(crate) fn subscriptions(&self) -> Vec<Arc<Live>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.lives.values().cloned().collect()
+    }
+
+    /// Every live subscription, and every reader without a cursor.
     pub(crate) fn all(&self) -> Vec<Arc<Live>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.lives.values().chain(known.ephemeral.values()).cloned().collect()

@@ -10,6 +10,7 @@ use tidings_event::{Offset, PartitionId};
 
 use crate::feed::Piece;
 use crate::outgoing::Delivery;
+use crate::slot::Budget;
 use crate::window::Sendable;
 
 /// See the module.
@@ -121,14 +122,15 @@ impl Picker {
         Some((event, frame))
     }
 
-    /// Bytes picked so far.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes as u64
+    /// Events picked so far.
+    fn count(&self) -> u64 {
+        u64::from(self.sent.delivery.count)
     }
 
-    /// Events picked so far.
-    pub(crate) fn count(&self) -> u64 {
-        u64::from(self.sent.delivery.count)
+    /// Whether another event of so many bytes is too much.
+    pub(crate) fn is_full(&self, more: usize, budget: Budget) -> bool {
+        let is_over = (self.bytes + more) as u64 > budget.bytes;
+        self.count() >= budget.events || (self.count() > 0 && is_over)
     }
 
     /// Takes one event; of its key, these dead letters are told.

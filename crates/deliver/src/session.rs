@@ -213,12 +213,12 @@ impl Session {
         self.stage.recorder.count(Counter::SettleAcked, late);
         self.stage.recorder.count(Counter::SettleStale, 1);
         if late > 0 {
-            state.ticket.session = self.number;
-            state.ticket.stale.push(run);
+            state.confirm(self.number, Vec::new(), vec![run]);
             drop(state);
             self.stage.saver.mark(&self.live);
         } else {
-            state.outbox.push_back(Outgoing::Confirmed { runs: Vec::new(), stale: vec![run] });
+            let (runs, stale) = (Vec::new(), vec![run]);
+            state.tell(self.number, Outgoing::Confirmed { runs, stale });
         }
     }
 
@@ -247,13 +247,11 @@ impl Session {
         self.stage.recorder.count(Counter::SettleStale, stale.len() as u64);
         if done.is_empty() {
             if !stale.is_empty() {
-                state.outbox.push_back(Outgoing::Confirmed { runs: done, stale });
+                state.tell(self.number, Outgoing::Confirmed { runs: done, stale });
             }
             drop(state);
         } else {
-            state.ticket.session = self.number;
-            state.ticket.runs.append(&mut done);
-            state.ticket.stale.append(&mut stale);
+            state.confirm(self.number, done, stale);
             drop(state);
             self.stage.saver.mark(&self.live);
         }

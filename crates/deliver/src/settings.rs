@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::health::Thresholds;
+
 /// Settings of the stage.
 #[derive(Clone, Debug)]
 pub struct DeliverSettings {
@@ -17,6 +19,8 @@ pub struct DeliverSettings {
     pub last_values_max: usize,
     /// Where the random part of back-off starts; the same seed, the same waits.
     pub seed: u64,
+    /// From when on a subscription lags or is stalled.
+    pub health: Thresholds,
     /// Time between two snapshots of last values.
     pub snapshot_interval: Duration,
     /// Most dead letters of a subscription.
@@ -34,6 +38,7 @@ impl Default for DeliverSettings {
             cursor_interval: Duration::from_millis(25),
             last_values_max: 1_000_000,
             seed: 0,
+            health: Thresholds::default(),
             snapshot_interval: Duration::from_secs(30),
             dead_letters_max: 100_000,
             dead_letter_bytes_max: 1 << 30,

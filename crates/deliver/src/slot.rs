@@ -1,6 +1,9 @@
 //! One partition of one live subscription: its window, the gates of its keys, and the blocks its
 //! deliveries come from.
 
+mod age;
+mod shared;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +15,12 @@ use tidings_event::key::KeyHash;
 
 use crate::feed::Feed;
 use crate::gates::{Gates, Released};
+use crate::group::Group;
 use crate::sent::{Picker, Sent};
 use crate::window::{Due, Sendable, To, Window};
+
+use age::Ages;
+pub(crate) use shared::Share;
 
 /// Bytes a partition may send in one turn.
 const TURN_BYTES: i64 = 64 << 10;
@@ -31,8 +38,10 @@ pub(crate) struct Slot {
     pub(crate) fresh: Feed,
     /// Blocks for redeliveries.
     pub(crate) again: Feed,
-    /// Whether it waits for its turn.
-    pub(crate) is_ready: bool,
+    /// How old what is in flight is.
+    pub(crate) ages: Ages,
+    /// What a group of consumers needs to share it.
+    pub(crate) share: Option<Box<Share>>,
     /// Whether its cursor moved since it was last saved.
     pub(crate) is_dirty: bool,
     /// Whether its cursor has grown too large to go on.
@@ -56,6 +65,8 @@ pub(crate) enum ReadFor {
     Again,
     /// The keys of events that failed.
     Keys,
+    /// Events that wait for their member.
+    Waiting,
 }
 
 /// Why a slot does not send when it is its turn.
@@ -65,6 +76,14 @@ pub(crate) enum Pass {
     Later,
     /// The log has to be read from an offset on.
     Read(u64, ReadFor),
+}
+
+/// What may be sent next.
+#[derive(Clone, Copy, Debug)]
+enum Next {
+    /// An event that was looked at, and waited for its member.
+    Waiting(u64),
+    Run(Sendable),
 }
 
 impl Slot {
@@ -77,7 +96,8 @@ impl Slot {
             tail,
             fresh: Feed::default(),
             again: Feed::default(),
-            is_ready: false,
+            ages: Ages::default(),
+            share: None,
             is_dirty: false,
             is_oversized: false,
             turn: TURN_BYTES,
@@ -86,7 +106,7 @@ impl Slot {
 
     /// Whether there may be something to send, or to read.
     pub(crate) fn has_work(&self) -> bool {
-        self.gates.unlearned().is_some() || self.sendable().is_some()
+        self.gates.unlearned().is_some() || self.sendable().is_some() || self.has_waiting()
     }
 
     /// Whether settled runs above an unsettled offset hold it back.
@@ -101,26 +121,30 @@ impl Slot {
     }
 
     fn sendable(&self) -> Option<Sendable> {
-        let may_start = || !self.is_oversized && !self.gates.are_full();
+        let may_start = || !self.is_oversized && !self.gates.are_full() && !self.is_share_full();
         self.window.sendable(self.tail).filter(|run| run.again || may_start())
     }
 
     /// Takes what to send next, if anything.
-    pub(crate) fn take(&mut self, budget: Budget, to: To) -> Result<Option<Sent>, Pass> {
+    pub(crate) fn take(
+        &mut self,
+        budget: Budget,
+        to: To,
+        mut group: Option<&mut Group>,
+    ) -> Result<Option<Sent>, Pass> {
         // What is to be sent may be of a key that just failed: nothing goes before that is known.
         if let Some(offset) = self.gates.unlearned() {
             return Err(Pass::Read(offset, ReadFor::Keys));
         }
-        while let Some(run) = self.sendable() {
+        while let Some(next) = self.next(to.session, group.as_deref()) {
             if self.turn <= 0 {
                 self.turn += TURN_BYTES;
                 return Err(Pass::Later);
             }
-            let is_scattered = run.again && self.window.is_scattered();
-            let sent = if self.gates.are_open() && !is_scattered {
-                self.whole(run, budget, to)
-            } else {
-                self.picked(run, budget, to)
+            let sent = match next {
+                Next::Waiting(offset) => self.waited(offset, budget, to, group.as_deref_mut()),
+                Next::Run(run) if self.is_whole(run) => self.whole(run, budget, to),
+                Next::Run(run) => self.picked(run, budget, to, group.as_deref_mut()),
             };
             if let Some(sent) = sent? {
                 // A block has at most 1 MiB.
@@ -129,6 +153,23 @@ impl Slot {
             }
         }
         Ok(None)
+    }
+
+    /// What a session may be sent next: what is due, then what waited for it, then what is new.
+    fn next(&mut self, session: u64, group: Option<&Group>) -> Option<Next> {
+        let run = self.sendable();
+        if !run.is_some_and(|run| run.again)
+            && let Some(offset) = self.next_waiting(session, group)
+        {
+            return Some(Next::Waiting(offset));
+        }
+        run.map(Next::Run)
+    }
+
+    /// Whether no event of a run has to be looked at.
+    fn is_whole(&self, run: Sendable) -> bool {
+        let is_scattered = run.again && self.window.is_scattered();
+        self.share.is_none() && self.gates.are_open() && !is_scattered
     }
 
     /// Consecutive events of one block, none of which has to be looked at.
@@ -141,27 +182,40 @@ impl Slot {
         Ok(Some(Sent::whole(&self.topic, self.partition, run, piece)))
     }
 
-    /// Events of one block that may lie apart. Those whose gates are closed are held.
-    fn picked(&mut self, run: Sendable, budget: Budget, to: To) -> Result<Option<Sent>, Pass> {
+    /// Events of one block that may lie apart. Those whose gates are closed are held; those of
+    /// another member wait for it.
+    fn picked(
+        &mut self,
+        run: Sendable,
+        budget: Budget,
+        to: To,
+        mut group: Option<&mut Group>,
+    ) -> Result<Option<Sent>, Pass> {
         let (feed, why) = self.feed(run);
         let piece = feed.take_block(run.first).ok_or(Pass::Read(run.first, why))?;
-        let mut picker = Picker::new(&self.topic, self.partition, piece);
+        let mut picker = Picker::new(&self.topic, self.partition, piece.clone());
         let mut from = run.first;
         let is_same = |next: &Sendable| next.again == run.again;
         while let Some(run) = self.sendable().filter(is_same).filter(|r| r.first < picker.end()) {
             let Some((event, frame)) = picker.seek(run.first) else { break };
             let end = run.first + 1;
-            let key = (!self.gates.are_open()).then(|| key_of(&event));
-            if let Some(key) = key.filter(|key| self.gates.holds(run.first, *key)) {
+            let looks = group.is_some() || !self.gates.are_open();
+            let key = looks.then(|| key_of(&event));
+            let is_held = key.is_some_and(|key| self.gates.holds(run.first, key));
+            let group = group.as_deref_mut();
+            if let Some(key) = key.filter(|_| is_held) {
                 let due = self.window.hold(run, end).unwrap_or_else(|| Due::first(run));
                 self.gates.hold(run.first, key, due);
+            } else if let Some(other) = key.filter(|&key| is_others(group.as_deref(), key, to)) {
+                let due = self.window.hold(run, end).unwrap_or_else(|| Due::first(run));
+                self.let_wait((run.first, other), due, &piece, group.as_deref());
             } else {
-                let is_over = picker.bytes() + frame.len() as u64 > budget.bytes;
-                if picker.count() >= budget.events || (picker.count() > 0 && is_over) {
+                if picker.is_full(frame.len(), budget) {
                     break;
                 }
                 self.window.sent(run, end, frame.len() as u64, to);
                 let letters = key.map_or_else(Vec::new, |key| self.gates.skipped(key));
+                self.lend(run.first, key, group);
                 picker.pick(run, frame, &letters);
             }
             from = end;
@@ -209,6 +263,11 @@ impl Slot {
         let times = [self.window.deadline(), self.gates.next_at()];
         times.into_iter().flatten().min()
     }
+}
+
+/// Whether a key is another member's, where keys are shared.
+fn is_others(group: Option<&Group>, key: KeyHash, to: To) -> bool {
+    group.is_some_and(|group| !group.is_for(key, to.session))
 }
 
 /// The key of a stored event. Admission scanned it: it can be scanned.

@@ -1,6 +1,8 @@
 //! The state of one live subscription and its steps. Pure: inputs and time in, outputs out.
 
 mod failed;
+mod looking;
+mod members;
 mod saving;
 mod settling;
 
@@ -8,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_catalog::{Subscription, Topic};
+use tidings_catalog::{Sharing, Subscription, Topic};
 use tidings_event::hop::Committed;
 use tidings_event::{Code, Epoch, Offset, Refusal, TopicPartition};
 use tidings_log::ReadError;
@@ -16,6 +18,7 @@ use tidings_log::ReadError;
 use rand::rngs::SmallRng;
 
 use crate::dead_letter::AttemptOutcome;
+use crate::group::Group;
 use crate::outgoing::{GapNotice, GapReason, Outgoing};
 use crate::sent::Sent;
 use crate::settlement::Outcome;
@@ -23,19 +26,9 @@ use crate::slot::{Budget, Pass, ReadFor, Slot};
 use crate::window::{Freed, To, Window};
 
 pub(crate) use failed::{BurialOutcome, Counts, Exhausted};
+use looking::Looks;
+pub(crate) use members::{Consumer, Members};
 pub(crate) use saving::{Ended, Ticket};
-
-/// Who consumes a subscription.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Owner {
-    pub(crate) name: Arc<str>,
-    pub(crate) session: u64,
-    pub(crate) is_stream: bool,
-    /// Most events in flight, where it wants fewer than the subscription allows.
-    pub(crate) window: u64,
-    /// Whether it is told when a full window holds events back.
-    pub(crate) hears_pauses: bool,
-}
 
 /// What a step asks of the shell.
 #[derive(Debug)]
@@ -65,10 +58,10 @@ pub(crate) struct State {
     pub(crate) limits: Limits,
     pub(crate) epoch: Epoch,
     pub(crate) slots: BTreeMap<TopicPartition, Slot>,
-    ready: VecDeque<TopicPartition>,
-    pub(crate) owner: Option<Owner>,
-    /// Pulls under way.
-    pub(crate) pulls: u32,
+    pub(crate) members: Members,
+    /// Who of them has which keys, where they share them.
+    pub(crate) group: Option<Group>,
+    /// For whoever consumes.
     pub(crate) outbox: VecDeque<Outgoing>,
     pub(crate) in_flight: Freed,
     pub(crate) queued_bytes: usize,
@@ -78,6 +71,9 @@ pub(crate) struct State {
     /// Acked and not durable.
     pub(crate) unconfirmed: u64,
     pub(crate) generation: u64,
+    /// Grows whenever more becomes durable.
+    news: u64,
+    looks: Looks,
     pub(crate) is_saving: bool,
     /// What of `in_flight` the metric shows.
     pub(crate) reported: u64,
@@ -85,8 +81,6 @@ pub(crate) struct State {
     pub(crate) is_ephemeral: bool,
     /// Partitions that time alone may change.
     timed: BTreeSet<TopicPartition>,
-    /// Whether the owner was told that it is held back.
-    is_paused: bool,
     /// Of back-off.
     random: SmallRng,
     /// Exhausted, and nobody took them to bury them yet.
@@ -106,14 +100,14 @@ impl State {
         epoch: Epoch,
         random: SmallRng,
     ) -> Self {
+        let group = (subscription.spec.sharing == Sharing::Group).then(Group::default);
         Self {
             subscription,
             limits,
             epoch,
             slots: BTreeMap::new(),
-            ready: VecDeque::new(),
-            owner: None,
-            pulls: 0,
+            members: Members::default(),
+            group,
             outbox: VecDeque::new(),
             in_flight: Freed::default(),
             queued_bytes: 0,
@@ -121,22 +115,18 @@ impl State {
             ticket: Ticket::default(),
             unconfirmed: 0,
             generation: 0,
+            news: 0,
+            looks: Looks::default(),
             is_saving: false,
             reported: 0,
             is_ephemeral: false,
             timed: BTreeSet::new(),
-            is_paused: false,
             random,
             exhausted: Vec::new(),
             is_burying: false,
             is_held_by_letters: false,
             counts: Counts::default(),
         }
-    }
-
-    /// Whether live blocks are wanted.
-    pub(crate) fn is_active(&self) -> bool {
-        self.owner.as_ref().is_some_and(|owner| owner.is_stream) || self.pulls > 0
     }
 
     /// Adds a partition.
@@ -147,7 +137,9 @@ impl State {
         window: Window,
         tail: u64,
     ) {
-        self.slots.insert(partition, Slot::new(topic, partition.partition, window, tail));
+        let mut slot = Slot::new(topic, partition.partition, window, tail);
+        slot.share = self.group.as_ref().map(|_| Box::default());
+        self.slots.insert(partition, slot);
         self.wake(partition);
     }
 
@@ -169,9 +161,13 @@ impl State {
         }
         if let Some(mut slot) = self.slots.remove(&partition) {
             self.queued_bytes -= slot.fresh.bytes();
-            if let Some(owner) = &self.owner {
-                let freed = Freed::of(&slot.window.give_back(0, u64::MAX, owner.session));
-                self.free(freed);
+            let sessions: Vec<_> = self.members.iter().map(|m| m.consumer.session).collect();
+            for session in sessions {
+                let back = slot.window.give_back(0, u64::MAX, session);
+                if let Some(group) = &mut self.group {
+                    slot.landed(&back, group);
+                }
+                self.landed(partition, &back);
             }
         }
     }
@@ -179,6 +175,7 @@ impl State {
     /// Learns that a partition is durable up to `tail`.
     pub(crate) fn reached(&mut self, partition: TopicPartition, tail: u64) {
         if let Some(slot) = self.slots.get_mut(&partition) {
+            self.news += u64::from(slot.tail < tail);
             slot.tail = slot.tail.max(tail);
             self.wake(partition);
         }
@@ -190,6 +187,7 @@ impl State {
         let partition = block.topic_partition();
         let Some(slot) = self.slots.get_mut(&partition) else { return false };
         slot.tail = slot.tail.max(block.end_offset().0);
+        self.news += 1;
         let before = slot.fresh.bytes();
         if self.queued_bytes + block.block.body.len() <= self.limits.live_bytes {
             slot.fresh.push(block, slot.window.next());
@@ -217,11 +215,13 @@ impl State {
                 if why == ReadFor::Keys {
                     slot.learn(&blocks, from);
                 }
-                if why == ReadFor::Fresh {
-                    slot.fresh.fill(&blocks, from);
-                } else {
-                    slot.again.clear();
-                    slot.again.fill(&blocks, from);
+                match why {
+                    ReadFor::Fresh => slot.fresh.fill(&blocks, from),
+                    ReadFor::Waiting => slot.shelve(&blocks),
+                    ReadFor::Again | ReadFor::Keys => {
+                        slot.again.clear();
+                        slot.again.fill(&blocks, from);
+                    }
                 }
                 self.queued_bytes = self.queued_bytes - before + slot.fresh.bytes();
                 if found <= from {
@@ -252,7 +252,8 @@ impl State {
     fn skip(&mut self, partition: TopicPartition, (first, end, reason): (u64, u64, GapReason)) {
         let Some(slot) = self.slots.get_mut(&partition) else { return };
         let mut skipped = slot.window.skip(first, end);
-        let (parked, released) = slot.gates.drop_parked(first, end, |_| true);
+        let (mut parked, released) = slot.gates.drop_parked(first, end, |_| true);
+        parked.extend(slot.drop_waiting(first, end, |_| true));
         parked.iter().for_each(|(offset, _)| slot.window.end(*offset));
         skipped.extend(parked.iter().map(|(offset, _)| (*offset, offset + 1, 1)));
         let out = slot.gates.settled(first, end);
@@ -288,35 +289,38 @@ impl State {
         now: Duration,
         deadline: Option<Duration>,
     ) -> Step {
-        if self.owner.as_ref().is_some_and(|owner| owner.is_stream && owner.session != session) {
+        let Some(member) = self.members.get_mut(session) else {
             return Step::Out(Outgoing::Closed(taken_over()));
+        };
+        if let Some(out) = member.outbox.pop_front() {
+            return Step::Out(out);
         }
-        if let Some(out) = self.outbox.pop_front() {
+        let timer = self.expire(now);
+        let is_active = self.active().any(|member| member.consumer.session == session);
+        if let Some(out) = self.outbox.pop_front_if(|_| is_active) {
             return Step::Out(out);
         }
         if let Some(refusal) = &self.closed {
             return Step::Out(Outgoing::Closed(refusal.clone()));
         }
-        let timer = self.expire(now);
-        let room = self.room();
-        if let Some(notice) = self.pause_or_resume(room) {
+        let Some(room) = self.members.get(session).filter(|_| is_active).map(|m| self.room(m))
+        else {
+            return Step::Wait(timer);
+        };
+        if let Some(notice) = self.pause_or_resume(session, room) {
             return Step::Out(notice);
         }
         let budget =
             Budget { events: budget.events.min(room.events), bytes: budget.bytes.min(room.bytes) };
-        let is_held = self.is_held_by_letters || self.unconfirmed > self.limits.events;
-        if budget.events == 0 || budget.bytes == 0 || is_held {
+        if budget.events == 0 || budget.bytes == 0 || self.is_held() {
             return Step::Wait(timer);
         }
         let to = To { session, now, deadline };
-        while let Some(&partition) = self.ready.front() {
-            let Some(slot) = self.slots.get_mut(&partition) else {
-                self.ready.pop_front();
-                continue;
-            };
+        while let Some(partition) = self.turn(session) {
+            let Some(slot) = self.slots.get_mut(&partition) else { continue };
             let before = slot.fresh.bytes();
             let held = slot.gates.counts().1;
-            let turn = slot.take(budget, to);
+            let turn = slot.take(budget, to, self.group.as_mut());
             self.queued_bytes = self.queued_bytes - before + slot.fresh.bytes();
             self.counts.held += slot.gates.counts().1.saturating_sub(held) as u64;
             if slot.is_timed() {
@@ -326,11 +330,8 @@ impl State {
                 self.make_room(partition);
             }
             match turn {
-                Ok(None) => {
-                    self.rest(partition);
-                    self.ready.pop_front();
-                }
-                Err(Pass::Later) => self.ready.rotate_left(1),
+                Ok(None) => self.turn_over(session, false),
+                Err(Pass::Later) => self.turn_over(session, true),
                 Err(Pass::Read(from, why)) => return Step::Read(partition, from, why),
                 Ok(Some(sent)) => {
                     self.sent(partition, session, &sent);
@@ -341,11 +342,26 @@ impl State {
         Step::Wait(timer)
     }
 
+    /// Whether nothing is sent, whatever the consumer has room for.
+    fn is_held(&self) -> bool {
+        self.is_held_by_letters || self.unconfirmed > self.limits.events
+    }
+
     /// Takes note of what goes out.
     fn sent(&mut self, partition: TopicPartition, session: u64, sent: &Sent) {
         if !self.is_ephemeral {
-            self.in_flight.events += u64::from(sent.delivery.count);
-            self.in_flight.bytes += sent.delivery.body.len() as u64;
+            let (events, bytes) = (u64::from(sent.delivery.count), sent.delivery.body.len() as u64);
+            if let Some(slot) = self.slots.get_mut(&partition) {
+                let runs = sent.delivery.offsets.iter();
+                let (first, end) = runs.fold((u64::MAX, 0), |(first, end), &(at, count)| {
+                    (first.min(at.0), end.max(at.0 + u64::from(count)))
+                });
+                slot.ages.sent(first, end, sent.delivery.ingested_at);
+            }
+            self.in_flight.add(events, bytes);
+            if let Some(member) = self.members.get_mut(session) {
+                member.in_flight.add(events, bytes);
+            }
         } else if let Some(slot) = self.slots.get_mut(&partition) {
             slot.window.ack(0, u64::MAX, session);
         }
@@ -355,12 +371,6 @@ impl State {
     fn dirty(&mut self, partition: TopicPartition) {
         if let Some(slot) = self.slots.get_mut(&partition) {
             slot.is_dirty = true;
-        }
-    }
-
-    fn rest(&mut self, partition: TopicPartition) {
-        if let Some(slot) = self.slots.get_mut(&partition) {
-            slot.is_ready = false;
         }
     }
 
@@ -383,63 +393,8 @@ impl State {
             }
             self.wake(partition);
         }
-        earliest
-    }
-
-    /// Gives the live blocks back.
-    pub(crate) fn forget_live(&mut self) {
-        for slot in self.slots.values_mut() {
-            slot.fresh.clear();
-        }
-        self.queued_bytes = 0;
-    }
-
-    /// How much more may be in flight.
-    fn room(&self) -> Budget {
-        let window = self.owner.as_ref().map_or(u64::MAX, |owner| owner.window);
-        Budget {
-            events: self.limits.events.min(window).saturating_sub(self.in_flight.events),
-            bytes: self.limits.bytes.saturating_sub(self.in_flight.bytes),
-        }
-    }
-
-    /// Tells an owner that wants to hear it that its window is full and holds events back, and
-    /// that there is room again.
-    fn pause_or_resume(&mut self, room: Budget) -> Option<Outgoing> {
-        let is_full = room.events == 0 || room.bytes == 0;
-        let hears = self.owner.as_ref().is_some_and(|owner| owner.hears_pauses);
-        if !hears || is_full == self.is_paused {
-            return None;
-        }
-        let has_work = |at: &TopicPartition| self.slots.get(at).is_some_and(Slot::has_work);
-        if is_full && !self.ready.iter().any(has_work) {
-            return None;
-        }
-        self.is_paused = is_full;
-        let in_flight = self.in_flight.events;
-        Some(if is_full { Outgoing::Paused { in_flight } } else { Outgoing::Resumed { in_flight } })
-    }
-
-    fn free(&mut self, freed: Freed) {
-        self.in_flight.events = self.in_flight.events.saturating_sub(freed.events);
-        self.in_flight.bytes = self.in_flight.bytes.saturating_sub(freed.bytes);
-    }
-
-    fn wake(&mut self, partition: TopicPartition) {
-        let Some(slot) = self.slots.get_mut(&partition) else { return };
-        if slot.is_timed() {
-            self.timed.insert(partition);
-        }
-        if !slot.is_ready && slot.has_work() {
-            slot.is_ready = true;
-            self.ready.push_back(partition);
-        }
-    }
-
-    /// Who a session is.
-    fn consumer(&self, session: u64) -> Arc<str> {
-        let owner = self.owner.as_ref().filter(|owner| owner.session == session);
-        owner.map_or_else(|| Arc::from(""), |owner| Arc::clone(&owner.name))
+        // Some have nothing left by it.
+        self.expire_members(now).into_iter().chain(earliest).min()
     }
 }
 

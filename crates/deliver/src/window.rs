@@ -50,6 +50,18 @@ impl Freed {
             bytes: sum.bytes + run.flight.bytes,
         })
     }
+
+    /// So much more.
+    pub(crate) fn add(&mut self, events: u64, bytes: u64) {
+        self.events += events;
+        self.bytes += bytes;
+    }
+
+    /// So much less.
+    pub(crate) fn take(&mut self, events: u64, bytes: u64) {
+        self.events = self.events.saturating_sub(events);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
 }
 
 /// See the module.

@@ -153,7 +153,7 @@ codes! {
     SubscriptionUnknown "SUBSCRIPTION_UNKNOWN" 404 NotFound "Subscription is unknown";
     /// A subscription of this name exists with another body. The answer shows the difference.
     SubscriptionExists "SUBSCRIPTION_EXISTS" 409 AlreadyExists "Subscription exists";
-    /// Another consumer is attached; this subscription serves one at a time.
+    /// Another consumer is attached, and the subscription is not shared; or a group has 1,000 members.
     SubscriptionBusy "SUBSCRIPTION_BUSY" 409 FailedPrecondition "Subscription is busy";
     /// The same consumer went on over another connection; this one ends. Nothing is lost.
     SessionTaken "SESSION_TAKEN" 409 Aborted "Session was taken over";

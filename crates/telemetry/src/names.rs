@@ -49,6 +49,8 @@ names! {
         DeliverEvents "tidings_deliver_events_total" "Events sent to consumers, repeats included.";
         DeliverRedelivered "tidings_deliver_redelivered_events_total" "Events sent again.";
         DeliverHeld "tidings_deliver_held_events_total" "Events held back because an earlier one of their key failed.";
+        DeliverHealthChanges "tidings_deliver_health_changes_total" "Times a subscription came to do better or worse.";
+        DeliverFenced "tidings_deliver_fenced_keys_total" "Shares of keys that a group member lost because it did not settle their events in time.";
         DeliverErrors "tidings_deliver_errors_total" "Consumers that ended with an error.";
         DeliverGaps "tidings_deliver_gaps_total" "Gap notices sent.";
         DeliverCatchUpReads "tidings_deliver_catch_up_reads_total" "Reads of the log for consumers behind the live ring.";
@@ -91,6 +93,12 @@ names! {
         LogReadOnly "tidings_log_read_only_journals" "Journals that an I/O error made read-only.";
         LogWallDoubted "tidings_log_wall_doubted" "1 while retention by age waits because the wall clock jumped.";
         DeliverConsumers "tidings_deliver_consumers" "Consumers attached.";
+        DeliverGone "tidings_deliver_gone_subscriptions" "Subscriptions that nobody consumes.";
+        DeliverConnected "tidings_deliver_connected_subscriptions" "Subscriptions whose consumer has settled nothing yet.";
+        DeliverIdle "tidings_deliver_idle_subscriptions" "Subscriptions whose consumer has nothing to do.";
+        DeliverActive "tidings_deliver_active_subscriptions" "Subscriptions whose consumer settles what it is sent.";
+        DeliverLagging "tidings_deliver_lagging_subscriptions" "Subscriptions whose consumer settles too little or too late.";
+        DeliverStalled "tidings_deliver_stalled_subscriptions" "Subscriptions whose consumer has something to do and settles nothing.";
         SettleDeadLetters "tidings_settle_dead_letters" "Dead letters kept, redriven ones included until they are settled.";
         SettleDeadLetterBytes "tidings_settle_dead_letter_bytes" "Bytes of the events among the dead letters.";
         SettleFullSubscriptions "tidings_settle_full_subscriptions" "Subscriptions that send nothing because their dead letters are full.";

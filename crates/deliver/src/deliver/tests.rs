@@ -1,8 +1,10 @@
 //! The whole stage over the log in memory: publish, consume, ack, crash, again.
 
 mod failing;
+mod health;
 mod pulling;
 mod resuming;
 mod rig;
+mod sharing;
 mod streaming;
 mod values;

@@ -43,6 +43,8 @@ pub(crate) struct Counts {
     pub(crate) overdue: u64,
     /// Events held behind a failing one of their key.
     pub(crate) held: u64,
+    /// Shares of keys that a member lost with events in flight.
+    pub(crate) fenced: u64,
 }
 
 impl State {
@@ -55,7 +57,7 @@ impl State {
         now: Duration,
         delay: Duration,
     ) {
-        self.free(Freed::of(landed));
+        self.landed(partition, landed);
         if outcome == AttemptOutcome::Deadline {
             self.counts.overdue += Freed::of(landed).events;
         }

@@ -1,5 +1,6 @@
 //! What a save of cursors covers, and what becomes of the acks in it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,9 +31,8 @@ pub(crate) struct Ended {
 #[derive(Debug, Default)]
 pub(crate) struct Ticket {
     pub(crate) generation: u64,
-    pub(crate) session: u64,
-    pub(crate) runs: Vec<Run>,
-    pub(crate) stale: Vec<Run>,
+    /// What to confirm to which session: what it settled, and what was not its to settle.
+    pub(crate) confirms: BTreeMap<u64, (Vec<Run>, Vec<Run>)>,
     pub(crate) count: u64,
     pub(crate) since: Duration,
     /// How deliveries ended.
@@ -101,10 +101,8 @@ impl State {
     /// A save is durable.
     pub(crate) fn saved(&mut self, ticket: Ticket) {
         self.unconfirmed = self.unconfirmed.saturating_sub(ticket.count);
-        let attached =
-            self.owner.as_ref().is_some_and(|o| o.is_stream && o.session == ticket.session);
-        if attached && !(ticket.runs.is_empty() && ticket.stale.is_empty()) {
-            self.outbox.push_back(Outgoing::Confirmed { runs: ticket.runs, stale: ticket.stale });
+        for (session, (runs, stale)) in ticket.confirms {
+            self.tell(session, Outgoing::Confirmed { runs, stale });
         }
     }
 
@@ -114,9 +112,17 @@ impl State {
         for slot in self.slots.values_mut() {
             slot.is_dirty = true;
         }
-        if self.owner.as_ref().is_some_and(|owner| owner.is_stream) {
-            self.outbox.push_back(Outgoing::Closed(refusal));
+        let sessions: Vec<_> = self.members.iter().map(|m| m.consumer.session).collect();
+        for session in sessions {
+            self.tell(session, Outgoing::Closed(refusal.clone()));
         }
+    }
+
+    /// Confirms to a session, with the next save, what it settled and what was not its to settle.
+    pub(crate) fn confirm(&mut self, session: u64, runs: Vec<Run>, stale: Vec<Run>) {
+        let confirm = self.ticket.confirms.entry(session).or_default();
+        confirm.0.extend(runs);
+        confirm.1.extend(stale);
     }
 
     pub(super) fn acked(&mut self, events: u64, now: Duration) {

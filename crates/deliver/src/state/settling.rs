@@ -6,8 +6,8 @@ use tidings_event::{Offset, TopicPartition};
 
 use super::{Ended, State};
 use crate::dead_letter::AttemptOutcome;
-use crate::gates::{FailedAttempt, Released};
-use crate::outgoing::{Outgoing, Run};
+use crate::gates::Released;
+use crate::outgoing::Run;
 use crate::settlement::Outcome;
 use crate::window::{Due, Freed, Landed};
 
@@ -28,10 +28,9 @@ impl State {
             let released = slot.gates.settled(run.first, run.flight.end);
             slot.release(released);
         }
-        let freed = Freed::of(&settled);
-        self.free(freed);
+        self.landed(partition, &settled);
         self.delivered(partition, &settled);
-        self.acked(freed.events, now);
+        self.acked(Freed::of(&settled).events, now);
         self.wake(partition);
         runs_of(run, &settled)
     }
@@ -46,7 +45,8 @@ impl State {
         let late = slot.window.ack_late(first, end, session);
         let mut released: Vec<Released> =
             late.iter().flat_map(|(first, _, due)| slot.gates.settled(*first, due.end)).collect();
-        let (parked, freed) = slot.gates.drop_parked(first, end, |last| last == session);
+        let (mut parked, freed) = slot.gates.drop_parked(first, end, |last| last == session);
+        parked.extend(slot.drop_waiting(first, end, |due| due.last_session == session));
         released.extend(freed);
         parked.iter().for_each(|(offset, _)| slot.window.end(*offset));
         slot.release(released);
@@ -90,8 +90,8 @@ impl State {
         let partition = run.topic_partition();
         let Some(slot) = self.slots.get_mut(&partition) else { return };
         let end = run.last.0.saturating_add(1);
-        let freed = Freed::of(&slot.window.give_back(run.first.0, end, session));
-        self.free(freed);
+        let back = slot.window.give_back(run.first.0, end, session);
+        self.landed(partition, &back);
         self.wake(partition);
     }
 
@@ -100,34 +100,6 @@ impl State {
         let slot = self.slots.get_mut(&run.topic_partition()).filter(|_| run.epoch == self.epoch);
         let end = run.last.0.saturating_add(1);
         slot.map_or(0, |slot| slot.window.extend(run.first.0, end, session, deadline))
-    }
-
-    /// A session is gone: everything it had is due again.
-    pub(crate) fn detach(&mut self, session: u64, now: Duration) {
-        if self.owner.as_ref().is_none_or(|owner| owner.session != session) {
-            return;
-        }
-        let lost = FailedAttempt {
-            at: now,
-            consumer: self.consumer(session),
-            outcome: AttemptOutcome::ConnectionLost,
-        };
-        self.owner = None;
-        let partitions: Vec<_> = self.slots.keys().copied().collect();
-        for partition in partitions {
-            if let Some(slot) = self.slots.get_mut(&partition) {
-                let back = slot.window.give_back(0, u64::MAX, session);
-                if !slot.gates.is_empty() {
-                    back.iter().for_each(|r| slot.gates.lost(r.first, r.flight.end, &lost));
-                }
-                slot.again.clear();
-                self.free(Freed::of(&back));
-            }
-            self.wake(partition);
-        }
-        self.outbox.retain(|out| matches!(out, Outgoing::Gap(_)));
-        self.is_paused = false;
-        self.forget_live();
     }
 
     /// Takes note that runs in flight were acknowledged.

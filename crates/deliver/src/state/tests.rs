@@ -12,7 +12,7 @@ use tidings_catalog::{Mode, Retry, SubscriptionSpec};
 use tidings_event::hop::Committed;
 use tidings_event::{Epoch, Offset, TopicPartition};
 
-use super::{BurialOutcome, Limits, Owner, State, Step};
+use super::{BurialOutcome, Consumer, Limits, State, Step};
 use crate::cursor::Cursor;
 use crate::outgoing::{Outgoing, Run};
 use crate::sent::Sent;
@@ -280,7 +280,7 @@ impl Playing {
                     }
                 }
                 self.session += 1;
-                self.state.owner = Some(owner(self.session));
+                self.state.claim(consumer(self.session), None, now).unwrap();
             }
             Act::Pass(by) => {
                 self.naive.now += by;
@@ -328,8 +328,8 @@ impl Playing {
     }
 }
 
-fn owner(session: u64) -> Owner {
-    Owner { name: "c".into(), session, is_stream: true, window: u64::MAX, hears_pauses: false }
+fn consumer(session: u64) -> Consumer {
+    Consumer { name: "c".into(), session, is_stream: true, window: u64::MAX, hears_pauses: false }
 }
 
 fn start(sizes: &[(u32, u64)], is_ordered: bool) -> Playing {
@@ -340,7 +340,7 @@ fn start(sizes: &[(u32, u64)], is_ordered: bool) -> Playing {
     let subscription = rig::subscription(spec);
     let mut state =
         State::new(Arc::new(subscription), limits, Epoch(1), SmallRng::seed_from_u64(1));
-    state.owner = Some(owner(1));
+    state.claim(consumer(1), None, Duration::ZERO).unwrap();
     let (mut blocks, mut keys) = (Vec::new(), Vec::new());
     for &(count, seed) in sizes {
         let first = keys.len() as u64;
