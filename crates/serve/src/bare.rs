@@ -4,14 +4,17 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use http::HeaderMap;
 use tidings_event::{Code, Refusal};
 use tidings_telemetry::{Counter, Recorder};
 use tidings_wire::ProblemDocument;
 use tidings_wire::problem::PROBLEM_JSON;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 
 use crate::caller::{REQUEST_ID, RequestId};
 
@@ -22,11 +25,36 @@ pub(crate) struct Spelled<S> {
     /// What goes instead of a bare answer, and how much of it has gone.
     instead: Vec<u8>,
     gone: usize,
+    /// What was read before and is read again.
+    unread: Bytes,
+    /// Whether a write waits for the peer.
+    unwritten: Arc<AtomicBool>,
 }
 
 impl<S> Spelled<S> {
     pub(crate) fn new(stream: S, recorder: Arc<Recorder>) -> Self {
-        Self { stream, recorder, instead: Vec::new(), gone: 0 }
+        let (instead, unread) = (Vec::new(), Bytes::new());
+        Self { stream, recorder, instead, gone: 0, unread, unwritten: Arc::default() }
+    }
+
+    /// The same stream after bytes that were taken from it too early.
+    pub(crate) fn with_unread(self, unread: Bytes) -> Self {
+        Self { unread, ..self }
+    }
+
+    /// Whether a write waits for the peer, now and later.
+    pub(crate) fn unwritten(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.unwritten)
+    }
+
+    pub(crate) fn into_inner(self) -> S {
+        self.stream
+    }
+
+    /// Takes note of how a write went.
+    fn wrote<T>(&self, outcome: Poll<T>) -> Poll<T> {
+        self.unwritten.store(outcome.is_pending(), Ordering::Relaxed);
+        outcome
     }
 
     /// Takes a bare answer out of what is to be written.
@@ -37,6 +65,13 @@ impl<S> Spelled<S> {
         self.instead = spelled(code);
         self.gone = 0;
         true
+    }
+}
+
+impl Spelled<TcpStream> {
+    /// Waits until there is something to read; whether there will ever be.
+    pub(crate) async fn spoken(&self) -> io::Result<bool> {
+        Ok(!self.unread.is_empty() || self.stream.peek(&mut [0]).await? > 0)
     }
 }
 
@@ -81,7 +116,8 @@ impl<S: AsyncWrite + Unpin> Spelled<S> {
     fn poll_instead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.gone < self.instead.len() {
             let rest = &self.instead[self.gone..];
-            let count = ready!(Pin::new(&mut self.stream).poll_write(cx, rest))?;
+            let written = Pin::new(&mut self.stream).poll_write(cx, rest);
+            let count = ready!(self.wrote(written))?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -101,7 +137,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Spelled<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        if self.unread.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(cx, buffer);
+        }
+        let count = self.unread.len().min(buffer.remaining());
+        buffer.put_slice(&self.unread.split_to(count));
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -117,7 +158,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Spelled<S> {
             let _later = self.poll_instead(cx)?;
             return Poll::Ready(Ok(bytes.len()));
         }
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.wrote(written)
     }
 
     fn poll_write_vectored(
@@ -128,7 +170,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Spelled<S> {
         ready!(self.poll_instead(cx))?;
         match slices.iter().find(|slice| !slice.is_empty()) {
             Some(first) if bare(first).is_some() => self.poll_write(cx, first),
-            _ => Pin::new(&mut self.stream).poll_write_vectored(cx, slices),
+            _ => {
+                let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+                self.wrote(written)
+            }
         }
     }
 
@@ -138,7 +183,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Spelled<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_instead(cx))?;
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.wrote(flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

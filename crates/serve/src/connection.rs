@@ -1,23 +1,28 @@
 //! One connection: which HTTP it speaks, how that is tuned, how it ends.
 
+mod chunks;
+mod http1;
+mod shown;
+
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::response::Response;
 use http::Request;
 use hyper::body::Incoming;
+use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use tidings_telemetry::Timer;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use tokio_util::task::TaskTracker;
 
-use tidings_telemetry::Timer;
-
 use crate::answer::Road;
-use crate::bare::Spelled;
 use crate::limits::Limits;
 use crate::places::Place;
 
@@ -45,19 +50,6 @@ impl PublishCredit {
     }
 }
 
-/// What a task that outlives its request holds: the connection's place, and the server's wait.
-#[derive(Clone, Debug)]
-pub(crate) struct Held {
-    _place: Arc<Place>,
-    pub(crate) tasks: TaskTracker,
-}
-
-impl Held {
-    pub(crate) fn new(place: Place, tasks: TaskTracker) -> Self {
-        Self { _place: Arc::new(place), tasks }
-    }
-}
-
 /// Where hyper's own tasks run, so that the server waits for them and none outlives it.
 #[derive(Clone, Debug)]
 struct Tasks(TaskTracker);
@@ -71,81 +63,105 @@ where
     }
 }
 
+/// What the requests of one connection need.
+#[derive(Clone)]
+struct Asking {
+    road: Road,
+    credit: PublishCredit,
+}
+
+impl Asking {
+    fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response> + use<> {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(self.credit.clone());
+        self.road.clone().answer(request)
+    }
+}
+
 /// Serves a connection until it ends, or until `stop` and its last answer.
 pub(crate) async fn serve(
     stream: TcpStream,
     road: Road,
     limits: Limits,
-    held: Held,
+    (_place, tasks): (Place, TaskTracker),
     stop: CancellationToken,
 ) {
     // A peer that is gone already is found out by the first read.
     let _kept_default = stream.set_nodelay(true);
+    let mut stopped = std::pin::pin!(stop.cancelled());
     let greeted = Timer.limit(limits.header_read, greeting(&stream));
     let said = tokio::select! {
-        said = greeted => matches!(said, Ok(Ok(()))),
-        () = stop.cancelled() => false,
+        said = greeted => said,
+        () = stopped.as_mut() => return,
     };
-    if !said {
-        return;
-    }
+    let Ok(Ok(http)) = said else { return };
     let credit = PublishCredit::new(limits.publish_credit);
-    let builder = builder(&limits, held.tasks.clone());
-    let stream = Spelled::new(stream, road.recorder());
-    let service = service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(credit.clone());
-        request.extensions_mut().insert(held.clone());
-        let road = road.clone();
-        // On the heap while it lasts: a connection that waits for its next request is small.
-        Box::pin(async move { Ok::<_, std::convert::Infallible>(road.answer(request).await) })
-    });
-    let mut connection =
-        std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
+    let asking = Asking { road, credit };
+    let ended = match http {
+        Http::One => http1::serve(stream, asking, &limits, stopped).await,
+        Http::Two => Box::pin(http2(stream, asking, builder(&limits, tasks), stopped)).await,
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "connection ended");
     }
 }
 
+/// What a peer speaks.
+enum Http {
+    One,
+    Two,
+}
+
 /// Waits until the peer has said enough to tell HTTP/2 from HTTP/1.1, without taking it: a peer
 /// that says nothing must not hold a connection, and from there on each protocol has its own time
 /// limits.
-async fn greeting(stream: &TcpStream) -> std::io::Result<()> {
+async fn greeting(stream: &TcpStream) -> std::io::Result<Http> {
     let mut said = [0; PREFACE.len()];
     loop {
         let count = stream.peek(&mut said).await?;
-        if count == 0 || count == PREFACE.len() || !PREFACE.starts_with(&said[..count]) {
-            return Ok(());
+        if count == PREFACE.len() && said == PREFACE {
+            return Ok(Http::Two);
+        }
+        if count == 0 || !PREFACE.starts_with(&said[..count]) {
+            return Ok(Http::One);
         }
         // A preface cut in two is rare, and the rest of it is on its way.
         Timer.after(SPLIT_PREFACE_WAIT).await;
     }
 }
 
-fn builder(limits: &Limits, tasks: TaskTracker) -> auto::Builder<Tasks> {
-    let mut builder = auto::Builder::new(Tasks(tasks));
+/// Speaks HTTP/2 until the connection ends, or `stopped` and its last answers.
+async fn http2(
+    stream: TcpStream,
+    asking: Asking,
+    builder: http2::Builder<Tasks>,
+    mut stopped: Pin<&mut WaitForCancellationFuture<'_>>,
+) -> hyper::Result<()> {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let answer = asking.answer(request);
+        // On the heap once, not in every state of the library's stream.
+        Box::pin(async move { Ok::<_, Infallible>(answer.await) })
+    });
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stopped.as_mut() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    }
+}
+
+fn builder(limits: &Limits, tasks: TaskTracker) -> http2::Builder<Tasks> {
+    let mut builder = http2::Builder::new(Tasks(tasks));
     builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_read)
-        // Room for headers at their limit, so that they are refused with a problem.
-        .max_buf_size(limits.header_bytes * 2);
-    builder
-        .http2()
         .timer(TokioTimer::new())
         .max_frame_size(FRAME_BYTES)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER_BYTES)
         .max_concurrent_streams(limits.streams)
-        // Room for headers at their limit, as above.
+        // Room for headers at their limit, so that they are refused with a problem.
         .max_header_list_size(u32::try_from(limits.header_bytes * 2).unwrap_or(u32::MAX))
         .keep_alive_interval(limits.keep_alive)
         .keep_alive_timeout(limits.keep_alive_answer);

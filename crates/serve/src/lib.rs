@@ -20,6 +20,7 @@ mod etag;
 mod finding;
 mod grpc;
 mod guarantees;
+mod handover;
 mod in_force;
 mod limits;
 mod openapi;

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::answer::Road;
-use crate::connection::{self, Held};
+use crate::connection;
 use crate::doors::{Doors, Parts};
 use crate::places::Places;
 
@@ -70,7 +70,7 @@ impl Server {
         let mut connections = JoinSet::new();
         while let Some(stream) = accept(&self.socket, &places, &stop).await {
             while connections.try_join_next().is_some() {}
-            let held = Held::new(places.take(), tasks.clone());
+            let held = (places.take(), tasks.clone());
             let (road, limits) = (road.clone(), limits.now());
             connections.spawn(connection::serve(stream, road, limits, held, stop.clone()));
         }

@@ -19,9 +19,9 @@ use tidings_catalog::Start;
 use tidings_deliver::{AckState, Attach, Run, Session};
 use tidings_event::{Code, Refusal, Timestamp};
 
-use crate::connection::Held;
 use crate::consuming::Consuming;
 use crate::doors::Doors;
+use crate::handover::Lasting;
 use crate::rest::Answer;
 use crate::rest::ask::Ask;
 use crate::subscribing;
@@ -76,14 +76,14 @@ pub(crate) async fn stream(ask: Ask) -> Answer {
         attach(&ask.doors, (ask.tenant(), ask.param("name")), wanted).await?
     };
     session.grant(u64::MAX, u64::MAX);
-    let held = ask.parts.extensions.get::<Held>().cloned();
     let consuming = Consuming::over(&ask.doors, session);
     let events = EventStream::new(&ask, consuming, progress);
-    Ok(response(Body::from_stream(events.run(held))))
+    Ok(response(Body::from_stream(events.run())))
 }
 
 fn response(body: Body) -> Response {
     let mut response = body.into_response();
+    response.extensions_mut().insert(Lasting);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     // What lies between must not collect it.

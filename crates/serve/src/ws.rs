@@ -4,21 +4,24 @@ mod close;
 mod form;
 mod socket;
 
-use axum::extract::FromRequestParts;
-use axum::extract::ws::WebSocketUpgrade;
-use http::HeaderValue;
+use axum::body::Body;
 use http::header::SEC_WEBSOCKET_PROTOCOL;
+use http::{HeaderValue, Request};
 use tidings_event::{Code, Refusal};
 use tidings_wire::stream::FRAME_BYTES_MAX;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-use crate::connection::Held;
+use crate::handover::Upgrade;
 use crate::rest::Answer;
 use crate::rest::ask::Ask;
 use form::Form;
 use socket::Socket;
 
-/// An idle connection keeps this much for what it may hear.
-const READ_BUFFER_BYTES: usize = 2 << 10;
+/// An idle connection keeps this much for what it may hear, and all of it is cleared before each
+/// read. Larger frames get the room that they announce.
+const READ_BUFFER_BYTES: usize = 512;
 
 /// What is written collects up to here before it leaves.
 const WRITE_BUFFER_BYTES: usize = 16 << 10;
@@ -32,33 +35,37 @@ const WRITE_BUFFER_BYTES: usize = 16 << 10;
     responses((status = 101, description = "The frames of docs/spec/streams.md follow.")),
     extensions(("x-codes" = json!(["UPGRADE_REQUIRED", "SUBPROTOCOL_UNKNOWN"]))),
 )]
-pub(crate) async fn upgrade(mut ask: Ask) -> Answer {
+pub(crate) async fn upgrade(ask: Ask) -> Answer {
     ask.query.end()?;
     let form = form(&ask)?;
-    let upgrade = WebSocketUpgrade::from_request_parts(&mut ask.parts, &()).await;
-    let mut upgrade = upgrade.map_err(|rejection| {
-        Refusal::new(Code::UpgradeRequired, rejection.body_text())
+    let request = Request::from_parts(ask.parts, ());
+    let answer = create_response_with_body(&request, Body::empty);
+    let mut answer = answer.map_err(|error| {
+        Refusal::new(Code::UpgradeRequired, error.to_string())
             .with_hint("connect with a WebSocket client, over HTTP/1.1")
     })?;
     if let Some(name) = form.protocol() {
-        upgrade.set_selected_protocol(HeaderValue::from_static(name));
+        answer.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(name));
     }
-    let held = ask.parts.extensions.get::<Held>().cloned();
-    let waited = held.as_ref().map(|held| held.tasks.token());
     let socket = Socket::new(ask.doors, ask.caller, ask.id, form);
-    let upgrade = upgrade
+    answer.extensions_mut().insert(Upgrade::new(Box::new(move |stream, read| {
+        Box::pin(async move {
+            let (role, config) = (Role::Server, Some(config()));
+            let read = read.to_vec();
+            socket
+                .serve(WebSocketStream::from_partially_read(stream, read, role, config).await)
+                .await;
+        })
+    })));
+    Ok(answer)
+}
+
+fn config() -> WebSocketConfig {
+    WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
-        .max_message_size(FRAME_BYTES_MAX)
-        .max_frame_size(FRAME_BYTES_MAX);
-    Ok(upgrade.on_upgrade(move |stream| {
-        // On the heap once, not in every state of the library's task.
-        let serving: futures::future::BoxFuture<'static, ()> = Box::pin(async move {
-            socket.serve(stream).await;
-            drop((waited, held));
-        });
-        serving
-    }))
+        .max_message_size(Some(FRAME_BYTES_MAX))
+        .max_frame_size(Some(FRAME_BYTES_MAX))
 }
 
 /// The first form that both know; JSON for who names none.

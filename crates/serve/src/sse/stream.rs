@@ -12,7 +12,6 @@ use tidings_wire::stream::Frame;
 use super::frames;
 use super::progress::Progress;
 use crate::caller::RequestId;
-use crate::connection::Held;
 use crate::consuming::{Consuming, Said, json};
 use crate::doors::Doors;
 use crate::rest::ask::Ask;
@@ -43,14 +42,11 @@ impl EventStream {
         Self { doors, id, session, consuming, progress, ended: false }
     }
 
-    /// The body; holds the connection's place while it lasts.
-    pub(super) fn run(
-        self,
-        held: Option<Held>,
-    ) -> impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static {
-        unfold((self, held), |(mut stream, held)| async move {
+    /// The body.
+    pub(super) fn run(self) -> impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static {
+        unfold(self, |mut stream| async move {
             let piece = stream.next().await?;
-            Some((Ok(piece), (stream, held)))
+            Some((Ok(piece), stream))
         })
     }
 

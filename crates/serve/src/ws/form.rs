@@ -1,10 +1,10 @@
 //! The two forms of frames: one JSON document a text frame, or a batch of messages a binary one.
 
-use axum::extract::ws::Message;
 use bytes::Bytes;
 use prost::Message as _;
 use tidings_event::{Code, Refusal};
 use tidings_wire::v1;
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::consuming::{Asked, Consuming, Said, json, proto};
 use crate::grpc::out_of_turn;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::extract::ws::{Message, WebSocket};
 use futures::{FutureExt, SinkExt, StreamExt};
 use tidings_event::{Code, Refusal};
-use tokio_tungstenite::tungstenite::Error as Broken;
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::{Error as Broken, Message};
 
 use super::close;
 use super::form::Form;
@@ -20,8 +21,8 @@ use crate::refusals;
 /// How long a peer has to answer a close.
 const CLOSE_ANSWER: Duration = Duration::from_secs(2);
 
-/// What one socket's turn takes, roughly, and how long one rests after it at most. Below the least
-/// a timer cannot tell it from nothing.
+/// What one socket's turn takes, roughly, with the ack that answers it, and how long one rests after
+/// it at most. Below the least a timer cannot tell it from nothing.
 const TURN: Duration = Duration::from_micros(20);
 const REST_MAX: Duration = Duration::from_millis(20);
 const REST_MIN: Duration = Duration::from_millis(2);
@@ -30,7 +31,9 @@ const REST_MIN: Duration = Duration::from_millis(2);
 const FRAMES_MAX: usize = 64;
 
 /// What a socket gives.
-type Heard = Option<Result<Message, axum::Error>>;
+type Heard = Option<Result<Message, Broken>>;
+
+type WebSocket = WebSocketStream<TcpStream>;
 
 /// Why a socket ends.
 enum End {
@@ -192,14 +195,12 @@ fn readable(heard: Heard) -> Result<Option<Message>, End> {
     match heard {
         None | Some(Ok(Message::Close(_))) => Err(End::Gone),
         Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => Ok(Some(message)),
-        Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(None),
-        Some(Err(error)) => Err(unreadable(error)),
+        Some(Ok(_)) => Ok(None),
+        Some(Err(error)) => Err(unreadable(&error)),
     }
 }
 
-fn unreadable(error: axum::Error) -> End {
-    let inner = error.into_inner();
-    let Some(broken) = inner.downcast_ref::<Broken>() else { return End::Gone };
+fn unreadable(broken: &Broken) -> End {
     let detail: String = broken.to_string().chars().take(200).collect();
     match broken {
         Broken::Capacity(_) => End::Refused(Refusal::new(Code::BatchTooLarge, detail)),

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, what is not there fails it")]
 
 mod bad_input;
+mod connections;
 mod consume;
 mod grpc_admin;
 mod grpc_analysis;

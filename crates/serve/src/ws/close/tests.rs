@@ -16,10 +16,10 @@ fn close_codes() {
         (Code::RequestTimeout, 4408),
     ] {
         let frame = super::frame(&Refusal::new(code, ""));
-        assert_eq!((frame.code, frame.reason.as_str()), (close, code.as_str()));
+        assert_eq!((u16::from(frame.code), frame.reason.as_str()), (close, code.as_str()));
     }
     for &code in Code::ALL {
-        let close = super::frame(&Refusal::new(code, "")).code;
+        let close = u16::from(super::frame(&Refusal::new(code, "")).code);
         assert!(matches!(close, 1009 | 1011..=1013 | 4400..=4599), "{code} {close}");
     }
 }
