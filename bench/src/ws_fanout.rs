@@ -23,7 +23,8 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 use crate::blocks::{Blocks, PARTITIONS};
 use crate::process::{Server, own_cpu};
@@ -34,6 +35,9 @@ const CONSUMERS: u64 = 1_000;
 const RATE: u64 = 100;
 const SECONDS: u64 = 12;
 const WARM_UP: Duration = Duration::from_secs(2);
+/// The library clears all of this before each read; its default would cost the client more than
+/// everything else it does.
+const READ_BUFFER_BYTES: usize = 4 << 10;
 
 pub(crate) type Ws = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -60,7 +64,9 @@ pub(crate) async fn open(url: &str, name: &str, protobuf: bool) -> Result<Ws, Be
     let mut request = url.into_client_request().map_err(broken)?;
     let form = if protobuf { "tidings.v1.protobuf" } else { "tidings.v1.json" };
     request.headers_mut().insert("sec-websocket-protocol", form.parse().map_err(broken)?);
-    let (mut ws, _) = connect_async(request).await.map_err(broken)?;
+    let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES);
+    let (mut ws, _) =
+        connect_async_with_config(request, Some(config), true).await.map_err(broken)?;
     let opening = if protobuf {
         let open = v1::ConsumeOpen { subscription: name.to_owned(), consumer: "bench".to_owned() };
         let credit = v1::Credit { events: u64::MAX, bytes: u64::MAX };

@@ -23,8 +23,8 @@ const CLOSE_ANSWER: Duration = Duration::from_secs(2);
 
 /// What one socket's turn takes, roughly, with the ack that answers it, and how long one rests after
 /// it at most. Below the least a timer cannot tell it from nothing.
-const TURN: Duration = Duration::from_micros(20);
-const REST_MAX: Duration = Duration::from_millis(20);
+const TURN: Duration = Duration::from_micros(30);
+const REST_MAX: Duration = Duration::from_millis(30);
 const REST_MIN: Duration = Duration::from_millis(2);
 
 /// Most frames that are taken in one go.

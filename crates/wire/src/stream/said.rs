@@ -47,6 +47,9 @@ pub struct RunLine<'a> {
     pub to: u64,
 }
 
+/// Room for what most frames without events say.
+const FRAME_BYTES: usize = 512;
+
 /// Text of a frame. Writing to it cannot fail; names and ids are of grammars without quotes.
 #[derive(Debug, Default)]
 pub struct Frame(String);
@@ -141,7 +144,8 @@ impl Frame {
         runs: impl Iterator<Item = RunLine<'a>>,
         stale: impl Iterator<Item = RunLine<'a>>,
     ) -> Self {
-        let mut frame = Self(r#"{"type":"confirmed","runs":["#.to_owned());
+        let mut frame = Self(String::with_capacity(FRAME_BYTES));
+        frame.0.push_str(r#"{"type":"confirmed","runs":["#);
         frame.runs(runs);
         frame.0.push_str(r#"],"stale":["#);
         frame.runs(stale);
