@@ -8,6 +8,7 @@ mod demo;
 mod doctor;
 mod failure;
 mod lifecycle;
+mod memory;
 mod output;
 mod reload;
 mod supervisor;
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    memory::give_back();
     let arguments = cli::Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = match runtime {

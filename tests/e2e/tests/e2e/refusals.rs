@@ -110,6 +110,7 @@ tables! {
     grpc,
     http_documents,
     http_events,
+    http_large,
     http_protocol,
     http_shapes,
     small_limits,
