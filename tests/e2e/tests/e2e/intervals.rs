@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidings_client::{Client, Consumer, ConsumerEvent, ConsumerOptions, PublisherOptions};
@@ -10,6 +11,11 @@ use tidings_e2e::{Server, ask, indicator, soon, subscribe};
 use tidings_event::{Clock, SystemClock};
 
 const MARKS: &str = "analysis/intervals/5m";
+
+/// How long after the last event's acknowledgement its consumer has the mark: the median of several
+/// intervals, for one alone may meet a slow disk.
+const MARK_MAX: Duration = Duration::from_millis(100);
+const INTERVALS: u64 = 5;
 
 fn instruments() -> Vec<String> {
     (0..500).map(|n| format!("I{n:03}")).collect()
@@ -97,22 +103,26 @@ async fn the_last_of_500_instruments_completes_an_interval() {
     subscribe(&client, "marks", &[MARKS]).await;
     let mut marks = Marks::of(&client).await;
     let all = instruments();
-    publish(&client, &all[..499], 1).await;
     let clock = SystemClock::new();
-    publish(&client, &all[499..], 1).await;
-    let sent = clock.monotonic();
-    let (revision, said) = marks.next().await;
-    eprintln!("mark seen {:?} after the last event's acknowledgement", clock.monotonic() - sent);
-    assert_eq!(revision, 0);
-    assert_eq!(said, json!({"expected": 500, "published": 500, "expected_from": "DECLARED"}));
+    let mut took = Vec::new();
+    for interval in 1..=INTERVALS {
+        publish(&client, &all[..499], interval).await;
+        publish(&client, &all[499..], interval).await;
+        let sent = clock.monotonic();
+        let (revision, said) = marks.next().await;
+        took.push(clock.monotonic() - sent);
+        assert_eq!(revision, 0);
+        assert_eq!(said, json!({"expected": 500, "published": 500, "expected_from": "DECLARED"}));
+    }
+    took.sort();
+    assert!(took[took.len() / 2] <= MARK_MAX, "marks came after {took:?}");
     let events = stored(&server, "analysis/indicators/5m");
     let marked = stored(&server, MARKS);
-    assert_eq!((events.len(), marked.len()), (500, 1));
-    let (last, first) = (&events[499].0, &marked[0].0);
-    assert!(last <= first, "the mark was taken in at {first}, the last event at {last}");
-    let metrics = ask(&server, "GET /metrics", "", b"").body;
-    let took = metrics.lines().find(|line| line.starts_with("tidings_insight_mark_seconds_sum"));
-    eprintln!("from ingest to durable mark: {}", took.unwrap());
+    assert_eq!((events.len(), marked.len()), (500 * INTERVALS as usize, INTERVALS as usize));
+    for (interval, mark) in events.chunks(500).zip(&marked) {
+        let (last, first) = (&interval[499].0, &mark.0);
+        assert!(last <= first, "the mark was taken in at {first}, the last event at {last}");
+    }
     let known = ask(&server, "GET /api/v1/intervals?venue=XNAS", "", b"").json();
     assert_eq!(known["intervals"][0]["state"], "complete", "{known}");
     assert_eq!(known["intervals"][0]["revision"], 0);

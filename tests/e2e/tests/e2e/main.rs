@@ -27,6 +27,7 @@ mod reload;
 mod rest;
 mod road;
 mod shapes;
+mod shown;
 mod streams;
 mod trace;
 mod tracing;
