@@ -38,5 +38,5 @@ pub use subscription::{
 };
 pub use template::{Placeholder, Segment, Template};
 pub use terms::{Batching, Compression, Folding, OnParkFull, Retry, Sharing};
-pub use tidings_match::TopicPattern;
+pub use tidings_match::{Filter, TopicPattern};
 pub use topic::{Durability, Topic, TopicRequest};

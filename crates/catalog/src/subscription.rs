@@ -5,7 +5,7 @@ use std::fmt::{self, Debug};
 use std::time::Duration;
 
 use tidings_event::{Code, Offset, Position, Refusal, Timestamp, TopicPartition};
-use tidings_match::TopicPattern;
+use tidings_match::{Filter, TopicPattern};
 
 use crate::terms::{Batching, Folding, Retry, Sharing};
 
@@ -53,8 +53,8 @@ pub struct SubscriptionSpec {
     pub name: String,
     /// Which topics, now and later.
     pub topics: Vec<TopicPattern>,
-    /// Which of their events, as written; absent: all of them.
-    pub filter: Option<String>,
+    /// Which of their events; absent: all of them.
+    pub filter: Option<Filter>,
     /// Where it starts.
     pub start: Start,
     /// Most events sent and not settled.
@@ -112,7 +112,7 @@ pub struct Revision {
     /// Which topics.
     pub topics: Vec<TopicPattern>,
     /// Which of their events; absent: all.
-    pub filter: Option<String>,
+    pub filter: Option<Filter>,
 }
 
 impl Revision {
@@ -176,7 +176,6 @@ impl Subscription {
 }
 
 const PATTERNS_MAX: usize = 64;
-const FILTER_BYTES_MAX: usize = 128 << 10;
 const LABELS_MAX: usize = 16;
 const TEXT_BYTES_MAX: usize = 200;
 const IN_FLIGHT_MAX: u32 = 65_536;
@@ -211,7 +210,10 @@ impl SubscriptionSpec {
     }
 
     /// Refuses what no subscription may ask for.
-    pub(crate) fn check(&self) -> Result<(), Refusal> {
+    ///
+    /// # Errors
+    /// Naming the field, and what it may be.
+    pub fn check(&self) -> Result<(), Refusal> {
         tidings_event::topic_name::check_segment(0, &self.name).map_err(|error| {
             Refusal::new(Code::SubscriptionNameInvalid, error.to_string()).at_field("name")
         })?;
@@ -226,12 +228,6 @@ impl SubscriptionSpec {
             return invalid(
                 "topics",
                 format!("{} patterns, at most {PATTERNS_MAX}", self.topics.len()),
-            );
-        }
-        if let Some(filter) = self.filter.as_ref().filter(|text| text.len() > FILTER_BYTES_MAX) {
-            return invalid(
-                "filter",
-                format!("{} bytes, at most {FILTER_BYTES_MAX}", filter.len()),
             );
         }
         if !(1..=IN_FLIGHT_MAX).contains(&self.max_in_flight) {

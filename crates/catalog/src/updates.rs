@@ -31,15 +31,12 @@ impl Ledger {
         let snapshot = self.snapshot();
         let found = self.expected_subscription(&snapshot, tenant, name, &expected)?;
         let spec = change(&found.spec)?;
-        check_fixed(&found.spec, &spec)?;
-        spec.check()?;
-        if found.spec == spec {
+        let mut next = found.as_it_would_be(spec)?;
+        if found.spec == next.spec {
             return Ok(Applied::Same(Arc::clone(found)));
         }
-        let mut next = Subscription::clone(found);
-        let selects_anew = spec.topics != next.spec.topics || spec.filter != next.spec.filter;
-        next.spec = spec;
-        if selects_anew {
+        let (old, new) = (&found.spec, &next.spec);
+        if old.topics != new.topics || old.filter != new.filter {
             self.revise(&snapshot, &mut next)?;
         }
         self.replace(next).await.map(Applied::Updated)
@@ -147,6 +144,18 @@ impl Ledger {
             let kept = self.trim(place).unwrap_or(end);
             kept < end && self.settled_below(of.id, place).is_none_or(|settled| settled < end)
         })
+    }
+}
+
+impl Subscription {
+    /// What it would be if it asked for this; nothing changes, and no revision is added.
+    ///
+    /// # Errors
+    /// `FIELD_INVALID` naming what cannot be changed, or be so.
+    pub fn as_it_would_be(&self, spec: SubscriptionSpec) -> Result<Self, Refusal> {
+        check_fixed(&self.spec, &spec)?;
+        spec.check()?;
+        Ok(Self { spec, ..self.clone() })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The plain HTTP calls: topics, subscriptions, pull, last values, publish, status.
 
 mod dead_letters;
+mod subscriptions;
 
 use std::fmt::Write;
 

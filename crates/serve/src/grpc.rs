@@ -2,6 +2,7 @@
 
 mod admin;
 mod admin_messages;
+mod admin_subscriptions;
 mod analysis_stream;
 mod consume;
 mod dead_letters;
@@ -11,6 +12,7 @@ mod health;
 mod publish;
 mod publish_messages;
 mod publish_stream;
+mod subscription_messages;
 
 use std::sync::Arc;
 

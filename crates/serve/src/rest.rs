@@ -15,7 +15,7 @@ mod events_json;
 mod health;
 mod intervals;
 mod pull;
-mod subscription_document;
+mod subscription_changes;
 mod subscriptions;
 mod topics;
 mod trace;
@@ -48,9 +48,6 @@ const PLANNED: &[(HttpMethod, &str, &str)] = &[
     (HttpMethod::Post, "/api/v1/replays", "Starts a replay"),
     (HttpMethod::Get, "/api/v1/replays/{id}", "Progress of a replay"),
     (HttpMethod::Get, "/api/v1/insight/{*rest}", "Analytics"),
-    (HttpMethod::Patch, "/api/v1/subscriptions/{name}", "Changes a subscription"),
-    (HttpMethod::Post, "/api/v1/subscriptions/{name}/pause", "Pauses a subscription"),
-    (HttpMethod::Post, "/api/v1/subscriptions/{name}/resume", "Resumes a subscription"),
     (HttpMethod::Post, "/api/v1/subscriptions/{name}/seek", "Moves a subscription"),
     (HttpMethod::Post, "/api/v1/subscriptions/{name}/test", "Tries a rule over history"),
 ];
@@ -76,7 +73,9 @@ fn routes() -> Vec<Route> {
         routes!(topics::guarantees),
         routes!(browse::browse),
         routes!(subscriptions::list, subscriptions::create),
-        routes!(subscriptions::show, subscriptions::delete),
+        routes!(subscriptions::show, subscription_changes::patch, subscriptions::delete),
+        routes!(subscription_changes::pause),
+        routes!(subscription_changes::resume),
         routes!(subscriptions::status),
         routes!(pull::pull),
         routes!(pull::ack),

@@ -1,10 +1,16 @@
 //! Subscriptions as every door reads and finds them.
 
+pub(crate) mod document;
+pub(crate) mod patch;
+mod served;
+pub(crate) mod terms;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_catalog::{DeliveryKind, Subscription, TopicPattern};
-use tidings_event::{Code, Refusal};
+use tidings_catalog::{DeliveryKind, Subscription, SubscriptionId, SubscriptionSpec, TopicPattern};
+use tidings_event::{Code, Refusal, Timestamp};
 
 use crate::doors::Doors;
 
@@ -25,6 +31,20 @@ pub(crate) fn patterns(texts: &[String]) -> Result<Vec<TopicPattern>, Refusal> {
         TopicPattern::parse(text).map_err(|refusal| refusal.at_field(format!("topics[{at}]")))
     });
     parsed.collect()
+}
+
+/// What a subscription would be that asked for this: nothing of it is made.
+pub(crate) fn preview(tenant: &str, spec: SubscriptionSpec) -> Result<Subscription, Refusal> {
+    spec.check()?;
+    Ok(Subscription {
+        id: SubscriptionId(0),
+        tenant: tenant.to_owned(),
+        spec,
+        created_at: Timestamp(0),
+        boundary: BTreeMap::new(),
+        is_paused: false,
+        revisions: Vec::new(),
+    })
 }
 
 /// A subscription of the caller.

@@ -1,12 +1,17 @@
 //! The command line, as clap reads it.
 
 mod dead_letter;
+mod subscription;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use dead_letter::{DeadLetterCommand, DeadLetterSelectArgs};
+pub(crate) use subscription::{
+    SubscriptionApplyArgs, SubscriptionCommand, SubscriptionCreateArgs, SubscriptionUpdateArgs,
+    TermsArgs,
+};
 
 /// Durable events from market analysis, delivered in order.
 #[derive(Debug, Parser)]
@@ -54,7 +59,7 @@ pub(crate) enum Command {
         after_help = "Examples:\n  tidings topic list\n  tidings topic create mine --partitions 4 --retention 7d"
     )]
     Topic(TopicCommand),
-    /// List, show, create and delete subscriptions.
+    /// List, show, create, apply, update, pause, resume and delete subscriptions.
     #[command(
         subcommand,
         after_help = "Examples:\n  tidings subscription create risk --topics 'analysis/anomalies/*' --start earliest\n  tidings subscription show risk"
@@ -176,24 +181,6 @@ pub(crate) enum TopicCommand {
     Delete(NameArgs),
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum SubscriptionCommand {
-    /// Every subscription.
-    #[command(after_help = "Example:\n  tidings subscription list --json")]
-    List(ServerArg),
-    /// One subscription: definition, lag, in flight.
-    #[command(after_help = "Example:\n  tidings subscription show risk")]
-    Show(NameArgs),
-    /// Create a subscription; the same again is fine.
-    #[command(
-        after_help = "Example:\n  tidings subscription create risk --topics 'analysis/anomalies/*' --start earliest"
-    )]
-    Create(SubscriptionCreateArgs),
-    /// Delete a subscription and its progress.
-    #[command(after_help = "Example:\n  tidings subscription delete risk")]
-    Delete(NameArgs),
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct NameArgs {
     /// Its name.
@@ -218,26 +205,6 @@ pub(crate) struct TopicCreateArgs {
     /// memory or durable.
     #[arg(long)]
     pub(crate) durability: Option<String>,
-    #[command(flatten)]
-    pub(crate) server: ServerArg,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SubscriptionCreateArgs {
-    /// Its name.
-    pub(crate) name: String,
-    /// Topic patterns, `*` one segment, `**` the rest.
-    #[arg(long, value_delimiter = ',', required = true)]
-    pub(crate) topics: Vec<String>,
-    /// latest, earliest, or an RFC 3339 time.
-    #[arg(long, default_value = "latest")]
-    pub(crate) start: String,
-    /// Events are fetched over REST instead of streamed.
-    #[arg(long)]
-    pub(crate) pull: bool,
-    /// Most events sent and not settled.
-    #[arg(long)]
-    pub(crate) max_in_flight: Option<u32>,
     #[command(flatten)]
     pub(crate) server: ServerArg,
 }

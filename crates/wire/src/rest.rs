@@ -10,6 +10,8 @@ mod intervals;
 mod publish;
 mod pull;
 mod subscription;
+mod subscription_patch;
+mod terms;
 mod topic;
 mod trace;
 
@@ -34,6 +36,8 @@ pub use subscription::{
     DeliveryDocument, PartitionStatusDocument, PullOptions, StartDocument, StatusDocument,
     StreamOptions, SubscriptionDocument, SubscriptionListDocument, SubscriptionRequest,
 };
+pub use subscription_patch::{SeekDocument, SubscriptionPatch};
+pub use terms::{BatchDocument, FoldDocument, RetryDocument, RevisionDocument};
 pub use topic::{
     BrowseDocument, BrowsedDocument, GuaranteeDocument, GuaranteesDocument, RetentionDocument,
     TopicDocument, TopicListDocument, TopicRequestDocument,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use prost::Message;
 use tidings_event::{Offset, Position, Timestamp, TopicPartition};
 use tidings_log::TableChange;
-use tidings_match::TopicPattern;
+use tidings_match::{Filter, TopicPattern};
 
 use super::{damaged, decode, put};
 use crate::error::CatalogError;
@@ -157,7 +157,7 @@ pub(crate) fn put_subscription(subscription: &Subscription) -> TableChange {
         ack_deadline_nanos: nanos(spec.ack_deadline),
         created_at: subscription.created_at.0,
         boundary: boundary_record(&subscription.boundary),
-        filter: spec.filter.clone(),
+        filter: spec.filter.as_ref().map(|filter| filter.text().to_owned()),
         sharing: match spec.sharing {
             Sharing::Exclusive => 0,
             Sharing::Failover => 1,
@@ -196,7 +196,7 @@ pub(crate) fn subscription(key: &str, value: &[u8]) -> Result<Subscription, Cata
     let spec = SubscriptionSpec {
         name: record.name,
         topics,
-        filter: record.filter,
+        filter: filter(key, record.filter)?,
         start: match record.start {
             1 => Start::Latest,
             2 => Start::Earliest,
@@ -253,6 +253,11 @@ fn patterns(key: &str, texts: &[String]) -> Result<Vec<TopicPattern>, CatalogErr
     parsed.collect::<Result<_, _>>().map_err(|e| damaged(key, e.to_string()))
 }
 
+fn filter(key: &str, text: Option<String>) -> Result<Option<Filter>, CatalogError> {
+    let compiled = text.map(|text| Filter::compile(&text)).transpose();
+    compiled.map_err(|e| damaged(key, format!("its filter: {e}")))
+}
+
 fn pattern_texts(patterns: &[TopicPattern]) -> Vec<String> {
     patterns.iter().map(|pattern| pattern.as_str().to_owned()).collect()
 }
@@ -273,7 +278,7 @@ fn revision_record(revision: &Revision) -> RevisionRecord {
         at: revision.at.0,
         boundary: boundary_record(&revision.boundary),
         topics: pattern_texts(&revision.topics),
-        filter: revision.filter.clone(),
+        filter: revision.filter.as_ref().map(|filter| filter.text().to_owned()),
     }
 }
 
@@ -283,7 +288,7 @@ fn read_revision(key: &str, record: RevisionRecord) -> Result<Revision, CatalogE
         at: Timestamp(record.at),
         boundary: boundary(record.boundary),
         topics: patterns(key, &record.topics)?,
-        filter: record.filter,
+        filter: filter(key, record.filter)?,
     })
 }
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use tidings_event::block::{Block, BlockHeader, BodyBuilder, Flags, crc32c};
 use tidings_event::{Clock, ManualClock, Timestamp, TopicName};
 use tidings_log::{MemoryLog, PartitionLog};
-use tidings_match::TopicPattern;
+use tidings_match::{Filter, TopicPattern};
 
 use super::*;
 use crate::{Catalog, CatalogSettings, Mode, Progress, Start, SubscriptionId, TopicRequest};
@@ -168,7 +168,8 @@ async fn what_does_not_fit_into_a_record_is_refused_and_changes_nothing() {
     // 64 revisions fit, whatever they say, unless their filters are long.
     let mut refused = None;
     for number in 0..REVISIONS_MAX {
-        let long = format!("source == \"{}{number}\"", "x".repeat(50 << 10));
+        let long = format!("source == \"{number}\"{}", " ".repeat(50 << 10));
+        let long = Filter::compile(&long).unwrap();
         let before = catalog.snapshot().subscription("default", NAME).unwrap().version();
         if let Err(refusal) = update(&catalog, move |s| s.filter = Some(long)).await {
             let after = catalog.snapshot().subscription("default", NAME).unwrap().version();
@@ -214,11 +215,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// What was selected when each event came: nothing of its topic, or what passes a filter.
-type Judges = BTreeMap<(TopicPartition, u64), Option<Option<String>>>;
+type Judges = BTreeMap<(TopicPartition, u64), Option<Option<Filter>>>;
 
 const PATHS: [&str; 7] = ["a/x", "b/x", "a/y", "b/y", "c", "a/z", "b/z"];
 
-fn verdict(revision: &Revision, topic: u64) -> Option<Option<String>> {
+fn verdict(revision: &Revision, topic: u64) -> Option<Option<Filter>> {
     let path = PATHS[usize::try_from(topic).unwrap() - 1];
     revision.covers(path).then(|| revision.filter.clone())
 }
@@ -248,6 +249,7 @@ async fn play(steps: Vec<Step>) {
             }
             Step::Filter(value) => {
                 let filter = value.map(|value| format!("source == \"{value}\""));
+                let filter = filter.map(|text| Filter::compile(&text).unwrap());
                 drop(update(&catalog, move |s| s.filter = filter).await.unwrap());
             }
             Step::Labels(value) => {

@@ -76,6 +76,7 @@ fn delivery(delivery: Delivery) -> v1::Delivery {
         redelivered: delivery.redelivered.iter().map(run).collect(),
         ingested_at: delivery.ingested_at.0,
         body: delivery.body,
+        ..v1::Delivery::default()
     }
 }
 

@@ -19,7 +19,6 @@ use crate::page::{self, List};
 use crate::refusals::{self, topic_unknown};
 use crate::rest::kind_named;
 use crate::stored::{self, BrowseFrom};
-use crate::subscribing;
 
 pub(crate) struct AdminDoor(pub(crate) Arc<Doors>);
 
@@ -98,6 +97,27 @@ impl v1::admin_server::Admin for AdminDoor {
         answer!(self, request, create_subscription)
     }
 
+    async fn update_subscription(
+        &self,
+        request: Request<v1::UpdateSubscriptionRequest>,
+    ) -> Result<Response<v1::UpdateSubscriptionResponse>, Status> {
+        answer!(self, request, update_subscription)
+    }
+
+    async fn pause_subscription(
+        &self,
+        request: Request<v1::PauseSubscriptionRequest>,
+    ) -> Result<Response<v1::UpdateSubscriptionResponse>, Status> {
+        answer!(self, request, pause_subscription)
+    }
+
+    async fn resume_subscription(
+        &self,
+        request: Request<v1::ResumeSubscriptionRequest>,
+    ) -> Result<Response<v1::UpdateSubscriptionResponse>, Status> {
+        answer!(self, request, resume_subscription)
+    }
+
     async fn delete_subscription(
         &self,
         request: Request<v1::DeleteSubscriptionRequest>,
@@ -121,13 +141,13 @@ impl v1::admin_server::Admin for AdminDoor {
 }
 
 /// One call of one caller.
-struct Call<'a> {
-    doors: &'a Doors,
-    tenant: &'a str,
+pub(crate) struct Call<'a> {
+    pub(crate) doors: &'a Doors,
+    pub(crate) tenant: &'a str,
 }
 
 impl Call<'_> {
-    fn epoch(&self) -> Epoch {
+    pub(crate) fn epoch(&self) -> Epoch {
         self.doors.parts.log.epoch()
     }
 
@@ -136,7 +156,7 @@ impl Call<'_> {
     }
 
     /// What `if_match` expects; nothing when it is empty.
-    fn expected(&self, if_match: &str) -> Result<Precondition, Refusal> {
+    pub(crate) fn expected(&self, if_match: &str) -> Result<Precondition, Refusal> {
         let if_match = Some(if_match).filter(|tags| !tags.is_empty());
         etag::expected(if_match, None, self.epoch()).map_err(|refusal| refusal.at_field("if_match"))
     }
@@ -222,58 +242,6 @@ impl Call<'_> {
         };
         let events = events.into_iter().map(message).collect();
         Ok(v1::BrowseTopicResponse { events, next_offset })
-    }
-
-    async fn list_subscriptions(
-        &self,
-        asked: v1::ListSubscriptionsRequest,
-    ) -> Result<v1::ListSubscriptionsResponse, Refusal> {
-        let page = messages::page(List::Subscriptions, asked.page)?;
-        let snapshot = self.doors.parts.catalog.snapshot();
-        let mine = snapshot.subscriptions().filter(|s| s.tenant == self.tenant);
-        let (part, next) = page.cut(mine, |subscription| subscription.spec.name.as_str());
-        let epoch = self.epoch();
-        Ok(v1::ListSubscriptionsResponse {
-            subscriptions: part.into_iter().map(|s| messages::subscription(s, epoch)).collect(),
-            next: next.unwrap_or_default(),
-        })
-    }
-
-    async fn get_subscription(
-        &self,
-        asked: v1::GetSubscriptionRequest,
-    ) -> Result<v1::Subscription, Refusal> {
-        let found = subscribing::found(self.doors, self.tenant, &asked.name)?;
-        Ok(messages::subscription(&found, self.epoch()))
-    }
-
-    async fn create_subscription(
-        &self,
-        asked: v1::CreateSubscriptionRequest,
-    ) -> Result<v1::CreateSubscriptionResponse, Refusal> {
-        let spec = messages::spec(asked)?;
-        let created = self.doors.parts.catalog.create_subscription(self.tenant, spec).await?;
-        let (subscription, applied) = messages::applied(created);
-        let subscription = Some(messages::subscription(&subscription, self.epoch()));
-        Ok(v1::CreateSubscriptionResponse { subscription, applied })
-    }
-
-    async fn delete_subscription(
-        &self,
-        asked: v1::DeleteSubscriptionRequest,
-    ) -> Result<v1::DeleteSubscriptionResponse, Refusal> {
-        let expected = self.expected(&asked.if_match)?;
-        let catalog = &self.doors.parts.catalog;
-        catalog.delete_subscription_if(self.tenant, &asked.name, expected).await?;
-        Ok(v1::DeleteSubscriptionResponse {})
-    }
-
-    async fn get_subscription_status(
-        &self,
-        asked: v1::GetSubscriptionStatusRequest,
-    ) -> Result<v1::SubscriptionStatus, Refusal> {
-        let status = self.doors.parts.deliver.status(self.tenant, &asked.name)?;
-        Ok(messages::status(&asked.name, status))
     }
 
     async fn get_last_value(

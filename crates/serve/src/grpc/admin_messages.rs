@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use tidings_catalog::{
-    Applied, DeliveryKind, Start, Subscription, SubscriptionSpec, Topic, TopicRequest,
-};
+use tidings_catalog::{Applied, Start, Topic, TopicRequest};
 use tidings_deliver::SubscriptionStatus;
-use tidings_event::{Code, Epoch, Position, Refusal, Timestamp};
+use tidings_event::{Code, Epoch, Refusal, Timestamp};
 use tidings_log::Retention;
 use tidings_wire::v1;
 use tidings_wire::v1::start::Start as Asked;
@@ -15,7 +13,6 @@ use crate::consuming::proto::{position_message, positions};
 use crate::etag;
 use crate::grpc::publish_messages;
 use crate::page::{self, List, Page};
-use crate::subscribing::{ACK_DEADLINE, max_in_flight, patterns};
 
 /// The part of a list that is asked for.
 pub(crate) fn page(list: List, asked: Option<v1::Page>) -> Result<Page, Refusal> {
@@ -70,35 +67,12 @@ pub(crate) fn applied<T>(applied: Applied<T>) -> (T, i32) {
     (thing, done.into())
 }
 
-/// What a new subscription is to be.
-pub(crate) fn spec(asked: v1::CreateSubscriptionRequest) -> Result<SubscriptionSpec, Refusal> {
-    let delivery = delivery(asked.delivery)?;
-    Ok(SubscriptionSpec {
-        start: start(asked.start)?,
-        max_in_flight: asked.max_in_flight.unwrap_or(max_in_flight(delivery)),
-        delivery,
-        labels: asked.labels,
-        owner: asked.owner,
-        ack_deadline: asked.ack_deadline_ms.map_or(ACK_DEADLINE, Duration::from_millis),
-        ..SubscriptionSpec::new(asked.name, patterns(&asked.topics)?)
-    })
-}
-
-fn delivery(asked: i32) -> Result<DeliveryKind, Refusal> {
-    use v1::subscription::Delivery;
-    match Delivery::try_from(asked) {
-        Ok(Delivery::Pull) => Ok(DeliveryKind::Pull),
-        Ok(Delivery::Unspecified | Delivery::Stream) => Ok(DeliveryKind::Stream),
-        Err(_) => Err(Refusal::new(Code::FieldInvalid, format!("{asked} is not a delivery"))
-            .at_field("delivery")),
-    }
-}
-
 /// Where a new subscription starts; latest when it does not say.
 pub(crate) fn start(asked: Option<v1::Start>) -> Result<Start, Refusal> {
     Ok(match asked.and_then(|asked| asked.start) {
         None | Some(Asked::Latest(_)) => Start::Latest,
         Some(Asked::Earliest(_)) => Start::Earliest,
+        Some(Asked::LastPerKey(_)) => Start::LastPerKey,
         Some(Asked::Time(nanos)) => Start::Time(Timestamp(nanos)),
         Some(Asked::Positions(list)) if list.positions.is_empty() => {
             let refusal = Refusal::new(Code::FieldMissing, "name at least one position");
@@ -106,43 +80,6 @@ pub(crate) fn start(asked: Option<v1::Start>) -> Result<Start, Refusal> {
         }
         Some(Asked::Positions(list)) => Start::Positions(positions(&list.positions)),
     })
-}
-
-fn start_message(start: &Start) -> v1::Start {
-    let start = match start {
-        // The contract cannot say it yet.
-        Start::Latest | Start::LastPerKey => Asked::Latest(v1::start::Latest {}),
-        Start::Earliest => Asked::Earliest(v1::start::Earliest {}),
-        Start::Time(time) => Asked::Time(time.0),
-        Start::Positions(list) => Asked::Positions(v1::start::Positions {
-            positions: list.iter().map(position_message).collect(),
-        }),
-    };
-    v1::Start { start: Some(start) }
-}
-
-pub(crate) fn subscription(subscription: &Subscription, epoch: Epoch) -> v1::Subscription {
-    let spec = &subscription.spec;
-    let boundary = subscription.boundary.iter().map(|(at, &offset)| {
-        position_message(&Position { topic: at.topic, epoch, partition: at.partition, offset })
-    });
-    let delivery = match spec.delivery {
-        DeliveryKind::Pull => v1::subscription::Delivery::Pull,
-        DeliveryKind::Stream => v1::subscription::Delivery::Stream,
-    };
-    v1::Subscription {
-        name: spec.name.clone(),
-        topics: spec.topics.iter().map(|pattern| pattern.as_str().to_owned()).collect(),
-        delivery: delivery.into(),
-        start: Some(start_message(&spec.start)),
-        max_in_flight: spec.max_in_flight,
-        labels: spec.labels.clone(),
-        owner: spec.owner.clone(),
-        created_at: subscription.created_at.0,
-        boundary: boundary.collect(),
-        etag: etag::of(subscription.version(), epoch),
-        ack_deadline_ms: u64::try_from(spec.ack_deadline.as_millis()).unwrap_or(u64::MAX),
-    }
 }
 
 pub(crate) fn status(name: &str, status: SubscriptionStatus) -> v1::SubscriptionStatus {

@@ -24,6 +24,7 @@ use crate::consuming::proto;
 use crate::doors::Doors;
 use crate::grpc::Ask;
 use crate::grpc::admin_messages as admin;
+use crate::grpc::subscription_messages as messages;
 use crate::refusals;
 use crate::subscribing;
 use filter::Filter;
@@ -218,7 +219,7 @@ async fn manage(
     let (catalog, deliver) = (&doors.parts.catalog, &doors.parts.deliver);
     match Action::try_from(asked.action) {
         Ok(Action::Subscribe) => {
-            let spec = admin::spec(v1::CreateSubscriptionRequest {
+            let spec = messages::spec(v1::CreateSubscriptionRequest {
                 name,
                 topics: topics(asked.topics),
                 start: asked.start,
@@ -249,6 +250,6 @@ async fn manage(
 
 fn response(doors: &Doors, subscription: &Subscription) -> v1::SubscriptionResponse {
     let epoch = doors.parts.log.epoch();
-    let subscription = Some(admin::subscription(subscription, epoch));
+    let subscription = Some(messages::subscription(subscription, epoch));
     v1::SubscriptionResponse { subscription, status: None }
 }

@@ -95,6 +95,13 @@ impl Ask {
         etag::expected(present.as_deref(), absent.as_deref(), self.doors.parts.log.epoch())
     }
 
+    /// Whether only to say what a change would do; the end of the query.
+    pub(crate) fn is_dry_run(&self) -> Result<bool, Refusal> {
+        let dry_run = self.query.parsed("dry_run", "true or false")?;
+        self.query.end()?;
+        Ok(dry_run.unwrap_or(false))
+    }
+
     /// Which part of a list is asked for.
     pub(crate) fn page(&self, list: List) -> Result<Page, Refusal> {
         Page::new(list, self.limit()?, self.query.text("cursor")?.unwrap_or_default())

@@ -14,8 +14,8 @@ use tidings_wire::rest::{
 use crate::page::List;
 use crate::rest::Answer;
 use crate::rest::ask::{Ask, json};
-use crate::rest::subscription_document::{document, spec};
 use crate::subscribing;
+use crate::subscribing::document::{document, saved, spec};
 
 /// Lists subscriptions
 #[utoipa::path(
@@ -44,6 +44,9 @@ pub(crate) async fn list(ask: Ask) -> Answer {
 /// Creates a subscription; the same again does nothing
 #[utoipa::path(
     post, path = "/api/v1/subscriptions", operation_id = "create_subscription", tag = "subscriptions",
+    params(
+        ("dry_run" = Option<bool>, Query, description = "Only says what would be made."),
+    ),
     request_body(
         content = SubscriptionRequest,
         example = json!({
@@ -53,22 +56,27 @@ pub(crate) async fn list(ask: Ask) -> Answer {
     ),
     responses(
         (status = 201, description = "It was created.", body = SubscriptionDocument),
-        (status = 200, description = "It was there, just so.", body = SubscriptionDocument),
+        (status = 200, description = "It was there, just so; or nothing was made, as asked.", body = SubscriptionDocument),
     ),
-    extensions(("x-codes" = json!(["@document", "@write", "SUBSCRIPTION_EXISTS", "SUBSCRIPTION_NAME_INVALID", "PATTERN_INVALID", "POSITION_INVALID"]))),
+    extensions(("x-codes" = json!(["@document", "@write", "SUBSCRIPTION_EXISTS", "SUBSCRIPTION_NAME_INVALID", "PATTERN_INVALID", "FILTER_INVALID", "FILTER_TYPE", "POSITION_INVALID"]))),
 )]
 pub(crate) async fn create(mut ask: Ask) -> Answer {
-    ask.query.end()?;
+    let is_dry_run = ask.is_dry_run()?;
     let wanted: SubscriptionRequest = ask.document().await?;
+    let spec = spec(wanted)?;
     let parts = &ask.doors.parts;
-    let applied = parts.catalog.create_subscription(ask.tenant(), spec(wanted)?).await?;
+    if is_dry_run {
+        let would_be = subscribing::preview(ask.tenant(), spec)?;
+        return json(StatusCode::OK, &saved(&would_be, parts.log.epoch()));
+    }
+    let applied = parts.catalog.create_subscription(ask.tenant(), spec).await?;
     let (status, subscription) = match applied {
         Applied::Created(subscription) => (StatusCode::CREATED, subscription),
         Applied::Same(subscription) | Applied::Updated(subscription) => {
             (StatusCode::OK, subscription)
         }
     };
-    let document = document(&subscription, parts.log.epoch());
+    let document = saved(&subscription, parts.log.epoch());
     ask.resource(status, &document, &document.etag)
 }
 

@@ -8,8 +8,8 @@ use tidings_client::{Client, Consumer, ConsumerEvent, ConsumerOptions, Delivered
 use tidings_event::json as event_json;
 use tidings_telemetry::Timer;
 
-use super::subscription::{Definition, create};
-use crate::cli::SubscribeArgs;
+use super::subscription::create;
+use crate::cli::{SubscribeArgs, SubscriptionCreateArgs, TermsArgs};
 use crate::failure::Failure;
 use crate::output;
 
@@ -19,12 +19,14 @@ const LAST_ACKS: Duration = Duration::from_secs(5);
 pub(super) async fn run(args: SubscribeArgs) -> Result<(), Failure> {
     let client = Client::connect(&args.server.server).await?;
     if args.create {
-        let definition = Definition {
+        let definition = SubscriptionCreateArgs {
             name: args.name.clone(),
             topics: args.topics,
             start: args.start,
             pull: false,
-            max_in_flight: None,
+            sharing: None,
+            terms: TermsArgs::default(),
+            server: args.server,
         };
         create(&client, definition).await?;
     }

@@ -1,24 +1,17 @@
-//! `tidings subscription`: list, show, create, delete.
+//! `tidings subscription`: list, show, create, apply, update, pause, resume, delete.
 
-use serde_json::json;
+mod apply;
+mod difference;
+mod terms;
+
+use serde_json::{Value, json};
 use tidings_client::Client;
-use tidings_client::documents::{
-    DeliveryDocument, PullOptions, StartDocument, StreamOptions, SubscriptionDocument,
-    SubscriptionRequest,
-};
+use tidings_client::documents::SubscriptionDocument;
 
-use crate::cli::SubscriptionCommand;
+use crate::cli::{SubscriptionCommand, SubscriptionCreateArgs, SubscriptionUpdateArgs};
 use crate::failure::Failure;
 use crate::output;
-
-/// What a new subscription is asked to be.
-pub(super) struct Definition {
-    pub(super) name: String,
-    pub(super) topics: Vec<String>,
-    pub(super) start: String,
-    pub(super) pull: bool,
-    pub(super) max_in_flight: Option<u32>,
-}
+use difference::difference;
 
 pub(super) async fn run(command: SubscriptionCommand, as_json: bool) -> Result<(), Failure> {
     match command {
@@ -32,29 +25,21 @@ pub(super) async fn run(command: SubscriptionCommand, as_json: bool) -> Result<(
         }
         SubscriptionCommand::Show(args) => {
             let client = Client::connect(&args.server.server).await?;
-            let definition = client.rest().subscription(&args.name).await?;
-            let status = client.rest().status(&args.name).await?;
-            if as_json {
-                return output::json(&json!({"subscription": definition, "status": status}));
-            }
-            show(&definition)?;
-            let consumer = status.consumer.as_deref().unwrap_or("nobody");
-            let (lag, in_flight) = (status.lag_events, status.in_flight);
-            output::line(&format!(
-                "  lag {lag} events, {in_flight} in flight, attached: {consumer}"
-            ))
+            show_whole(&client, &args.name, as_json).await
         }
         SubscriptionCommand::Create(args) => {
             let client = Client::connect(&args.server.server).await?;
-            let definition = Definition {
-                name: args.name,
-                topics: args.topics,
-                start: args.start,
-                pull: args.pull,
-                max_in_flight: args.max_in_flight,
-            };
-            let created = create(&client, definition).await?;
-            if as_json { output::json(&created) } else { show(&created) }
+            tell(&create(&client, args).await?, as_json)
+        }
+        SubscriptionCommand::Apply(args) => apply::run(args, as_json).await,
+        SubscriptionCommand::Update(args) => update(args, as_json).await,
+        SubscriptionCommand::Pause(args) => {
+            let client = Client::connect(&args.server.server).await?;
+            tell(&client.rest().pause_subscription(&args.name).await?, as_json)
+        }
+        SubscriptionCommand::Resume(args) => {
+            let client = Client::connect(&args.server.server).await?;
+            tell(&client.rest().resume_subscription(&args.name).await?, as_json)
         }
         SubscriptionCommand::Delete(args) => {
             let client = Client::connect(&args.server.server).await?;
@@ -68,34 +53,80 @@ pub(super) async fn run(command: SubscriptionCommand, as_json: bool) -> Result<(
     }
 }
 
+async fn show_whole(client: &Client, name: &str, as_json: bool) -> Result<(), Failure> {
+    let definition = client.rest().subscription(name).await?;
+    let status = client.rest().status(name).await?;
+    if as_json {
+        return output::json(&json!({"subscription": definition, "status": status}));
+    }
+    show(&definition)?;
+    let consumer = status.consumer.as_deref().unwrap_or("nobody");
+    let (lag, in_flight) = (status.lag_events, status.in_flight);
+    output::line(&format!("  lag {lag} events, {in_flight} in flight, attached: {consumer}"))
+}
+
 /// Creates a subscription; the same again is fine.
 pub(super) async fn create(
     client: &Client,
-    definition: Definition,
+    args: SubscriptionCreateArgs,
 ) -> Result<SubscriptionDocument, Failure> {
-    let start = match definition.start.as_str() {
-        "latest" => StartDocument::Latest,
-        "earliest" => StartDocument::Earliest,
-        time => StartDocument::Time(time.to_owned()),
-    };
-    let delivery = if definition.pull {
-        DeliveryDocument { pull: Some(PullOptions::default()), ..DeliveryDocument::default() }
+    let mut document = terms::members(args.terms)?;
+    document.insert("name".to_owned(), args.name.into());
+    document.insert("topics".to_owned(), args.topics.into());
+    document.insert("start".to_owned(), start(&args.start));
+    if args.pull {
+        document.entry("delivery").or_insert_with(|| json!({"pull": {}}));
+    } else if document.insert("delivery".to_owned(), json!({"stream": {}})).is_some() {
+        return Err(Failure::Usage("--ack-deadline-ms needs --pull".to_owned()));
+    }
+    if let Some(sharing) = args.sharing {
+        document.insert("sharing".to_owned(), sharing.into());
+    }
+    Ok(client.rest().create_subscription_as(&document).await?)
+}
+
+/// Where to start, from what was written.
+fn start(text: &str) -> Value {
+    match text {
+        "latest" | "earliest" | "last_per_key" => text.into(),
+        positions if positions.starts_with("p1-") => {
+            json!({ "positions": positions.split(',').collect::<Vec<_>>() })
+        }
+        time => json!({ "time": time }),
+    }
+}
+
+async fn update(args: SubscriptionUpdateArgs, as_json: bool) -> Result<(), Failure> {
+    let mut patch = terms::members(args.terms)?;
+    if !args.topics.is_empty() {
+        patch.insert("topics".to_owned(), args.topics.into());
+    }
+    let client = Client::connect(&args.server.server).await?;
+    let before = client.rest().subscription(&args.name).await?;
+    let after = if args.dry_run {
+        client.rest().preview_patch(&args.name, &patch).await?
     } else {
-        DeliveryDocument { stream: Some(StreamOptions {}), ..DeliveryDocument::default() }
+        client.rest().patch_subscription(&args.name, &patch).await?
     };
-    let request = SubscriptionRequest {
-        name: definition.name,
-        topics: definition.topics,
-        start: Some(start),
-        delivery: Some(delivery),
-        max_in_flight: definition.max_in_flight,
-        ..SubscriptionRequest::default()
-    };
-    Ok(client.rest().create_subscription(&request).await?)
+    if as_json {
+        return output::json(&after);
+    }
+    show(&after)?;
+    difference(&before, &after).iter().try_for_each(|line| output::line(&format!("  {line}")))
+}
+
+fn tell(subscription: &SubscriptionDocument, as_json: bool) -> Result<(), Failure> {
+    if as_json { output::json(subscription) } else { show(subscription) }
 }
 
 fn show(subscription: &SubscriptionDocument) -> Result<(), Failure> {
     let SubscriptionDocument { name, topics, mode, max_in_flight, .. } = subscription;
     let topics = topics.join(", ");
-    output::line(&format!("{name}: {topics}; {mode}, at most {max_in_flight} in flight"))
+    let paused = if subscription.paused { "; paused" } else { "" };
+    let filter = subscription.filter.as_ref().map(|text| format!(" where {text}"));
+    output::line(&format!(
+        "{name}: {topics}{}; {mode}, at most {max_in_flight} in flight{paused}",
+        filter.unwrap_or_default()
+    ))?;
+    subscription.notes.iter().try_for_each(|note| output::line(&format!("  note: {note}")))
 }

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::terms::{BatchDocument, FoldDocument, RetryDocument, RevisionDocument};
+
 /// What `POST /api/v1/subscriptions` reads. Members that are known but not served yet are read so
 /// that they can be refused by name, never ignored.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -15,13 +17,16 @@ pub struct SubscriptionRequest {
     pub name: String,
     /// Topic patterns, at least one: `*` one segment, `**` the rest.
     pub topics: Vec<String>,
-    /// Not served yet.
+    /// Which of their events, in the filter language; absent: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(ignore)]
-    pub filter: Option<Value>,
-    /// `ordered` (default); `parallel` is not served yet.
+    pub filter: Option<String>,
+    /// `ordered` (default): an event that fails holds back its key; `parallel`: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
+    /// `exclusive` (default): one consumer; `failover`: one at a time, others wait; `group`: each
+    /// key is with one member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sharing: Option<String>,
     /// `json` (default); others are not served yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
@@ -31,10 +36,18 @@ pub struct SubscriptionRequest {
     /// Where it starts; latest by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<StartDocument>,
-    /// Not served yet.
+    /// What becomes of events that fail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(ignore)]
-    pub retry: Option<Value>,
+    pub retry: Option<RetryDocument>,
+    /// How events are put together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchDocument>,
+    /// How bursts of look-alike anomalies are told; absent: event by event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold: Option<FoldDocument>,
+    /// Deleted when nobody consumed for so long; absent: kept for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_after_ms: Option<u64>,
     /// Most events sent and not settled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_in_flight: Option<u32>,
@@ -86,8 +99,10 @@ pub enum StartDocument {
     Earliest,
     /// With the first block taken in at or after an RFC 3339 time.
     Time(String),
-    /// At exact positions; partitions that are not named start at their tail.
+    /// At exact positions; partitions that are not named start at the oldest event kept.
     Positions(Vec<String>),
+    /// With the last value of every key, then with what comes after its creation.
+    LastPerKey,
 }
 
 /// A subscription as it is shown.
@@ -97,8 +112,14 @@ pub struct SubscriptionDocument {
     pub name: String,
     /// Its topic patterns.
     pub topics: Vec<String>,
-    /// `ordered`.
+    /// Which of their events; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// `ordered` or `parallel`.
     pub mode: String,
+    /// `exclusive`, `failover` or `group`.
+    #[serde(default)]
+    pub sharing: String,
     /// `json`.
     pub format: String,
     /// How events reach the consumer.
@@ -107,6 +128,27 @@ pub struct SubscriptionDocument {
     pub start: StartDocument,
     /// Most events sent and not settled.
     pub max_in_flight: u32,
+    /// What becomes of events that fail.
+    #[serde(default)]
+    pub retry: RetryDocument,
+    /// How events are put together.
+    #[serde(default)]
+    pub batch: BatchDocument,
+    /// How bursts of look-alike anomalies are told; absent: event by event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold: Option<FoldDocument>,
+    /// Deleted when nobody consumed for so long; absent: kept for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_after_ms: Option<u64>,
+    /// Whether it sends nothing until it is resumed.
+    #[serde(default)]
+    pub paused: bool,
+    /// Number of the revision in force.
+    #[serde(default)]
+    pub revision: u32,
+    /// What it selected and since when, oldest first, as far as it is kept; the last is in force.
+    #[serde(default)]
+    pub revisions: Vec<RevisionDocument>,
     /// Free names and values.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
@@ -116,12 +158,16 @@ pub struct SubscriptionDocument {
     /// RFC 3339.
     #[serde(default)]
     pub created_at: String,
-    /// First position of each partition that existed when it was made; later ones start at 0.
+    /// From where the revision in force selects: first position of each partition that existed when
+    /// it came; later ones are its own from 0.
     #[serde(default)]
     pub boundary: Vec<String>,
     /// Changes with every change of the subscription; what the header `etag` says in quotes.
     #[serde(default)]
     pub etag: String,
+    /// In the answer to a save: what is worth knowing of it, such as a filter that costs much.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// `GET /api/v1/subscriptions`.

@@ -70,7 +70,7 @@ fn wrong_requests_are_refused_with_their_code() {
             (400, "PATTERN_INVALID"),
         ),
         (SUBSCRIPTIONS, subscription("\"filter\":\"true\""), (501, "NOT_AVAILABLE")),
-        (SUBSCRIPTIONS, subscription("\"mode\":\"parallel\""), (501, "NOT_AVAILABLE")),
+        (SUBSCRIPTIONS, subscription("\"format\":\"avro\""), (501, "NOT_AVAILABLE")),
         (SUBSCRIPTIONS, subscription("\"colour\":1"), (400, "FIELD_UNKNOWN")),
         ("PUT /api/v1/topics/UPPER", "{}".to_owned(), (400, "TOPIC_NAME_INVALID")),
         ("PUT /api/v1/topics/t", "{\"partitions\":0}".to_owned(), (400, "FIELD_INVALID")),

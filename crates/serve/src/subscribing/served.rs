@@ -1,0 +1,20 @@
+//! What a subscription may say and the service does not do yet: refused by name, never ignored.
+
+use tidings_catalog::{Batching, Start, SubscriptionSpec};
+use tidings_event::Refusal;
+use tidings_wire::input::not_available;
+
+/// Refuses what is not served yet.
+pub(crate) fn check(spec: &SubscriptionSpec) -> Result<(), Refusal> {
+    let wanted = [
+        ("filter", spec.filter.is_some()),
+        ("start", spec.start == Start::LastPerKey),
+        ("batch", spec.batching != Batching::default()),
+        ("fold", spec.folding.is_some()),
+        ("expires_after_ms", spec.expires_after.is_some()),
+    ];
+    match wanted.iter().find(|(_, wanted)| *wanted) {
+        None => Ok(()),
+        Some((field, _)) => Err(not_available(field, format!("`{field}` is not served yet"))),
+    }
+}
