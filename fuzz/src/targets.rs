@@ -4,6 +4,7 @@ mod block;
 mod csv;
 mod document;
 mod event;
+mod filter;
 mod log;
 mod message;
 mod name;
@@ -25,6 +26,8 @@ pub const TARGETS: &[Target] = &[
     },
     Target { name: "topic_name", run: name::topic, seeds: name::topic_seeds, tries: 10_000 },
     Target { name: "topic_pattern", run: name::pattern, seeds: name::pattern_seeds, tries: 10_000 },
+    Target { name: "filter", run: filter::compile, seeds: filter::compile_seeds, tries: 20_000 },
+    Target { name: "filter_judge", run: filter::judge, seeds: filter::judge_seeds, tries: 20_000 },
     Target { name: "position", run: name::position, seeds: name::position_seeds, tries: 10_000 },
     Target { name: "event_id", run: name::event_id, seeds: name::event_id_seeds, tries: 10_000 },
     Target { name: "spelling", run: name::spelling, seeds: name::spelling_seeds, tries: 10_000 },

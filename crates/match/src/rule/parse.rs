@@ -219,7 +219,9 @@ impl Parser<'_> {
                     return Err(invalid(at, "`null` is not offered")
                         .with_hint("has(…) tells whether something is there"));
                 }
-                "in" => return Err(expected(at, &Token::Name(name), "a value or a condition")),
+                "in" | "not" | "and" | "or" => {
+                    return Err(expected(at, &Token::Name(name), "a value or a condition"));
+                }
                 _ if self.take("(")? => {
                     Syntax::Call(Word { at, text: name }, None, self.elements(")")?)
                 }

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display, Formatter, Write};
 
+use tidings_event::json::INTEGER_MAX;
 use tidings_event::{Timestamp, format_event_id};
 
 use super::expression::{Constant, Name, Operand, Set, Test};
@@ -169,7 +170,9 @@ impl Display for Constant {
             Self::Bool(value) => value.fmt(f),
             Self::Number(number) => {
                 let (plain, short) = (number.to_string(), format!("{number:e}"));
-                f.write_str(if short.len() < plain.len() { &short } else { &plain })
+                // Whole numbers above the limit of digits are written with an exponent only.
+                let is_short = short.len() < plain.len() || number.abs() > INTEGER_MAX as f64;
+                f.write_str(if is_short { &short } else { &plain })
             }
             Self::Text(text) => quoted(f, text),
             Self::Time(time) => {

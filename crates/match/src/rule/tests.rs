@@ -6,6 +6,11 @@ use tidings_event::{encode, glance};
 
 use super::Filter;
 
+mod oracle;
+mod page;
+mod property;
+mod refused;
+
 /// An indicators event with a bit of everything.
 fn indicators() -> v1::Event {
     let value = |value, signal: &str, status| v1::Value {
