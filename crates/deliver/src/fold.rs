@@ -12,6 +12,8 @@ use std::time::Duration;
 use tidings_event::Timestamp;
 use tidings_event::key::KeyHash;
 
+use crate::outgoing::Digest;
+
 /// Most windows that are open at a time in one partition; above that events go by themselves.
 pub(crate) const WINDOWS_MAX: usize = 10_000;
 
@@ -36,18 +38,6 @@ pub(crate) struct Folded {
     pub(crate) offset: u64,
     pub(crate) id: [u8; 16],
     pub(crate) ingested_at: Timestamp,
-}
-
-/// Many events told as one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Digest {
-    /// Offsets `first..end`, ascending; the last one is the newest event.
-    pub(crate) runs: Vec<(u64, u64)>,
-    pub(crate) count: u64,
-    /// Of the first [`IDS_MAX`].
-    pub(crate) ids: Vec<[u8; 16]>,
-    pub(crate) first_ingested_at: Timestamp,
-    pub(crate) last_ingested_at: Timestamp,
 }
 
 /// What becomes of an event.
@@ -110,8 +100,8 @@ impl Fold {
             let likeness = end.remove();
             let digest = self.windows.remove(&likeness).flatten();
             if let Some(digest) = digest {
-                // A window has at most EVENTS_MAX events.
-                self.waiting -= usize::try_from(digest.count).unwrap_or(self.waiting);
+                let left = digest.runs.iter().map(|(first, end)| (end - first) as usize);
+                self.waiting -= left.sum::<usize>();
                 self.open(likeness, now.saturating_add(window));
                 return Some(digest);
             }
@@ -119,13 +109,14 @@ impl Fold {
         None
     }
 
-    /// Takes back every event that waits: nobody is there to be told.
-    pub(crate) fn give_back(&mut self) -> Vec<(u64, u64)> {
-        let fold = std::mem::take(self);
-        let digests = fold.windows.into_values().flatten();
-        let mut runs: Vec<_> = digests.flat_map(|digest| digest.runs).collect();
-        runs.sort_unstable();
-        runs
+    /// Takes out the events of a range that wait: they will never come.
+    pub(crate) fn drop_range(&mut self, first: u64, end: u64) -> Vec<(u64, u64)> {
+        let digests = self.windows.values_mut().flatten();
+        let mut dropped: Vec<_> = digests.flat_map(|digest| digest.cut(first, end)).collect();
+        self.windows.values_mut().for_each(|open| drop(open.take_if(|d| d.runs.is_empty())));
+        dropped.sort_unstable();
+        self.waiting -= dropped.iter().map(|(first, end)| (end - first) as usize).sum::<usize>();
+        dropped
     }
 
     /// When the next window ends.
@@ -150,6 +141,23 @@ impl Digest {
             first_ingested_at: event.ingested_at,
             last_ingested_at: event.ingested_at,
         }
+    }
+
+    /// Takes out what lies in a range.
+    pub(crate) fn cut(&mut self, first: u64, end: u64) -> Vec<(u64, u64)> {
+        let mut taken = Vec::new();
+        let mut left = Vec::with_capacity(self.runs.len());
+        for &(start, stop) in &self.runs {
+            let (a, b) = (start.max(first), stop.min(end));
+            if a >= b {
+                left.push((start, stop));
+                continue;
+            }
+            taken.push((a, b));
+            left.extend([(start, a), (b, stop)].into_iter().filter(|(from, to)| from < to));
+        }
+        self.runs = left;
+        taken
     }
 
     fn add(&mut self, event: Folded) {

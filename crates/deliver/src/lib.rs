@@ -16,7 +16,6 @@ mod dead_letter;
 mod deliver;
 mod ephemeral;
 mod feed;
-#[cfg_attr(not(test), expect(dead_code, reason = "subscriptions that fold do it by this next"))]
 mod fold;
 mod gates;
 #[cfg_attr(not(test), expect(dead_code, reason = "live subscriptions share by it next"))]
@@ -50,7 +49,7 @@ pub use deliver::{Deliver, EventOutcome};
 pub use health::{Health, Thresholds};
 pub use last_value::{LastValue, LastValueQuery, LastValues};
 pub use outgoing::{
-    Delivery, GapNotice, GapReason, MemberStatus, Outgoing, Pulled, PulledEvent, Run,
+    Delivery, Digest, GapNotice, GapReason, MemberStatus, Outgoing, Pulled, PulledEvent, Run,
     SubscriptionState, SubscriptionStatus,
 };
 pub use pull::{AckRequest, PullRequest};

@@ -100,12 +100,30 @@ pub struct Delivery {
     pub redelivered: Vec<(Offset, u32)>,
     /// Events that were dead-lettered: earlier ones of a key of which this holds the next event.
     pub skipped_to_dead_letter: Vec<Offset>,
+    /// Digests: the events they are told by, which are in the body, and what they tell. An ack of
+    /// such an event settles all that its digest tells of.
+    pub digests: Vec<(Offset, Arc<Digest>)>,
     /// When the service took the block in.
     pub ingested_at: Timestamp,
     /// A serialised `EventBatch`, one event per offset; shares the log's bytes.
     pub body: Bytes,
     /// Events in the body.
     pub count: u32,
+}
+
+/// Look-alike events told as one, by the newest of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digest {
+    /// Offsets `first..end`, ascending; the last one is the newest event.
+    pub runs: Vec<(u64, u64)>,
+    /// How many events it tells of, the newest included.
+    pub count: u64,
+    /// Ids of the first 1,000 of them.
+    pub ids: Vec<[u8; 16]>,
+    /// When the first was taken in.
+    pub first_ingested_at: Timestamp,
+    /// When the newest was.
+    pub last_ingested_at: Timestamp,
 }
 
 /// Why offsets will never be delivered.
@@ -180,6 +198,8 @@ pub struct PulledEvent {
     pub redelivered: bool,
     /// Earlier events of its key that were dead-lettered, when this is the next delivery.
     pub skipped_to_dead_letter: Vec<Offset>,
+    /// The look-alike events that it tells of, itself included; its ack settles all of them.
+    pub digest: Option<Arc<Digest>>,
     /// When the service took it in.
     pub ingested_at: Timestamp,
     /// Its canonical bytes; shares the log's.
@@ -197,6 +217,8 @@ pub struct SubscriptionStatus {
     pub failing: u64,
     /// Events held back because an earlier one of their key fails.
     pub held: u64,
+    /// Events that wait to be told by a digest.
+    pub folded: u64,
     /// Events that wait for the member of the group that has their keys.
     pub waiting: u64,
     /// How old the oldest of them is, where that is known.

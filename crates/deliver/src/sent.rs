@@ -9,7 +9,7 @@ use tidings_event::block::events;
 use tidings_event::{Offset, PartitionId};
 
 use crate::feed::Piece;
-use crate::outgoing::Delivery;
+use crate::outgoing::{Delivery, Digest};
 use crate::slot::Budget;
 use crate::window::Sendable;
 
@@ -48,6 +48,7 @@ impl Sent {
             attempts: Vec::new(),
             redelivered: Vec::new(),
             skipped_to_dead_letter: Vec::new(),
+            digests: Vec::new(),
             ingested_at: piece.ingested_at,
             body: Bytes::new(),
             count: 0,
@@ -131,6 +132,11 @@ impl Picker {
     pub(crate) fn is_full(&self, more: usize, budget: Budget) -> bool {
         let is_over = (self.bytes + more) as u64 > budget.bytes;
         self.count() >= budget.events || (self.count() > 0 && is_over)
+    }
+
+    /// Says that the event that comes next tells of others.
+    pub(crate) fn tell(&mut self, offset: u64, digest: Option<Arc<Digest>>) {
+        self.sent.delivery.digests.extend(digest.map(|digest| (Offset(offset), digest)));
     }
 
     /// Takes one event; of its key, these dead letters are told.

@@ -2,6 +2,7 @@
 //! deliveries come from.
 
 mod age;
+mod folding;
 mod shared;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::sent::{Picker, Sent};
 use crate::window::{Due, Sendable, To, Window};
 
 use age::Ages;
+pub(crate) use folding::Folds;
 pub(crate) use shared::Share;
 
 /// Bytes a partition may send in one turn.
@@ -40,6 +42,8 @@ pub(crate) struct Slot {
     pub(crate) again: Feed,
     /// How old what is in flight is.
     pub(crate) ages: Ages,
+    /// What folds its anomalies.
+    pub(crate) folds: Option<Box<Folds>>,
     /// What a group of consumers needs to share it.
     pub(crate) share: Option<Box<Share>>,
     /// Whether its cursor moved since it was last saved.
@@ -97,6 +101,7 @@ impl Slot {
             fresh: Feed::default(),
             again: Feed::default(),
             ages: Ages::default(),
+            folds: None,
             share: None,
             is_dirty: false,
             is_oversized: false,
@@ -116,7 +121,8 @@ impl Slot {
 
     /// Whether time alone may change it.
     pub(crate) fn is_timed(&self) -> bool {
-        let waits = self.gates.next_at().is_some() || self.gates.unlearned().is_some();
+        let times = [self.gates.next_at(), self.next_digest()];
+        let waits = times.iter().any(Option::is_some) || self.gates.unlearned().is_some();
         waits || !self.window.is_timeless()
     }
 
@@ -169,7 +175,8 @@ impl Slot {
     /// Whether no event of a run has to be looked at.
     fn is_whole(&self, run: Sendable) -> bool {
         let is_scattered = run.again && self.window.is_scattered();
-        self.share.is_none() && self.gates.are_open() && !is_scattered
+        let looks_at_all = self.share.is_some() || self.folds.is_some();
+        !looks_at_all && self.gates.are_open() && !is_scattered
     }
 
     /// Consecutive events of one block, none of which has to be looked at.
@@ -209,11 +216,13 @@ impl Slot {
             } else if let Some(other) = key.filter(|&key| is_others(group.as_deref(), key, to)) {
                 let due = self.window.hold(run, end).unwrap_or_else(|| Due::first(run));
                 self.let_wait((run.first, other), due, &piece, group.as_deref());
+            } else if picker.is_full(frame.len(), budget) {
+                break;
+            } else if self.folds(run, &event, &piece, to.now) {
+                self.window.hold(run, end);
             } else {
-                if picker.is_full(frame.len(), budget) {
-                    break;
-                }
                 self.window.sent(run, end, frame.len() as u64, to);
+                picker.tell(run.first, self.digest(run.first));
                 let letters = key.map_or_else(Vec::new, |key| self.gates.skipped(key));
                 self.lend(run.first, key, group);
                 picker.pick(run, frame, &letters);
@@ -260,7 +269,8 @@ impl Slot {
     pub(crate) fn wake(&mut self, now: Duration) -> Option<Duration> {
         let ready = self.gates.ready(now);
         self.release(ready);
-        let times = [self.window.deadline(), self.gates.next_at()];
+        self.unfold(now);
+        let times = [self.window.deadline(), self.gates.next_at(), self.next_digest()];
         times.into_iter().flatten().min()
     }
 }

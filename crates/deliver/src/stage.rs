@@ -136,9 +136,10 @@ impl Stage {
         state.reported = state.in_flight.events;
         // Both are counts of events in a bounded window.
         self.recorder.shift(Gauge::DeliverInFlight, i64::try_from(moved).unwrap_or(0));
-        let Counts { overdue, held, fenced } = std::mem::take(&mut state.counts);
+        let Counts { overdue, held, fenced, folded } = std::mem::take(&mut state.counts);
         self.recorder.count(Counter::SettleOverdue, overdue);
         self.recorder.count(Counter::DeliverHeld, held);
         self.recorder.count(Counter::DeliverFenced, fenced);
+        self.recorder.count(Counter::SettleFolded, folded);
     }
 }

@@ -22,7 +22,7 @@ use crate::group::Group;
 use crate::outgoing::{GapNotice, GapReason, Outgoing};
 use crate::sent::Sent;
 use crate::settlement::Outcome;
-use crate::slot::{Budget, Pass, ReadFor, Slot};
+use crate::slot::{Budget, Folds, Pass, ReadFor, Slot};
 use crate::window::{Freed, To, Window};
 
 pub(crate) use failed::{BurialOutcome, Counts, Exhausted};
@@ -139,6 +139,8 @@ impl State {
     ) {
         let mut slot = Slot::new(topic, partition.partition, window, tail);
         slot.share = self.group.as_ref().map(|_| Box::default());
+        let folding = self.subscription.spec.folding.filter(|_| !self.is_ephemeral);
+        slot.folds = folding.map(|folding| Box::new(Folds::new(folding)));
         self.slots.insert(partition, slot);
         self.wake(partition);
     }
@@ -254,6 +256,7 @@ impl State {
         let mut skipped = slot.window.skip(first, end);
         let (mut parked, released) = slot.gates.drop_parked(first, end, |_| true);
         parked.extend(slot.drop_waiting(first, end, |_| true));
+        skipped.extend(slot.drop_folded(first, end));
         parked.iter().for_each(|(offset, _)| slot.window.end(*offset));
         skipped.extend(parked.iter().map(|(offset, _)| (*offset, offset + 1, 1)));
         let out = slot.gates.settled(first, end);
@@ -266,6 +269,7 @@ impl State {
             self.outbox.push_back(Outgoing::Gap(notice));
             self.generation += 1;
         }
+        self.conflate(partition, (first, end), None, &Arc::from(""));
         let consumer: Arc<str> = Arc::from("");
         for (first, end, count) in skipped {
             self.ended(Ended {

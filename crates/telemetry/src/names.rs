@@ -56,6 +56,7 @@ names! {
         DeliverCatchUpReads "tidings_deliver_catch_up_reads_total" "Reads of the log for consumers behind the live ring.";
         SettleAcked "tidings_settle_acked_events_total" "Events acknowledged by consumers.";
         SettleNacked "tidings_settle_nacked_events_total" "Events given back by consumers.";
+        SettleFolded "tidings_settle_folded_events_total" "Events settled because a digest told of them.";
         SettleOverdue "tidings_settle_overdue_events_total" "Events not settled before their ack deadline.";
         SettleStale "tidings_settle_stale_acks_total" "Acks that were not in flight.";
         SettleErrors "tidings_settle_errors_total" "Cursor saves that failed.";

@@ -54,6 +54,7 @@ impl Deliver {
             low_water: low_water.collect(),
             failing: counts(|(failing, _)| failing),
             held: counts(|(_, held)| held),
+            folded: state.slots.values().map(|slot| slot.folded() as u64).sum(),
             waiting: state.slots.values().map(|slot| slot.waiting() as u64).sum(),
             state: match (is_stalled, !state.members.is_empty()) {
                 _ if state.is_held_by_letters() => SubscriptionState::PausedByDeadLetters,

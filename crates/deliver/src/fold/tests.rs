@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use tidings_event::Timestamp;
 use tidings_event::key::KeyHash;
 
-use super::{Digest, EVENTS_MAX, Fold, Folded, IDS_MAX, Likeness, Verdict, WINDOWS_MAX};
+use super::{EVENTS_MAX, Fold, Folded, IDS_MAX, Likeness, Verdict, WINDOWS_MAX};
+use crate::outgoing::Digest;
 
 const WINDOW: Duration = Duration::from_millis(200);
 
@@ -91,8 +92,11 @@ fn above_its_bounds_events_go_by_themselves() {
         assert_eq!(fold.offer(like(0), event(offset), ms(0), WINDOW), Verdict::Folded);
     }
     assert_eq!(fold.offer(like(0), event(1 << 21), ms(0), WINDOW), Verdict::NoRoom);
-    assert_eq!(fold.give_back(), [(0, EVENTS_MAX as u64)]);
-    assert_eq!((fold.waiting(), fold.next_at()), (0, None));
+    assert_eq!(fold.drop_range(10, 20), [(10, 20)]);
+    let rest = [(0, 10), (20, EVENTS_MAX as u64)];
+    assert_eq!(fold.drop_range(0, u64::MAX), rest);
+    assert_eq!(fold.waiting(), 0);
+    assert_eq!(fold.due(WINDOW, WINDOW), None);
 }
 
 proptest! {
@@ -124,7 +128,7 @@ proptest! {
             }
             prop_assert_eq!(fold.waiting(), waits.len());
         }
-        let left: Vec<_> = fold.give_back().iter().flat_map(|&(first, end)| first..end).collect();
+        let left: Vec<_> = fold.drop_range(0, u64::MAX).iter().flat_map(|&(first, end)| first..end).collect();
         prop_assert_eq!(left, waits.into_keys().collect::<Vec<_>>());
     }
 }

@@ -107,7 +107,7 @@ impl Slot {
         let read = Pass::Read(offset, ReadFor::Waiting);
         let piece = self.share.as_deref().and_then(|share| share.on_shelf(offset)).cloned();
         let piece = piece.ok_or(read)?;
-        let mut picker = Picker::new(&self.topic, self.partition, piece);
+        let mut picker = Picker::new(&self.topic, self.partition, piece.clone());
         let mut from = offset;
         while let Some(share) = self.share.as_deref_mut()
             && let Some((offset, due)) = share.waiting.next(to.session, from)
@@ -120,15 +120,19 @@ impl Slot {
             if !is_held && picker.is_full(frame.len(), budget) {
                 break;
             }
-            share.waiting.take(to.session, offset);
+            let Due { attempt, redelivered, .. } = due;
+            let run =
+                Sendable { first: offset, end: offset + 1, attempt, redelivered, again: true };
+            let is_folded = !is_held && self.folds(run, &event, &piece, to.now);
+            if let Some(share) = self.share.as_deref_mut() {
+                share.waiting.take(to.session, offset);
+            }
             if is_held {
                 self.gates.hold(offset, key, due);
-            } else {
-                let Due { attempt, redelivered, .. } = due;
-                let run =
-                    Sendable { first: offset, end: offset + 1, attempt, redelivered, again: true };
+            } else if !is_folded {
                 self.window.release(offset, due);
                 self.window.sent(run, offset + 1, frame.len() as u64, to);
+                picker.tell(offset, self.digest(offset));
                 self.lend(offset, Some(key), group.as_deref_mut());
                 let letters = self.gates.skipped(key);
                 picker.pick(run, frame, &letters);

@@ -43,6 +43,8 @@ pub(crate) struct Counts {
     pub(crate) overdue: u64,
     /// Events held behind a failing one of their key.
     pub(crate) held: u64,
+    /// Events that digests told of, without those they were told by.
+    pub(crate) folded: u64,
     /// Shares of keys that a member lost with events in flight.
     pub(crate) fenced: u64,
 }
@@ -152,6 +154,7 @@ impl State {
                 }
                 slot.release(released);
                 if let Some((reason, due, consumer)) = last.filter(|_| is_one) {
+                    self.conflate(partition, (offset, offset + 1), due.first_sent, &consumer);
                     self.ended(Ended {
                         partition,
                         first: offset,

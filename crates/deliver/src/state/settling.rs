@@ -1,5 +1,6 @@
 //! What consumers say of what they were sent, and what becomes of it when they are gone.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_event::{Offset, TopicPartition};
@@ -106,6 +107,8 @@ impl State {
     fn delivered(&mut self, partition: TopicPartition, landed: &[Landed]) {
         for Landed { first, flight, events } in landed {
             let consumer = self.consumer(flight.session);
+            let run = (*first, flight.end);
+            self.conflate(partition, run, Some(flight.first_sent), &consumer);
             self.ended(Ended {
                 partition,
                 first: *first,
@@ -119,9 +122,34 @@ impl State {
         }
     }
 
+    /// Settles what digests tell of whose newest event is settled.
+    pub(super) fn conflate(
+        &mut self,
+        partition: TopicPartition,
+        (first, end): (u64, u64),
+        first_sent: Option<Duration>,
+        consumer: &Arc<str>,
+    ) {
+        let Some(slot) = self.slots.get_mut(&partition) else { return };
+        for (first, end) in slot.conflated(first, end) {
+            self.counts.folded += end - first;
+            self.ended(Ended {
+                partition,
+                first,
+                end,
+                count: end - first,
+                outcome: Outcome::Conflated,
+                first_sent,
+                attempts: 1,
+                consumer: Arc::clone(consumer),
+            });
+        }
+    }
+
     /// Takes note that a run was acknowledged after it was due again.
     fn delivered_late(&mut self, partition: TopicPartition, first: u64, count: u64, due: &Due) {
         let consumer = self.consumer(due.last_session);
+        self.conflate(partition, (first, due.end), due.first_sent, &consumer);
         self.ended(Ended {
             partition,
             first,
