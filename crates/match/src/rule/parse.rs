@@ -11,7 +11,7 @@ use super::syntax::{Binary, Comparison, Math, Node, Syntax, Word};
 use super::token::{Token, Tokens};
 
 /// Most bytes of a filter's text.
-pub(super) const TEXT_MAX: usize = 64 * 1024;
+pub(super) const TEXT_MAX: usize = 128 * 1024;
 /// Most levels that expressions stand inside one another.
 pub(super) const DEPTH_MAX: usize = 64;
 /// Most elements of a list.
