@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tidings_catalog::SubscriptionId;
 use tidings_event::block::events;
 use tidings_event::key::KeyHash;
 use tidings_event::{Clock, Epoch, Offset, Position, Timestamp};
@@ -42,6 +43,11 @@ impl Undertaker {
         letters: Arc<DeadLetters>,
     ) -> Self {
         Self { log, clock, saver, letters, waiting: Mutex::default(), wake: Notify::new() }
+    }
+
+    /// Where they are taken.
+    pub(crate) fn letters(&self) -> &DeadLetters {
+        &self.letters
     }
 
     /// Takes note that a subscription has something to bury.
@@ -85,7 +91,7 @@ impl Undertaker {
             let mut letters = Vec::with_capacity(part.len());
             let mut answers = Vec::with_capacity(part.len());
             for event in part {
-                match self.letter(event).await {
+                match self.letter(subscription.id, event).await {
                     Ok((letter, key)) => {
                         answers.push((event, BurialOutcome::Done(key)));
                         letters.push(letter);
@@ -131,15 +137,24 @@ impl Undertaker {
     }
 
     /// Reads an event that is not tried again.
-    async fn letter(&self, event: &Exhausted) -> Result<(Buried, KeyHash), BurialOutcome> {
+    async fn letter(
+        &self,
+        id: SubscriptionId,
+        event: &Exhausted,
+    ) -> Result<(Buried, KeyHash), BurialOutcome> {
         let Exhausted { partition, offset, .. } = *event;
         let blocks = match self.log.read(partition, Offset(offset), 1).await {
             Ok(blocks) => blocks,
             Err(ReadError::Io(_)) => return Err(BurialOutcome::Refused),
-            Err(ReadError::DataLoss { .. }) => {
-                return Err(BurialOutcome::Gone(GapReason::DataLoss));
+            Err(error) => {
+                // One that was redriven has a copy where it lay.
+                let copy = self.letters.stored(id, partition, offset).await;
+                let gone = match error {
+                    ReadError::DataLoss { .. } => GapReason::DataLoss,
+                    _ => GapReason::Retention,
+                };
+                vec![copy.ok_or(BurialOutcome::Gone(gone))?]
             }
-            Err(_) => return Err(BurialOutcome::Gone(GapReason::Retention)),
         };
         let gone = BurialOutcome::Gone(GapReason::DataLoss);
         let block = blocks.first().ok_or(gone)?;

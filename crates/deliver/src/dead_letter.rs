@@ -20,3 +20,4 @@ pub use letter::{
 };
 pub(crate) use letter::{Buried, BuryError};
 pub(crate) use record::Place;
+pub(crate) use redriving::Reach;

@@ -26,6 +26,7 @@ use crate::lookout::Lookout;
 use crate::outgoing::{Pulled, Run};
 use crate::pull::{AckRequest, PullRequest};
 use crate::reader::Reader;
+use crate::redriver::Redriver;
 use crate::registry::Registry;
 use crate::saver::Saver;
 use crate::session::{Attach, Session, SessionId};
@@ -44,6 +45,7 @@ pub struct Deliver {
     lookout: Arc<Lookout>,
     values: Arc<LastValues>,
     letters: Arc<DeadLetters>,
+    redriver: Arc<Redriver>,
     sessions: AtomicU64,
     readers: TaskTracker,
     stop_readers: CancellationToken,
@@ -106,6 +108,11 @@ impl Deliver {
             recorder: Arc::clone(&recorder),
             thresholds: settings.health,
         });
+        let redriver = Arc::new(Redriver::new(
+            Arc::clone(&letters),
+            Arc::clone(&registry),
+            Arc::clone(&clock),
+        ));
         let stage = Arc::new(Stage { log, clock, recorder, saver, undertaker, settings });
         let deliver = Arc::new(Self {
             stage,
@@ -114,6 +121,7 @@ impl Deliver {
             lookout,
             values,
             letters,
+            redriver,
             sessions,
             readers: TaskTracker::new(),
             stop_readers: CancellationToken::new(),
@@ -156,6 +164,8 @@ impl Deliver {
         self.writers.spawn(letters::sweep(letters, Arc::clone(&self.catalog), stop));
         let (undertaker, stop) = (Arc::clone(&self.stage.undertaker), self.stop_readers.clone());
         self.readers.spawn(async move { undertaker.run(stop).await });
+        let (redriver, stop) = (Arc::clone(&self.redriver), self.stop_readers.clone());
+        self.readers.spawn(async move { redriver.run(stop).await });
         let (lookout, stop) = (Arc::clone(&self.lookout), self.stop_readers.clone());
         self.readers.spawn(async move { lookout.run(stop).await });
         let (values, stop) = (Arc::clone(&self.values), self.stop_writers.clone());

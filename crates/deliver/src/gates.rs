@@ -115,6 +115,27 @@ impl Gates {
         failures
     }
 
+    /// Takes a dead letter that comes back, as one of its key that fails; says whether it is new.
+    pub(crate) fn redrive(&mut self, offset: u64, key: Option<KeyHash>, now: Duration) -> bool {
+        if self.failing.contains_key(&offset) {
+            return false;
+        }
+        self.failing.insert(offset, Failing::redriven(key, now));
+        if let Some(key) = key {
+            let gate = self.keys.entry(key).or_default();
+            gate.failing.insert(offset);
+            // It is told of as itself.
+            gate.skipped.retain(|&letter| letter != offset);
+            self.line_up(key);
+        }
+        true
+    }
+
+    /// A letter that came back will not go out; what it held back may.
+    pub(crate) fn forget_redriven(&mut self, offset: u64) -> Vec<Released> {
+        self.remove(offset)
+    }
+
     /// Says until when a failing event waits.
     pub(crate) fn wait(&mut self, offset: u64, until: Duration) {
         let Some(event) = self.failing.get_mut(&offset) else { return };

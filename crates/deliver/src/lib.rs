@@ -11,7 +11,6 @@ mod ack_id;
 mod backoff;
 mod burying;
 mod cursor;
-#[cfg_attr(not(test), expect(dead_code, reason = "redriven letters are handed over next"))]
 mod dead_letter;
 mod deliver;
 mod ephemeral;
@@ -28,6 +27,7 @@ mod lookout;
 mod outgoing;
 mod pull;
 mod reader;
+mod redriver;
 mod registry;
 mod runs;
 mod saver;

@@ -98,6 +98,8 @@ pub struct Delivery {
     pub attempts: Vec<(Offset, u32, u32)>,
     /// Offsets that may have been delivered before, as runs of first and count.
     pub redelivered: Vec<(Offset, u32)>,
+    /// Offsets that come as redriven dead letters, as runs of first and count.
+    pub redriven: Vec<(Offset, u32)>,
     /// Events that were dead-lettered: earlier ones of a key of which this holds the next event.
     pub skipped_to_dead_letter: Vec<Offset>,
     /// Digests: the events they are told by, which are in the body, and what they tell. An ack of
@@ -196,6 +198,8 @@ pub struct PulledEvent {
     pub attempt: u32,
     /// Whether it may have been delivered before.
     pub redelivered: bool,
+    /// Whether it comes as a redriven dead letter.
+    pub redriven: bool,
     /// Earlier events of its key that were dead-lettered, when this is the next delivery.
     pub skipped_to_dead_letter: Vec<Offset>,
     /// The look-alike events that it tells of, itself included; its ack settles all of them.

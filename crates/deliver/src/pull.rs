@@ -341,6 +341,7 @@ fn split(sent: Sent, session: u64, into: &mut Vec<Pulled>) {
         let attempt = attempt.map_or(1, |(_, _, attempt)| attempt);
         let mut again = delivery.redelivered.iter();
         let digests = delivery.digests.iter().filter(|(at, _)| at.0 == offset);
+        let mut redriven = delivery.redriven.iter();
         let letters = skipped.iter().filter(|(at, _)| *at == offset);
         into.push(Pulled::Event(PulledEvent {
             ack_id: AckId::new(position, attempt, session),
@@ -348,6 +349,7 @@ fn split(sent: Sent, session: u64, into: &mut Vec<Pulled>) {
             topic: Arc::clone(&delivery.topic),
             attempt,
             redelivered: again.any(|&(first, count)| holds(first, count, offset)),
+            redriven: redriven.any(|&(first, count)| holds(first, count, offset)),
             skipped_to_dead_letter: letters.map(|&(_, letter)| Offset(letter)).collect(),
             digest: digests.map(|(_, digest)| Arc::clone(digest)).next(),
             ingested_at: delivery.ingested_at,

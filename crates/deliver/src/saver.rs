@@ -133,6 +133,7 @@ impl Saver {
                 let generation = ticket.generation;
                 live.saved.send_modify(|saved| *saved = Ok(generation));
                 let letters = std::mem::take(&mut ticket.letters);
+                state.letters_saved(&letters);
                 self.letters.settled(state.subscription.id, letters);
                 state.saved(ticket);
             }

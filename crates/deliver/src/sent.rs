@@ -47,6 +47,7 @@ impl Sent {
             offsets: Vec::with_capacity(1),
             attempts: Vec::new(),
             redelivered: Vec::new(),
+            redriven: Vec::new(),
             skipped_to_dead_letter: Vec::new(),
             digests: Vec::new(),
             ingested_at: piece.ingested_at,
@@ -54,6 +55,15 @@ impl Sent {
             count: 0,
         };
         Self { delivery, skipped: Vec::new(), base: piece.base, traced: piece.traced.clone() }
+    }
+
+    /// Flags what comes as a redriven dead letter.
+    pub(crate) fn flag_redriven(&mut self, is_redriven: impl Fn(u64) -> bool) {
+        for &(first, count) in &self.delivery.offsets {
+            for offset in (first.0..first.0 + u64::from(count)).filter(|&at| is_redriven(at)) {
+                extend(&mut self.delivery.redriven, offset, 1);
+            }
+        }
     }
 
     fn add(&mut self, run: Sendable, count: u32) {

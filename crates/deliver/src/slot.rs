@@ -5,6 +5,7 @@ mod age;
 mod folding;
 mod shared;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +52,8 @@ pub(crate) struct Slot {
     /// Whether its cursor has grown too large to go on.
     pub(crate) is_oversized: bool,
     turn: i64,
+    /// Dead letters that come back, and below which offset nothing may be out before they go.
+    behind: BTreeMap<u64, u64>,
 }
 
 /// How much may be sent now.
@@ -106,6 +109,7 @@ impl Slot {
             is_dirty: false,
             is_oversized: false,
             turn: TURN_BYTES,
+            behind: BTreeMap::new(),
         }
     }
 
@@ -123,7 +127,7 @@ impl Slot {
     pub(crate) fn is_timed(&self) -> bool {
         let times = [self.gates.next_at(), self.next_digest()];
         let waits = times.iter().any(Option::is_some) || self.gates.unlearned().is_some();
-        waits || !self.window.is_timeless()
+        waits || !self.behind.is_empty() || !self.window.is_timeless()
     }
 
     fn sendable(&self) -> Option<Sendable> {
@@ -258,6 +262,37 @@ impl Slot {
         }
     }
 
+    /// Takes a dead letter that comes back; says whether it is new.
+    pub(crate) fn redrive(&mut self, offset: u64, key: Option<KeyHash>, now: Duration) -> bool {
+        if !self.gates.redrive(offset, key, now) {
+            return false;
+        }
+        self.window.redrive(offset);
+        self.behind.insert(offset, self.window.next());
+        true
+    }
+
+    /// A letter that comes back will not go out.
+    pub(crate) fn forget_redriven(&mut self, offset: u64) {
+        self.behind.remove(&offset);
+        self.window.end_redriven(offset, offset + 1);
+        self.window.forget_due(offset);
+        let released = self.gates.forget_redriven(offset);
+        self.release(released);
+    }
+
+    /// Lets letters go out that nothing sent before is ahead of any more.
+    fn let_through(&mut self) {
+        let Self { behind, window, gates, .. } = self;
+        behind.retain(|&offset, until| {
+            let waits = window.has_out_below(*until);
+            if !waits {
+                gates.wait(offset, Duration::ZERO);
+            }
+            waits
+        });
+    }
+
     /// Lets parked events go out.
     pub(crate) fn release(&mut self, released: Vec<Released>) {
         for (offset, due) in released {
@@ -267,6 +302,7 @@ impl Slot {
 
     /// Makes due what waited for its time; says when to look next.
     pub(crate) fn wake(&mut self, now: Duration) -> Option<Duration> {
+        self.let_through();
         let ready = self.gates.ready(now);
         self.release(ready);
         self.unfold(now);

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidings_event::hop::Committed;
 use tidings_event::{Clock, TopicPartition};
-use tidings_log::PartitionLog;
+use tidings_log::{PartitionLog, ReadError};
 use tidings_telemetry::{Counter, Gauge, Latency, Recorder, Timer};
 
 use crate::burying::Undertaker;
@@ -54,11 +55,34 @@ impl Stage {
                     self.recorder.count(Counter::DeliverCatchUpReads, 1);
                     let offset = tidings_event::Offset(from);
                     let answer = self.log.read(partition, offset, self.settings.read_bytes).await;
-                    live.lock().filled((partition, from, why), answer);
+                    if let Some(answer) = self.or_letter(live, (partition, from), answer).await {
+                        live.lock().filled((partition, from, why), answer);
+                    }
                 }
                 ready => return ready,
             }
         }
+    }
+
+    /// What was read of the log; of a redriven letter, its copy where the log has it no more, and
+    /// nothing when that is gone, too.
+    async fn or_letter(
+        &self,
+        live: &Live,
+        (partition, from): (TopicPartition, u64),
+        answer: Result<Vec<Committed>, ReadError>,
+    ) -> Option<Result<Vec<Committed>, ReadError>> {
+        let id = {
+            let state = live.lock();
+            let keeps = answer.is_ok() || !state.is_redriven(partition, from);
+            (!keeps).then_some(state.subscription.id)
+        };
+        let Some(id) = id else { return Some(answer) };
+        let copy = self.undertaker.letters().stored(id, partition, from).await;
+        if copy.is_none() {
+            live.lock().letter_gone(partition, from);
+        }
+        copy.map(|block| Ok(vec![block]))
     }
 
     /// As [`Self::ready`], without reading the log.

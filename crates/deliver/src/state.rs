@@ -3,6 +3,7 @@
 mod failed;
 mod looking;
 mod members;
+mod redriven;
 mod saving;
 mod settling;
 
@@ -17,7 +18,7 @@ use tidings_log::ReadError;
 
 use rand::rngs::SmallRng;
 
-use crate::dead_letter::AttemptOutcome;
+use crate::dead_letter::{AttemptOutcome, Place as Letter};
 use crate::group::Group;
 use crate::outgoing::{GapNotice, GapReason, Outgoing};
 use crate::sent::Sent;
@@ -91,6 +92,8 @@ pub(crate) struct State {
     is_held_by_letters: bool,
     /// What happened since it was last reported.
     pub(crate) counts: Counts,
+    /// Redriven letters that were settled and whose records are not durably gone.
+    unsaved_letters: BTreeSet<Letter>,
 }
 
 impl State {
@@ -126,6 +129,7 @@ impl State {
             is_burying: false,
             is_held_by_letters: false,
             counts: Counts::default(),
+            unsaved_letters: BTreeSet::new(),
         }
     }
 
@@ -337,8 +341,8 @@ impl State {
                 Ok(None) => self.turn_over(session, false),
                 Err(Pass::Later) => self.turn_over(session, true),
                 Err(Pass::Read(from, why)) => return Step::Read(partition, from, why),
-                Ok(Some(sent)) => {
-                    self.sent(partition, session, &sent);
+                Ok(Some(mut sent)) => {
+                    self.sent(partition, session, &mut sent);
                     return Step::Send(sent);
                 }
             }
@@ -352,7 +356,10 @@ impl State {
     }
 
     /// Takes note of what goes out.
-    fn sent(&mut self, partition: TopicPartition, session: u64, sent: &Sent) {
+    fn sent(&mut self, partition: TopicPartition, session: u64, sent: &mut Sent) {
+        if let Some(slot) = self.slots.get(&partition).filter(|slot| slot.window.redriven() > 0) {
+            sent.flag_redriven(|offset| slot.window.is_redriven(offset));
+        }
         if !self.is_ephemeral {
             let (events, bytes) = (u64::from(sent.delivery.count), sent.delivery.body.len() as u64);
             if let Some(slot) = self.slots.get_mut(&partition) {

@@ -7,7 +7,7 @@
 
 mod flight;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::cursor::{Cursor, RUNS_MAX};
@@ -80,6 +80,8 @@ pub(crate) struct Window {
     flags_left: u64,
     /// Whether anything in flight has a deadline.
     has_deadlines: bool,
+    /// Settled offsets that go out again, as dead letters that were redriven.
+    redriven: BTreeSet<u64>,
 }
 
 impl Window {
@@ -174,6 +176,8 @@ impl Window {
         let before = self.flights.range_mut(..run.first).next_back();
         if let Some((_, last)) = before
             && last.goes_on(&flight)
+            && !self.redriven.contains(&run.first)
+            && !self.redriven.contains(&(last.end - 1))
             && self.filtered.covers(last.end, run.first)
         {
             last.end = end;
@@ -332,6 +336,49 @@ impl Window {
         end - first - self.settled.overlap(first, end) - self.filtered.overlap(first, end)
     }
 
+    /// How many events of what was sent a run holds: a redriven one counts although it is settled.
+    fn events(&self, first: u64, end: u64) -> u64 {
+        let settled = |offset: &&u64| self.settled.covers(**offset, **offset + 1);
+        let redriven = self.redriven.range(first..end.max(first)).filter(settled).count();
+        self.left(first, end) + redriven as u64
+    }
+
+    /// Lets a settled offset go out again, once it is released.
+    pub(crate) fn redrive(&mut self, offset: u64) {
+        self.redriven.insert(offset);
+    }
+
+    /// How many offsets go out again.
+    pub(crate) fn redriven(&self) -> usize {
+        self.redriven.len()
+    }
+
+    /// Whether an offset goes out again.
+    pub(crate) fn is_redriven(&self, offset: u64) -> bool {
+        self.redriven.contains(&offset)
+    }
+
+    /// Those of a range do not any more; which they were.
+    pub(crate) fn end_redriven(&mut self, first: u64, end: u64) -> Vec<u64> {
+        let ended: Vec<u64> = self.redriven.range(first..end.max(first)).copied().collect();
+        ended.iter().for_each(|offset| {
+            self.redriven.remove(offset);
+        });
+        ended
+    }
+
+    /// Takes an offset away from what is due.
+    pub(crate) fn forget_due(&mut self, offset: u64) {
+        self.take_due(offset, offset + 1, |_| true);
+    }
+
+    /// Whether anything below an offset, but for what goes out again, is in flight or due.
+    pub(crate) fn has_out_below(&self, offset: u64) -> bool {
+        let sent = self.flights.range(..offset).map(|(first, _)| first);
+        let mut all = sent.chain(self.due.range(..offset).map(|(first, _)| first));
+        all.any(|first| !self.redriven.contains(first))
+    }
+
     /// Settles a run and the filtered offsets that it touches.
     fn settle(&mut self, first: u64, end: u64) {
         let first = self.filtered.start_before(first).unwrap_or(first);
@@ -375,7 +422,7 @@ impl Window {
             self.put_due(start, a, due);
             self.put_due(b, due.end, due);
             if let Some((a, b)) = self.trimmed(a, b) {
-                taken.push((a, self.left(a, b), Due { end: b, ..due }));
+                taken.push((a, self.events(a, b), Due { end: b, ..due }));
             }
         }
         taken
@@ -403,7 +450,7 @@ impl Window {
             }
             // Not empty: trimmed.
             let inside = inside.unwrap_or(after);
-            taken.push(Landed { first: a, flight: inside, events: self.left(a, b) });
+            taken.push(Landed { first: a, flight: inside, events: self.events(a, b) });
         }
         taken
     }

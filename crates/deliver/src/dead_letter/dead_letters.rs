@@ -221,12 +221,6 @@ impl DeadLetters {
         self.graves().counts(id)
     }
 
-    /// Whether a subscription may bury nothing more.
-    pub(crate) fn is_full(&self, id: SubscriptionId) -> bool {
-        let counts = self.counts(id);
-        counts.letters >= self.room.letters || counts.bytes >= self.room.bytes
-    }
-
     /// Changes whenever letters went away.
     pub(crate) fn freed(&self) -> watch::Receiver<u64> {
         self.freed.subscribe()

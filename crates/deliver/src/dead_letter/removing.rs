@@ -8,6 +8,7 @@ use tidings_event::{Refusal, Timestamp};
 use super::dead_letters::{DeadLetters, refused};
 use super::letter::{Chosen, LetterState, Selection};
 use super::record::{self, Place, Record};
+use super::redriving::Reach;
 use crate::settlement::{Discard, Outcome, Settled, SettledOf};
 
 impl DeadLetters {
@@ -16,13 +17,17 @@ impl DeadLetters {
         self: &Arc<Self>,
         subscription: Arc<Subscription>,
         selection: Selection,
+        reach: Reach,
     ) -> Result<Chosen, Refusal> {
         let store = Arc::clone(self);
         self.run(async move {
             let _turn = store.changing.lock().await;
             let (found, mut missing) = store.graves().select(subscription.id, &selection);
-            let (dead, redriving): (Vec<_>, Vec<_>) =
-                found.into_iter().partition(|(_, record)| record.state == LetterState::Dead);
+            // One whose topic is gone is on no way that ends.
+            let is_still = |(place, record): &(Place, Record)| {
+                record.state == LetterState::Dead || !reach.contains(&place.partition)
+            };
+            let (dead, redriving): (Vec<_>, Vec<_>) = found.into_iter().partition(is_still);
             if matches!(selection, Selection::Positions(_)) {
                 missing.extend(redriving.iter().map(|(place, record)| place.position(record)));
             }

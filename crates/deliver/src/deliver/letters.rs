@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use tidings_catalog::{Catalog, Subscription};
+use tidings_catalog::{Catalog, Subscription, SubscriptionId};
 use tidings_event::{Code, Position, Refusal};
 use tidings_telemetry::Timer;
 use tokio_util::sync::CancellationToken;
 
 use super::Deliver;
-use crate::dead_letter::{Chosen, DeadLetter, DeadLetterCounts, DeadLetters, Selection};
+use crate::dead_letter::{Chosen, DeadLetter, DeadLetterCounts, DeadLetters, Reach, Selection};
 
 /// How often letters that reached their age are looked for.
 const SWEEP: std::time::Duration = std::time::Duration::from_secs(60);
@@ -66,8 +66,10 @@ impl Deliver {
         subscription: &str,
         selection: Selection,
     ) -> Result<Chosen, Refusal> {
-        let subscription = self.subscription(tenant, subscription)?;
-        self.letters.redrive(subscription.id, selection).await
+        let (id, reach) = self.places(tenant, subscription)?;
+        let chosen = self.letters.redrive(id, selection, reach).await?;
+        self.redriver.wake();
+        Ok(chosen)
     }
 
     /// Removes dead letters for good; a settlement says so. Those on their way again stay.
@@ -80,7 +82,15 @@ impl Deliver {
         subscription: &str,
         selection: Selection,
     ) -> Result<Chosen, Refusal> {
-        self.letters.discard(self.subscription(tenant, subscription)?, selection).await
+        let (_, reach) = self.places(tenant, subscription)?;
+        self.letters.discard(self.subscription(tenant, subscription)?, selection, reach).await
+    }
+
+    /// A subscription's number, and where it can be delivered anything.
+    fn places(&self, tenant: &str, name: &str) -> Result<(SubscriptionId, Reach), Refusal> {
+        let live = self.live(tenant, name)?;
+        let state = live.lock();
+        Ok((state.subscription.id, state.slots.keys().copied().collect()))
     }
 
     fn subscription(&self, tenant: &str, name: &str) -> Result<Arc<Subscription>, Refusal> {

@@ -4,6 +4,7 @@ mod failing;
 mod folding;
 mod health;
 mod pulling;
+mod redriving;
 mod resuming;
 mod rig;
 mod sharing;

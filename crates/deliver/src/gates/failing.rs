@@ -30,6 +30,8 @@ pub(crate) enum Place {
     Out,
     /// On its way to the dead letters.
     Burying(Reason),
+    /// A dead letter that was redriven: it waits behind what was sent before.
+    Behind,
 }
 
 /// See the module.
@@ -57,6 +59,19 @@ impl Failing {
             last_session: flight.session,
             first_sent: flight.first_sent,
             place: Place::Out,
+            history: Vec::new(),
+        }
+    }
+
+    /// A dead letter that comes back; its attempts count anew.
+    pub(super) fn redriven(key: Option<KeyHash>, now: Duration) -> Self {
+        Self {
+            key,
+            failures: 0,
+            attempt: 1,
+            last_session: 0,
+            first_sent: now,
+            place: Place::Behind,
             history: Vec::new(),
         }
     }

@@ -149,6 +149,7 @@ impl State {
                 let last = slot.gates.get(offset).and_then(Failing::ended);
                 let (released, is_one) = slot.gates.buried(offset, key);
                 if is_one {
+                    slot.window.end_redriven(offset, offset + 1);
                     slot.window.end(offset);
                     slot.is_dirty = true;
                 }

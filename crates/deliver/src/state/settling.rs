@@ -31,6 +31,9 @@ impl State {
         }
         self.landed(partition, &settled);
         self.delivered(partition, &settled);
+        for run in &settled {
+            self.letters_settled(partition, run.first, run.flight.end);
+        }
         self.acked(Freed::of(&settled).events, now);
         self.wake(partition);
         runs_of(run, &settled)
@@ -56,6 +59,7 @@ impl State {
         for (first, events, due) in late {
             count += events;
             self.delivered_late(partition, first, events, &due);
+            self.letters_settled(partition, first, due.end);
         }
         if count > 0 {
             self.dirty(partition);

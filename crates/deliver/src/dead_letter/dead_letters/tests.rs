@@ -12,7 +12,7 @@ use tidings_log::MemoryLog;
 use tidings_telemetry::Counter;
 
 use super::*;
-use crate::dead_letter::{Attempt, AttemptOutcome, Reason, Selection};
+use crate::dead_letter::{Attempt, AttemptOutcome, Reach, Reason, Selection};
 
 const ID: SubscriptionId = SubscriptionId(9);
 
@@ -113,6 +113,10 @@ fn subscription() -> Arc<Subscription> {
     })
 }
 
+fn reach() -> Reach {
+    Reach::from([at(0).topic_partition()])
+}
+
 #[tokio::test]
 async fn a_letter_keeps_its_bytes_its_reason_and_every_attempt_over_a_restart() {
     let rig = Rig::new(PLENTY).await;
@@ -171,11 +175,11 @@ async fn a_full_store_refuses_and_takes_again_what_finds_room() {
     let rig = Rig::new(Room { letters: 2, bytes: 1 << 30 }).await;
     let error = rig.letters.bury(ID, vec![letter(1), letter(2), letter(3)]).await.unwrap_err();
     assert_eq!(error, BuryError::Full { letters: 2, bytes: 20 });
-    assert!(rig.letters.is_full(ID));
+    assert_eq!(rig.letters.counts(ID).letters, 2);
     rig.letters.bury(SubscriptionId(8), vec![letter(3)]).await.unwrap();
     let freed = rig.letters.freed();
     let one = Selection::Positions(vec![at(1), at(7)]);
-    let chosen = rig.letters.discard(subscription(), one).await.unwrap();
+    let chosen = rig.letters.discard(subscription(), one, reach()).await.unwrap();
     assert_eq!((chosen.letters, chosen.missing), (1, vec![at(7)]));
     assert!(freed.has_changed().unwrap());
     rig.letters.bury(ID, vec![letter(3)]).await.unwrap();
@@ -190,10 +194,10 @@ async fn redriven_letters_come_in_offset_order_until_they_are_settled_over_resta
     let rig = Rig::new(PLENTY).await;
     rig.letters.bury(ID, [5, 2, 9, 7].into_iter().map(letter).collect()).await.unwrap();
     let range = Selection::Range { from: at(3), to: Offset(8) };
-    assert_eq!(rig.letters.redrive(ID, range).await.unwrap().letters, 2);
+    assert_eq!(rig.letters.redrive(ID, range, reach()).await.unwrap().letters, 2);
     let rig = rig.crash();
     assert_eq!(rig.redriven().await, [5, 7]);
-    let chosen = rig.letters.redrive(ID, Selection::All).await.unwrap();
+    let chosen = rig.letters.redrive(ID, Selection::All, reach()).await.unwrap();
     assert_eq!(chosen.letters, 2, "those on their way already are not counted again");
     assert_eq!(rig.redriven().await, [2, 5, 7, 9]);
     let some = rig.letters.redriven(ID, Some(Place::of(&at(2))), (100, 20)).await.unwrap();
@@ -209,7 +213,7 @@ async fn redriven_letters_come_in_offset_order_until_they_are_settled_over_resta
     let seventh = rig.letters.get(ID, at(7)).await.unwrap();
     assert_eq!((seventh.state, seventh.reason), (LetterState::Dead, Reason::Rejected));
     assert_eq!(seventh.attempts, [attempt(1), attempt(2), attempt(3)]);
-    let chosen = rig.letters.discard(subscription(), Selection::All).await.unwrap();
+    let chosen = rig.letters.discard(subscription(), Selection::All, reach()).await.unwrap();
     assert_eq!(chosen.letters, 1);
     assert_eq!(rig.positions().await, [2, 9]);
     assert_eq!(rig.recorder.gauge(Gauge::SettleDeadLetters), 2);
@@ -219,7 +223,7 @@ async fn redriven_letters_come_in_offset_order_until_they_are_settled_over_resta
 async fn what_is_removed_is_settled_first_and_age_removes_too() {
     let rig = Rig::new(PLENTY).await;
     rig.letters.bury(ID, vec![letter(1), letter(2)]).await.unwrap();
-    rig.letters.discard(subscription(), Selection::Positions(vec![at(1)])).await.unwrap();
+    rig.letters.discard(subscription(), Selection::Positions(vec![at(1)]), reach()).await.unwrap();
     let discarded = v1::settlement::Outcome::Discarded;
     assert_eq!(rig.settled().await, [(1, 1, discarded, "REQUESTED".to_owned())]);
     rig.clock.advance(InternalTopic::DEAD_LETTERS.age + Duration::from_secs(1));
@@ -291,7 +295,7 @@ proptest! {
                     }
                     Act::Redrive(from, to) => {
                         let range = Selection::Range { from: at(from), to: Offset(to) };
-                        rig.letters.redrive(ID, range).await.unwrap();
+                        rig.letters.redrive(ID, range, reach()).await.unwrap();
                         let inside = naive.iter_mut().filter(|(o, _)| (from..=to).contains(o));
                         inside.for_each(|(_, redriving)| *redriving = true);
                     }
@@ -309,7 +313,7 @@ proptest! {
                             naive.remove(&offset);
                         }
                         let one = Selection::Positions(vec![at(offset)]);
-                        rig.letters.discard(subscription(), one).await.unwrap();
+                        rig.letters.discard(subscription(), one, reach()).await.unwrap();
                     }
                     Act::Crash => rig = rig.crash(),
                 }
