@@ -230,7 +230,7 @@ impl LastValues {
             let mut store = self.store();
             for (offset, event) in (header.base_offset.0..).zip(events(&block.block.body)) {
                 let Ok(event) = event else { break };
-                let Ok(envelope) = tidings_event::scan(event) else { continue };
+                let Some(envelope) = tidings_event::glance(event) else { continue };
                 let position = Position {
                     topic: at.topic,
                     epoch: header.epoch,
