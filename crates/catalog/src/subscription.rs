@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 use std::time::Duration;
 
-use tidings_event::{Code, Offset, Position, Refusal, Timestamp, TopicPartition};
+use tidings_event::{Code, Offset, Position, Refusal, Timestamp, TopicPartition, glance};
 use tidings_match::{Filter, TopicPattern};
 
 use crate::terms::{Batching, Folding, Retry, Sharing};
@@ -122,11 +122,11 @@ impl Revision {
         self.topics.iter().any(|pattern| pattern.matches(path))
     }
 
-    /// Whether an event of a covered topic is selected. A filter that is only kept as text was
-    /// never in force.
+    /// Whether an event of a covered topic is selected.
     #[must_use]
-    pub fn selects(&self, _event: &[u8]) -> bool {
-        true
+    pub fn selects(&self, event: &[u8]) -> bool {
+        let Some(filter) = &self.filter else { return true };
+        glance(event).is_some_and(|envelope| filter.matches(&envelope, event))
     }
 
     /// What a subscription selects from its start on.

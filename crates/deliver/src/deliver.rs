@@ -350,6 +350,13 @@ impl Deliver {
         self.stop_readers.cancel();
         self.readers.close();
         self.readers.wait().await;
+        for live in self.registry.subscriptions() {
+            self.registry.pass(&live);
+            let is_dirty = live.lock().slots.values().any(|slot| slot.is_dirty);
+            if is_dirty {
+                self.stage.saver.mark(&live);
+            }
+        }
         self.stop_writers.cancel();
         self.writers.close();
         self.writers.wait().await;

@@ -2,78 +2,30 @@
 //!
 //! Pieces lie in offset order and never overlap; there may be holes where live blocks were dropped.
 //! Whoever needs an offset in a hole reads the log from there, until the reads reach the next piece.
+//! A subscription with a filter is handed only blocks of which it takes something: what lies between
+//! two of them, while every block was offered, is known to be filtered.
+
+mod piece;
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
-use tidings_event::block::{TraceNote, events};
 use tidings_event::hop::Committed;
-use tidings_event::{Epoch, Timestamp};
 
-/// Consecutive events of one block.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Piece {
-    pub(crate) first: u64,
-    pub(crate) count: u32,
-    pub(crate) epoch: Epoch,
-    pub(crate) ingested_at: Timestamp,
-    pub(crate) body: Bytes,
-    /// Offset that the trace notes count from.
-    pub(crate) base: u64,
-    /// Trace notes of the block's sampled events; nothing where there are none.
-    pub(crate) traced: Bytes,
-}
+use crate::matching::Matched;
 
-impl Piece {
-    /// A whole block.
-    pub(crate) fn of(block: &Committed) -> Self {
-        let header = &block.block.header;
-        Self {
-            first: header.base_offset.0,
-            count: header.count,
-            epoch: header.epoch,
-            ingested_at: header.ingested_at,
-            body: block.block.body.clone(),
-            base: header.base_offset.0,
-            traced: TraceNote::bytes_of(header),
-        }
-    }
+pub(crate) use piece::Piece;
 
-    /// Offset after its last event.
-    pub(crate) fn end(&self) -> u64 {
-        self.first + u64::from(self.count)
-    }
-
-    /// What of it is at or after an offset.
-    pub(crate) fn from(&self, offset: u64) -> Option<Self> {
-        let mut rest = self.clone();
-        if offset > rest.first {
-            rest.split_to((offset - rest.first).min(u64::from(rest.count)), u64::MAX);
-        }
-        (rest.count > 0).then_some(rest)
-    }
-
-    /// Cuts off and returns at most `count` events and, but for the first, `bytes` from the front.
-    fn split_to(&mut self, count: u64, bytes: u64) -> Self {
-        if count >= u64::from(self.count) && bytes >= self.body.len() as u64 {
-            let rest = Self { first: self.end(), count: 0, body: Bytes::new(), ..self.clone() };
-            return std::mem::replace(self, rest);
-        }
-        let (mut taken, mut at) = (0u32, 0);
-        let mut walk = events(&self.body);
-        while u64::from(taken) < count.max(1) && walk.next().is_some() {
-            if taken > 0 && walk.offset() as u64 > bytes {
-                break;
-            }
-            taken += 1;
-            at = walk.offset();
-        }
-        let front = Self { count: taken, body: self.body.slice(..at), ..self.clone() };
-        self.body = self.body.slice(at..);
-        self.first += u64::from(taken);
-        self.count -= taken.min(self.count);
-        front
-    }
+/// What is known of an offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// It is to be sent, and so is what follows up to there.
+    Taken(u64),
+    /// It is filtered, and so is what follows up to there.
+    Filtered(u64),
+    /// When it is to be sent, it will be handed over.
+    Offered,
+    /// The log has to be read.
+    Nothing,
 }
 
 /// See the module.
@@ -81,6 +33,8 @@ impl Piece {
 pub(crate) struct Feed {
     pieces: VecDeque<Piece>,
     bytes: usize,
+    /// From where on every block is offered, beyond the pieces.
+    offered: Option<u64>,
 }
 
 impl Feed {
@@ -89,40 +43,87 @@ impl Feed {
         self.bytes
     }
 
+    /// Whether every block from somewhere on is offered.
+    pub(crate) fn is_offered(&self) -> bool {
+        self.offered.is_some()
+    }
+
+    /// From now on every block at or above an offset is offered; what was handed over before by
+    /// other rules is forgotten.
+    pub(crate) fn offer_from(&mut self, offset: u64) {
+        self.clear();
+        self.offered = Some(offset);
+    }
+
     /// Takes a live block at the back, less what is there already; says whether it took any.
-    pub(crate) fn push(&mut self, block: &Committed, next: u64) -> bool {
+    pub(crate) fn push(&mut self, block: &Committed, next: u64, matched: Matched) -> bool {
+        let mut piece = Piece::of(block, matched);
+        if let Some(from) = self.offered {
+            if piece.first < from {
+                return false;
+            }
+            piece.known_from = from;
+            self.offered = Some(piece.end());
+        }
         let have = self.pieces.back().map_or(next, Piece::end).max(next);
-        let mut piece = Piece::of(block);
         if piece.end() <= have {
             return false;
         }
         if piece.first < have {
-            piece.split_to(have - piece.first, u64::MAX);
+            piece.cut(have - piece.first);
         }
         self.bytes += piece.body.len();
         self.pieces.push_back(piece);
         true
     }
 
+    /// Takes note that a live block could not be taken.
+    pub(crate) fn dropped(&mut self, block: &Committed) {
+        if let Some(from) = &mut self.offered {
+            *from = (*from).max(block.end_offset().0);
+        }
+    }
+
     /// Takes blocks that were read from `from` on, in front of what is there.
-    pub(crate) fn fill(&mut self, blocks: &[Committed], from: u64) {
+    pub(crate) fn fill(&mut self, pieces: Vec<Piece>, from: u64) {
         self.drop_below(from);
-        let until = self.pieces.front().map_or(u64::MAX, |piece| piece.first);
+        let until = self.pieces.front().map_or(u64::MAX, |piece| piece.known_from);
         let mut front = VecDeque::new();
-        for mut piece in blocks.iter().map(Piece::of) {
+        let mut known_from = from;
+        for mut piece in pieces {
             if piece.first < from {
-                piece.split_to((from - piece.first).min(u64::from(piece.count)), u64::MAX);
+                piece.cut((from - piece.first).min(u64::from(piece.count)));
             }
             if piece.end() > until && piece.first < until {
                 piece = piece.split_to(until - piece.first, u64::MAX);
             }
             if piece.count > 0 && piece.first < until {
+                // Between two blocks of the log there is nothing, or what is lost.
+                piece.known_from = if piece.first == known_from { known_from } else { piece.first };
+                known_from = piece.end();
                 self.bytes += piece.body.len();
                 front.push_back(piece);
             }
         }
         front.append(&mut self.pieces);
         self.pieces = front;
+    }
+
+    /// What is known of the event at `at`, of which nothing below is wanted any more.
+    pub(crate) fn known(&mut self, at: u64) -> Known {
+        self.drop_below(at);
+        match self.pieces.front() {
+            Some(piece) if piece.first == at => piece.known(at),
+            Some(piece) if piece.known_from <= at => Known::Filtered(piece.first),
+            None if self.offered.is_some_and(|from| from <= at) => Known::Offered,
+            _ => Known::Nothing,
+        }
+    }
+
+    /// Whether the block at `at` holds filtered events that something follows which is taken.
+    pub(crate) fn is_sparse(&mut self, at: u64) -> bool {
+        self.drop_below(at);
+        self.pieces.front().is_some_and(|piece| piece.is_sparse(at))
     }
 
     /// Whether the event at `at` is here.
@@ -145,33 +146,29 @@ impl Feed {
         Some(taken)
     }
 
-    /// Takes all of the block that the event at `at` is in, from there on.
-    pub(crate) fn take_block(&mut self, at: u64) -> Option<Piece> {
-        self.take(at, u64::MAX, u64::MAX)
-    }
-
-    /// Takes back what is left of a block that was just taken.
-    pub(crate) fn put_back(&mut self, rest: Piece) {
-        self.bytes += rest.body.len();
-        self.pieces.push_front(rest);
+    /// The block that the event at `at` is in, from there on. It stays.
+    pub(crate) fn block(&mut self, at: u64) -> Option<Piece> {
+        if self.has(at) { self.pieces.front().cloned() } else { None }
     }
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         self.pieces.clear();
         self.bytes = 0;
+        self.offered = None;
     }
 
-    fn drop_below(&mut self, at: u64) {
+    /// Forgets what is below an offset.
+    pub(crate) fn drop_below(&mut self, at: u64) {
         while let Some(piece) = self.pieces.front_mut().filter(|piece| piece.first < at) {
-            let skipped = if piece.end() <= at {
-                let bytes = piece.body.len();
+            let bytes = piece.body.len();
+            if piece.end() <= at {
                 self.pieces.pop_front();
-                bytes
+                self.bytes -= bytes;
             } else {
-                piece.split_to(at - piece.first, u64::MAX).body.len()
-            };
-            self.bytes -= skipped;
+                piece.cut(at - piece.first);
+                self.bytes -= bytes - piece.body.len();
+            }
         }
     }
 }

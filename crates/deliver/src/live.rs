@@ -10,6 +10,7 @@ use tidings_event::{Clock, Refusal};
 use tidings_log::PartitionLog;
 use tokio::sync::{Notify, watch};
 
+use crate::matching::Matched;
 use crate::state::{Consumer, State};
 
 /// See the module.
@@ -37,12 +38,17 @@ impl Live {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether it wants live blocks.
+    pub(crate) fn is_active(&self) -> bool {
+        self.active.load(Ordering::SeqCst)
+    }
+
     /// A live block of one of its partitions. Says whether it took any notice.
-    pub(crate) fn push(&self, block: &Committed) -> bool {
-        if !self.active.load(Ordering::SeqCst) {
+    pub(crate) fn push(&self, block: &Committed, matched: Matched) -> bool {
+        if !self.is_active() {
             return false;
         }
-        let changed = self.lock().push(block);
+        let changed = self.lock().push(block, matched);
         if changed {
             self.changed.notify_waiters();
         }
@@ -76,7 +82,7 @@ impl Live {
         let partitions: Vec<_> = state.slots.keys().copied().collect();
         for partition in partitions {
             if let Ok(bounds) = log.bounds(partition) {
-                state.reached(partition, bounds.durable_tail.0);
+                state.offered_from(partition, bounds.durable_tail.0);
             }
         }
         drop(state);

@@ -44,6 +44,7 @@ impl Lookout {
         let mut counts = [0; Health::ALL.len()];
         let mut reads = READS_MAX;
         for live in self.registry.subscriptions() {
+            self.registry.pass(&live);
             let (now, wall) = (self.clock.monotonic(), self.clock.wall());
             let (change, unknown) = {
                 let mut state = live.lock();

@@ -261,6 +261,8 @@ pub enum SubscriptionState {
     Idle,
     /// A partition has too many settled runs above an unsettled offset and sends nothing new.
     Stalled,
+    /// Nothing is sent before it is resumed.
+    Paused,
     /// Its dead letters are full: nothing is sent before there is room.
     PausedByDeadLetters,
 }
@@ -273,6 +275,7 @@ impl SubscriptionState {
             Self::Active => "active",
             Self::Idle => "idle",
             Self::Stalled => "stalled",
+            Self::Paused => "paused",
             Self::PausedByDeadLetters => "paused_by_dead_letters",
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tidings_event::JournalSeq;
 use tidings_event::hop::Committed;
 use tidings_log::{Journal, PartitionLog};
+use tidings_match::Matches;
 use tidings_telemetry::{Counter, Latency, Recorder, Timer};
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +32,7 @@ impl Reader {
     pub(crate) async fn run(&self, after: JournalSeq, stop: CancellationToken) {
         let mut durable = self.log.durable(self.journal);
         let mut after = after;
+        let mut matches = Matches::new();
         loop {
             let reached = *durable.borrow_and_update();
             while after < reached && !stop.is_cancelled() {
@@ -38,7 +40,7 @@ impl Reader {
                     Ok(blocks) => {
                         // Groups without a readable block are passed over.
                         after = blocks.last().map_or(reached, |block| block.seq);
-                        self.hand_out(&blocks);
+                        self.hand_out(&blocks, &mut matches);
                     }
                     Err(error) => {
                         tracing::error!(journal = self.journal.name(), %error, "cannot follow the journal");
@@ -53,17 +55,18 @@ impl Reader {
         }
     }
 
-    fn hand_out(&self, blocks: &[Committed]) {
+    fn hand_out(&self, blocks: &[Committed], matches: &mut Matches<u64>) {
         let clock = self.registry.clock();
         let started = clock.monotonic();
-        self.registry.passed(blocks);
+        self.registry.ends.read(blocks);
         let routes = self.registry.routes();
         for block in blocks {
-            let lives = routes.get(&block.topic_partition().topic).map_or(&[][..], Vec::as_slice);
-            let offered = lives.iter().filter(|live| live.push(block)).count() as u64;
+            let route = routes.get(&block.topic_partition().topic);
+            let offered = route.map_or(0, |route| route.hand_out(block, matches));
             let events = u64::from(block.block.header.count);
             self.recorder.count(Counter::MatchEvents, offered * events);
         }
+        self.registry.ends.offered(blocks);
         self.recorder.time(Latency::MatchBatch, clock.monotonic().saturating_sub(started));
         self.values.feed(self.journal, blocks);
     }

@@ -1,25 +1,27 @@
 //! Which subscriptions are live, and which topics each of them takes: desired state made actual.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use tidings_catalog::{Catalog, Snapshot, Subscription, SubscriptionId, Topic};
-use tidings_event::hop::Committed;
 use tidings_event::{Clock, Code, Offset, PartitionId, Refusal, TopicId, TopicPartition};
 use tidings_log::{PartitionLog, Table};
 
 use crate::cursor::{self, Cursor};
+use crate::ends::Ends;
 use crate::live::Live;
+use crate::matching::Judge;
+use crate::routes::Routes;
 use crate::saver::Saver;
 use crate::settings::{DeliverError, DeliverSettings};
 use crate::state::{Limits, State};
 use crate::window::Window;
 
-/// Who takes each topic.
-pub(crate) type Routes = HashMap<TopicId, Vec<Arc<Live>>>;
+/// Of a reader without a cursor: nothing is stored under it.
+const NO_RECORD: SubscriptionId = SubscriptionId(0);
 
 /// See the module.
 pub(crate) struct Registry {
@@ -30,15 +32,16 @@ pub(crate) struct Registry {
     settings: DeliverSettings,
     routes: ArcSwap<Routes>,
     known: Mutex<Known>,
-    /// Where each partition ended that was read since the start: what is left of a topic to tell of
-    /// when its log is gone.
-    ends: Mutex<HashMap<TopicPartition, Offset>>,
+    /// How far the readers are; of a topic that is gone, what is left to tell.
+    pub(crate) ends: Ends,
 }
 
 #[derive(Default)]
 struct Known {
     version: Option<u64>,
-    lives: BTreeMap<SubscriptionId, Arc<Live>>,
+    lives: BTreeMap<SubscriptionId, (Arc<Subscription>, Arc<Live>)>,
+    /// The topics that they are aligned with.
+    topics: Vec<TopicId>,
     /// Readers without a cursor, by their session.
     ephemeral: BTreeMap<u64, Arc<Live>>,
 }
@@ -72,7 +75,7 @@ impl Registry {
             settings,
             routes,
             known: Mutex::default(),
-            ends: Mutex::default(),
+            ends: Ends::default(),
         };
         registry.refresh();
         Ok(registry)
@@ -88,7 +91,7 @@ impl Registry {
         let snapshot = self.catalog.snapshot();
         let id = snapshot.subscription(tenant, name).ok_or_else(unknown)?.id;
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.lives.get(&id).cloned().ok_or_else(unknown)
+        known.lives.get(&id).map(|(_, live)| Arc::clone(live)).ok_or_else(unknown)
     }
 
     /// Who takes a topic now.
@@ -96,16 +99,9 @@ impl Registry {
         self.routes.load_full()
     }
 
-    /// Takes note of where the partitions of blocks that were read end now.
-    pub(crate) fn passed(&self, blocks: &[Committed]) {
-        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        ends.extend(blocks.iter().map(|block| (block.topic_partition(), block.end_offset())));
-    }
-
     /// Where a partition of a topic that is gone ended, as far as that is known.
     fn end_of(&self, gone: TopicPartition) -> Option<Offset> {
-        let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        let passed = ends.get(&gone).copied();
+        let passed = self.ends.end(gone);
         // The catalog forgets a topic before the log does.
         passed.max(self.log.bounds(gone).ok().map(|bounds| bounds.durable_tail))
     }
@@ -113,13 +109,19 @@ impl Registry {
     /// Every live subscription with a cursor.
     pub(crate) fn subscriptions(&self) -> Vec<Arc<Live>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.lives.values().cloned().collect()
+        known.lives.values().map(|(_, live)| Arc::clone(live)).collect()
     }
 
     /// Every live subscription, and every reader without a cursor.
     pub(crate) fn all(&self) -> Vec<Arc<Live>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.lives.values().chain(known.ephemeral.values()).cloned().collect()
+        known
+            .lives
+            .values()
+            .map(|(_, live)| live)
+            .chain(known.ephemeral.values())
+            .cloned()
+            .collect()
     }
 
     /// Keeps a reader without a cursor aligned and fed until [`Self::sign_off`].
@@ -130,10 +132,8 @@ impl Registry {
         let mut state = self.fresh_state(&subscription);
         state.is_ephemeral = true;
         let live = Arc::new(Live::new(state));
-        let mut routes = Routes::clone(&self.routes.load());
-        self.align(&live, &subscription, &self.catalog.snapshot(), false, &mut routes);
+        self.align(&live, &subscription, &self.catalog.snapshot(), false);
         known.ephemeral.insert(session, Arc::clone(&live));
-        self.routes.store(Arc::new(routes));
         live
     }
 
@@ -141,11 +141,7 @@ impl Registry {
     pub(crate) fn sign_off(&self, session: u64) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(gone) = known.ephemeral.remove(&session) else { return };
-        let mut routes = Routes::clone(&self.routes.load());
-        for lives in routes.values_mut() {
-            lives.retain(|live| !Arc::ptr_eq(live, &gone));
-        }
-        self.routes.store(Arc::new(routes));
+        self.unroute(NO_RECORD, &gone);
     }
 
     /// Brings live subscriptions to the catalog's version.
@@ -158,30 +154,83 @@ impl Registry {
         let restarted = known.version.is_none();
         known.version = Some(snapshot.version());
         let wanted: BTreeMap<_, _> = snapshot.subscriptions().map(|s| (s.id, s)).collect();
-        known.lives.retain(|id, live| {
+        known.lives.retain(|id, (_, live)| {
             let stays = wanted.contains_key(id);
             if !stays {
                 self.retire(live);
+                self.unroute(*id, live);
             }
             stays
         });
-        let mut routes = Routes::new();
+        let topics: Vec<_> = snapshot.all_topics().map(|topic| topic.id).collect();
+        let are_new = known.topics != topics;
+        if are_new {
+            self.route_topics(&topics);
+            known.topics = topics;
+        }
         for (id, subscription) in wanted {
-            let live =
-                known.lives.entry(id).or_insert_with(|| Arc::new(self.enliven(subscription)));
-            self.align(live, subscription, &snapshot, restarted, &mut routes);
+            if let Some((held, live)) = known.lives.get_mut(&id) {
+                let is_same = Arc::ptr_eq(held, subscription);
+                if !is_same {
+                    *held = Arc::clone(subscription);
+                    live.lock().revise(subscription);
+                }
+                if !is_same || are_new {
+                    self.align(live, subscription, &snapshot, restarted);
+                }
+                continue;
+            }
+            let live = Arc::new(self.enliven(subscription));
+            self.align(&live, subscription, &snapshot, restarted);
+            known.lives.insert(id, (Arc::clone(subscription), live));
         }
-        for live in known.ephemeral.values() {
+        for live in known.ephemeral.values().filter(|_| are_new) {
             let subscription = Arc::clone(&live.lock().subscription);
-            self.align(live, &subscription, &snapshot, false, &mut routes);
+            self.align(live, &subscription, &snapshot, false);
         }
-        self.routes.store(Arc::new(routes));
-        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        ends.retain(|partition, _| snapshot.topic_by_id(partition.topic).is_some());
-        drop(ends);
-        // What became durable between asking for a tail and being routed is asked for again.
-        for live in known.lives.values().chain(known.ephemeral.values()) {
-            live.catch_tails(self.log.as_ref());
+        self.ends.retain(|partition| snapshot.topic_by_id(partition.topic).is_some());
+    }
+
+    /// Has a subscription with a filter pass what nobody handed over to it, because it takes none of
+    /// it; saves its cursors when that was much.
+    pub(crate) fn pass(&self, live: &Arc<Live>) {
+        if !live.is_active() {
+            return;
+        }
+        let mut state = live.lock();
+        for partition in state.judged() {
+            state.offered_to(partition, self.ends.offered_to(partition));
+        }
+        let wants_save = state.wants_save();
+        drop(state);
+        if wants_save {
+            self.saver.mark(live);
+        }
+    }
+
+    /// Makes a route for each topic, and none for those that are gone.
+    fn route_topics(&self, topics: &[TopicId]) {
+        let before = self.routes.load();
+        let route = |id: &TopicId| (*id, before.get(id).cloned().unwrap_or_default());
+        self.routes.store(Arc::new(topics.iter().map(route).collect()));
+    }
+
+    /// Takes a subscription off every route.
+    fn unroute(&self, id: SubscriptionId, live: &Arc<Live>) {
+        self.routes.load().values().for_each(|route| route.remove(id, live));
+    }
+
+    /// Puts a subscription on the route of a topic, as what it asks for now has it.
+    fn route(&self, live: &Arc<Live>, subscription: &Arc<Subscription>, topic: &Topic) {
+        let routes = self.routes.load();
+        let Some(route) = routes.get(&topic.id) else { return };
+        let (id, path) = (subscription.id, topic.name.path());
+        if Judge::of(subscription, path).is_none() {
+            return route.all(id, live);
+        }
+        match subscription.revision().filter(|revision| revision.covers(path)) {
+            Some(revision) => route.some(id, live, revision.filter.as_ref()),
+            None => route.remove(id, live),
         }
     }
 
@@ -207,7 +256,6 @@ impl Registry {
         subscription: &Arc<Subscription>,
         snapshot: &Snapshot,
         restarted: bool,
-        routes: &mut Routes,
     ) {
         let mut state = live.lock();
         let mut gone: Vec<_> = state.slots.keys().copied().collect();
@@ -220,10 +268,9 @@ impl Registry {
             state.remove(partition);
         }
         for topic in snapshot.topics(&subscription.tenant) {
-            if !subscription.spec.covers(topic.name.path()) {
+            if !subscription.ever_covered(topic.name.path()) {
                 continue;
             }
-            routes.entry(topic.id).or_default().push(Arc::clone(live));
             for partition in 0..topic.partitions {
                 let partition =
                     TopicPartition { topic: topic.id, partition: PartitionId(partition) };
@@ -234,6 +281,13 @@ impl Registry {
         }
         let is_durable = !state.is_ephemeral;
         drop(state);
+        for topic in snapshot.topics(&subscription.tenant) {
+            if subscription.ever_covered(topic.name.path()) {
+                self.route(live, subscription, topic);
+            }
+        }
+        // What became durable between asking for a tail and being routed is asked for again.
+        live.catch_tails(self.log.as_ref());
         live.changed.notify_waiters();
         let id = subscription.id;
         if is_durable && !gone.is_empty() {

@@ -72,6 +72,11 @@ impl RunSet {
         first >= end || self.end_of(first).is_some_and(|stop| stop >= end)
     }
 
+    /// The runs inside of `first..end`, neither of which is in one.
+    pub(crate) fn within(&self, first: u64, end: u64) -> Vec<(u64, u64)> {
+        self.0.range(first..end.max(first)).map(|(&start, &stop)| (start, stop)).collect()
+    }
+
     /// Whether there is nothing in it.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -160,11 +160,10 @@ impl Picker {
         }
     }
 
-    /// What was picked, and what of the piece was not looked at, from an offset on.
-    pub(crate) fn finish(mut self, from: u64) -> (Option<Sent>, Option<Piece>) {
-        let rest = self.piece.from(from);
+    /// What was picked.
+    pub(crate) fn finish(mut self) -> Option<Sent> {
         if self.sent.delivery.count == 0 {
-            return (None, rest);
+            return None;
         }
         self.sent.delivery.body = match self.spans.as_slice() {
             [one] => self.piece.body.slice(one.clone()),
@@ -176,6 +175,6 @@ impl Picker {
         };
         let letters = self.sent.skipped.iter().map(|&(_, letter)| Offset(letter));
         self.sent.delivery.skipped_to_dead_letter = letters.collect();
-        (Some(self.sent), rest)
+        Some(self.sent)
     }
 }

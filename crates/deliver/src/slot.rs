@@ -15,9 +15,10 @@ use tidings_event::block::events;
 use tidings_event::hop::Committed;
 use tidings_event::key::KeyHash;
 
-use crate::feed::Feed;
+use crate::feed::{Feed, Known, Piece};
 use crate::gates::{Gates, Released};
 use crate::group::Group;
+use crate::matching::{Judge, Matched};
 use crate::sent::{Picker, Sent};
 use crate::window::{Due, Sendable, To, Window};
 
@@ -37,6 +38,8 @@ pub(crate) struct Slot {
     pub(crate) gates: Gates,
     /// First offset that is not known to be durable.
     pub(crate) tail: u64,
+    /// What of its blocks the subscription is for; absent where it is for all.
+    pub(crate) judge: Option<Judge>,
     /// Blocks for first deliveries.
     pub(crate) fresh: Feed,
     /// Blocks for redeliveries.
@@ -49,6 +52,8 @@ pub(crate) struct Slot {
     pub(crate) share: Option<Box<Share>>,
     /// Whether its cursor moved since it was last saved.
     pub(crate) is_dirty: bool,
+    /// Where its cursor was when it was last saved.
+    pub(crate) saved_low: u64,
     /// Whether its cursor has grown too large to go on.
     pub(crate) is_oversized: bool,
     turn: i64,
@@ -101,12 +106,14 @@ impl Slot {
             window,
             gates: Gates::default(),
             tail,
+            judge: None,
             fresh: Feed::default(),
             again: Feed::default(),
             ages: Ages::default(),
             folds: None,
             share: None,
             is_dirty: false,
+            saved_low: 0,
             is_oversized: false,
             turn: TURN_BYTES,
             behind: BTreeMap::new(),
@@ -167,7 +174,7 @@ impl Slot {
 
     /// What a session may be sent next: what is due, then what waited for it, then what is new.
     fn next(&mut self, session: u64, group: Option<&Group>) -> Option<Next> {
-        let run = self.sendable();
+        let run = self.pass();
         if !run.is_some_and(|run| run.again)
             && let Some(offset) = self.next_waiting(session, group)
         {
@@ -176,11 +183,55 @@ impl Slot {
         run.map(Next::Run)
     }
 
+    /// What may be sent, after everything that is known to be filtered.
+    fn pass(&mut self) -> Option<Sendable> {
+        loop {
+            let run = self.sendable()?;
+            if run.again || self.judge.is_none() {
+                return Some(run);
+            }
+            match self.fresh.known(run.first) {
+                Known::Taken(end) => return Some(Sendable { end: run.end.min(end), ..run }),
+                Known::Filtered(end) => self.filter(run.first, run.end.min(end)),
+                Known::Offered => return None,
+                Known::Nothing => return Some(run),
+            }
+        }
+    }
+
+    fn filter(&mut self, first: u64, end: u64) {
+        let low = self.window.low();
+        self.window.filter(first, end);
+        self.is_dirty |= self.window.low() != low;
+    }
+
+    /// Learns that every block below an offset was offered.
+    pub(crate) fn offered_to(&mut self, offset: u64) {
+        if self.judge.is_none() {
+            return;
+        }
+        self.tail = self.tail.max(offset);
+        if self.pass().is_some() {
+            return;
+        }
+        // Everything known is passed: what is left was offered, and nobody took it.
+        while let Some(run) = self.sendable().filter(|run| !run.again && run.first < offset) {
+            if self.fresh.known(run.first) != Known::Offered {
+                return;
+            }
+            self.filter(run.first, run.end.min(offset));
+        }
+    }
+
     /// Whether no event of a run has to be looked at.
-    fn is_whole(&self, run: Sendable) -> bool {
-        let is_scattered = run.again && self.window.is_scattered();
+    fn is_whole(&mut self, run: Sendable) -> bool {
+        let lies_apart = if run.again {
+            self.window.is_scattered()
+        } else {
+            self.judge.is_some() && self.fresh.is_sparse(run.first)
+        };
         let looks_at_all = self.share.is_some() || self.folds.is_some();
-        !looks_at_all && self.gates.are_open() && !is_scattered
+        !looks_at_all && self.gates.are_open() && !lies_apart
     }
 
     /// Consecutive events of one block, none of which has to be looked at.
@@ -203,11 +254,11 @@ impl Slot {
         mut group: Option<&mut Group>,
     ) -> Result<Option<Sent>, Pass> {
         let (feed, why) = self.feed(run);
-        let piece = feed.take_block(run.first).ok_or(Pass::Read(run.first, why))?;
+        let piece = feed.block(run.first).ok_or(Pass::Read(run.first, why))?;
         let mut picker = Picker::new(&self.topic, self.partition, piece.clone());
         let mut from = run.first;
         let is_same = |next: &Sendable| next.again == run.again;
-        while let Some(run) = self.sendable().filter(is_same).filter(|r| r.first < picker.end()) {
+        while let Some(run) = self.pass().filter(is_same).filter(|r| r.first < picker.end()) {
             let Some((event, frame)) = picker.seek(run.first) else { break };
             let end = run.first + 1;
             let looks = group.is_some() || !self.gates.are_open();
@@ -233,11 +284,8 @@ impl Slot {
             }
             from = end;
         }
-        let (sent, rest) = picker.finish(from);
-        if let Some(rest) = rest {
-            self.feed(run).0.put_back(rest);
-        }
-        Ok(sent)
+        self.feed(run).0.drop_below(from);
+        Ok(picker.finish())
     }
 
     fn feed(&mut self, run: Sendable) -> (&mut Feed, ReadFor) {
@@ -248,8 +296,40 @@ impl Slot {
         }
     }
 
+    /// Takes a live block, when there is room for it.
+    pub(crate) fn push(&mut self, block: &Committed, matched: Matched, has_room: bool) {
+        self.tail = self.tail.max(block.end_offset().0);
+        // Before it is known what is offered, by which rules a block was matched is not known.
+        if self.judge.is_some() && !self.fresh.is_offered() {
+            return;
+        }
+        if has_room {
+            self.fresh.push(block, self.window.next(), matched);
+        } else {
+            self.fresh.dropped(block);
+        }
+    }
+
+    /// Takes blocks that were read from `from` on.
+    pub(crate) fn fill(&mut self, blocks: &[Committed], from: u64, why: ReadFor) {
+        if why == ReadFor::Keys {
+            self.learn(blocks, from);
+        }
+        let judge = self.judge.as_ref().filter(|_| why == ReadFor::Fresh);
+        let piece = |block| Piece::of(block, judge.and_then(|judge| judge.runs(block)));
+        let pieces = blocks.iter().map(piece).collect();
+        match why {
+            ReadFor::Fresh => self.fresh.fill(pieces, from),
+            ReadFor::Waiting => self.shelve(blocks),
+            ReadFor::Again | ReadFor::Keys => {
+                self.again.clear();
+                self.again.fill(pieces, from);
+            }
+        }
+    }
+
     /// Learns the keys of failing events that are in blocks read from `from` on.
-    pub(crate) fn learn(&mut self, blocks: &[Committed], from: u64) {
+    fn learn(&mut self, blocks: &[Committed], from: u64) {
         for block in blocks {
             let base = block.block.header.base_offset.0;
             let wanted = self.gates.unlearned_in(base.max(from), block.end_offset().0);
@@ -318,5 +398,5 @@ fn is_others(group: Option<&Group>, key: KeyHash, to: To) -> bool {
 
 /// The key of a stored event. Admission scanned it: it can be scanned.
 pub(crate) fn key_of(event: &[u8]) -> KeyHash {
-    tidings_event::scan(event).map_or(KeyHash(0), |envelope| envelope.key_hash())
+    tidings_event::glance(event).map_or(KeyHash(0), |envelope| envelope.key_hash())
 }

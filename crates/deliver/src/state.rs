@@ -20,6 +20,7 @@ use rand::rngs::SmallRng;
 
 use crate::dead_letter::{AttemptOutcome, Place as Letter};
 use crate::group::Group;
+use crate::matching::{Judge, Matched};
 use crate::outgoing::{GapNotice, GapReason, Outgoing};
 use crate::sent::Sent;
 use crate::settlement::Outcome;
@@ -145,6 +146,8 @@ impl State {
         slot.share = self.group.as_ref().map(|_| Box::default());
         let folding = self.subscription.spec.folding.filter(|_| !self.is_ephemeral);
         slot.folds = folding.map(|folding| Box::new(Folds::new(folding)));
+        slot.saved_low = slot.window.low();
+        slot.judge = Judge::of(&self.subscription, slot.topic.name.path());
         self.slots.insert(partition, slot);
         self.wake(partition);
     }
@@ -178,6 +181,47 @@ impl State {
         }
     }
 
+    /// Goes by what the subscription asks for now. What was handed over by other rules is forgotten;
+    /// what is in flight stays so.
+    pub(crate) fn revise(&mut self, subscription: &Arc<Subscription>) {
+        let before = std::mem::replace(&mut self.subscription, Arc::clone(subscription));
+        self.limits.events = u64::from(subscription.spec.max_in_flight.max(1));
+        if before.revisions == subscription.revisions {
+            return;
+        }
+        for slot in self.slots.values_mut() {
+            slot.judge = Judge::of(subscription, slot.topic.name.path());
+            self.queued_bytes -= slot.fresh.bytes();
+            slot.fresh.clear();
+        }
+    }
+
+    /// Learns that a partition is durable up to `tail`, and that what follows is offered.
+    pub(crate) fn offered_from(&mut self, partition: TopicPartition, tail: u64) {
+        if let Some(slot) = self.slots.get_mut(&partition)
+            && let Some(judge) = &slot.judge
+            && !slot.fresh.is_offered()
+        {
+            let from = judge.in_force_from(partition).max(tail);
+            self.queued_bytes -= slot.fresh.bytes();
+            slot.fresh.offer_from(from);
+        }
+        self.reached(partition, tail);
+    }
+
+    /// Learns that every block of a partition below an offset was offered.
+    pub(crate) fn offered_to(&mut self, partition: TopicPartition, offset: u64) {
+        if let Some(slot) = self.slots.get_mut(&partition) {
+            slot.offered_to(offset);
+        }
+    }
+
+    /// The partitions of which it takes some events only.
+    pub(crate) fn judged(&self) -> Vec<TopicPartition> {
+        let judged = self.slots.iter().filter(|(_, slot)| slot.judge.is_some());
+        judged.map(|(partition, _)| *partition).collect()
+    }
+
     /// Learns that a partition is durable up to `tail`.
     pub(crate) fn reached(&mut self, partition: TopicPartition, tail: u64) {
         if let Some(slot) = self.slots.get_mut(&partition) {
@@ -189,15 +233,13 @@ impl State {
 
     /// Takes a live block when it follows what is here and there is room; a subscription that
     /// could not take it reads the log later. Says whether anything may have changed.
-    pub(crate) fn push(&mut self, block: &Committed) -> bool {
+    pub(crate) fn push(&mut self, block: &Committed, matched: Matched) -> bool {
         let partition = block.topic_partition();
         let Some(slot) = self.slots.get_mut(&partition) else { return false };
-        slot.tail = slot.tail.max(block.end_offset().0);
         self.news += 1;
         let before = slot.fresh.bytes();
-        if self.queued_bytes + block.block.body.len() <= self.limits.live_bytes {
-            slot.fresh.push(block, slot.window.next());
-        }
+        let has_room = self.queued_bytes + block.block.body.len() <= self.limits.live_bytes;
+        slot.push(block, matched, has_room);
         self.queued_bytes = self.queued_bytes - before + slot.fresh.bytes();
         self.wake(partition);
         true
@@ -218,17 +260,7 @@ impl State {
                     return;
                 };
                 let before = slot.fresh.bytes();
-                if why == ReadFor::Keys {
-                    slot.learn(&blocks, from);
-                }
-                match why {
-                    ReadFor::Fresh => slot.fresh.fill(&blocks, from),
-                    ReadFor::Waiting => slot.shelve(&blocks),
-                    ReadFor::Again | ReadFor::Keys => {
-                        slot.again.clear();
-                        slot.again.fill(&blocks, from);
-                    }
-                }
+                slot.fill(&blocks, from, why);
                 self.queued_bytes = self.queued_bytes - before + slot.fresh.bytes();
                 if found <= from {
                     return;
@@ -320,7 +352,8 @@ impl State {
         }
         let budget =
             Budget { events: budget.events.min(room.events), bytes: budget.bytes.min(room.bytes) };
-        if budget.events == 0 || budget.bytes == 0 || self.is_held() {
+        if budget.events == 0 || budget.bytes == 0 || self.is_held() || self.subscription.is_paused
+        {
             return Step::Wait(timer);
         }
         let to = To { session, now, deadline };
@@ -352,7 +385,8 @@ impl State {
 
     /// Whether nothing is sent, whatever the consumer has room for.
     fn is_held(&self) -> bool {
-        self.is_held_by_letters || self.unconfirmed > self.limits.events
+        let is_stopped = self.subscription.is_paused || self.is_held_by_letters;
+        is_stopped || self.unconfirmed > self.limits.events
     }
 
     /// Takes note of what goes out.

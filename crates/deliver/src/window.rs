@@ -193,7 +193,6 @@ impl Window {
     }
 
     /// Takes note that `first..end`, a prefix of what was never looked at, is filtered.
-    #[cfg_attr(not(test), expect(dead_code, reason = "blocks are matched next"))]
     pub(crate) fn filter(&mut self, first: u64, end: u64) {
         self.next = self.next.max(end);
         let beside = self.settled.start_before(first).is_some();
@@ -265,8 +264,8 @@ impl Window {
             self.flights.iter().filter(|(_, f)| passed(f)).map(|(s, _)| *s).collect();
         let take = |first: u64| {
             let flight = self.flights.remove(&first)?;
-            let events = flight.end - first - self.filtered.overlap(first, flight.end);
-            Some(Landed { first, flight, events })
+            let holes = self.filtered.within(first, flight.end);
+            Some(Landed { first, flight, events: self.events(first, flight.end), holes })
         };
         let late = late.into_iter().filter_map(take).collect();
         self.has_deadlines = self.flights.values().any(|flight| flight.deadline.is_some());
@@ -277,7 +276,7 @@ impl Window {
     /// many events that were.
     pub(crate) fn extend(&mut self, first: u64, end: u64, session: u64, deadline: Duration) -> u64 {
         let mut moved = 0;
-        for Landed { first, mut flight, events } in self.take_flights(first, end, session) {
+        for Landed { first, mut flight, events, .. } in self.take_flights(first, end, session) {
             if let Some(at) = &mut flight.deadline {
                 *at = deadline;
                 moved += events;
@@ -450,7 +449,8 @@ impl Window {
             }
             // Not empty: trimmed.
             let inside = inside.unwrap_or(after);
-            taken.push(Landed { first: a, flight: inside, events: self.events(a, b) });
+            let holes = self.filtered.within(a, b);
+            taken.push(Landed { first: a, flight: inside, events: self.events(a, b), holes });
         }
         taken
     }

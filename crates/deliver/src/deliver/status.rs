@@ -57,6 +57,7 @@ impl Deliver {
             folded: state.slots.values().map(|slot| slot.folded() as u64).sum(),
             waiting: state.slots.values().map(|slot| slot.waiting() as u64).sum(),
             state: match (is_stalled, !state.members.is_empty()) {
+                _ if state.subscription.is_paused => SubscriptionState::Paused,
                 _ if state.is_held_by_letters() => SubscriptionState::PausedByDeadLetters,
                 (true, _) => SubscriptionState::Stalled,
                 (false, true) => SubscriptionState::Active,
@@ -93,6 +94,7 @@ impl Deliver {
             if let Ok(bounds) = self.stage.log.bounds(partition) {
                 state.reached(partition, bounds.durable_tail.0);
             }
+            state.offered_to(partition, self.registry.ends.offered_to(partition));
         }
     }
 }

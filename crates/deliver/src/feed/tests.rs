@@ -6,7 +6,7 @@ use tidings_event::block::{Block, BlockHeader, BodyBuilder, Flags, crc32c, event
 use tidings_event::hop::Committed;
 use tidings_event::{Epoch, JournalSeq, Offset, Term, Timestamp, TopicPartition};
 
-use super::Feed;
+use super::{Feed, Piece};
 
 fn block(first: u64, count: u32) -> Committed {
     let mut builder = BodyBuilder::default();
@@ -57,14 +57,14 @@ proptest! {
             match what {
                 0 if pushed < blocks.len() => {
                     if !dropped[pushed] {
-                        feed.push(&blocks[pushed], next);
+                        feed.push(&blocks[pushed], next, None);
                     }
                     pushed += 1;
                 }
                 1 => {
                     let at = blocks.partition_point(|b| b.end_offset().0 <= next);
                     let until = (at + usize::try_from(count).unwrap()).min(blocks.len());
-                    feed.fill(&blocks[at.min(until)..until], next);
+                    feed.fill(blocks[at.min(until)..until].iter().map(|b| Piece::of(b, None)).collect(), next);
                 }
                 _ => if let Some(piece) = feed.take(next, count, bytes) {
                     assert_eq!(piece.first, next);
@@ -92,7 +92,7 @@ proptest! {
 fn a_whole_block_is_given_without_copying() {
     let stored = block(7, 50);
     let mut feed = Feed::default();
-    assert!(feed.push(&stored, 7));
+    assert!(feed.push(&stored, 7, None));
     let piece = feed.take(7, 100, 1 << 20).unwrap();
     assert_eq!(piece.body.as_ptr(), stored.block.body.as_ptr());
     assert_eq!((piece.count, feed.bytes()), (50, 0));
@@ -102,7 +102,7 @@ fn a_whole_block_is_given_without_copying() {
 fn a_part_of_a_block_is_a_slice_of_it() {
     let stored = block(0, 10);
     let mut feed = Feed::default();
-    feed.push(&stored, 0);
+    feed.push(&stored, 0, None);
     let piece = feed.take(4, 3, 1 << 20).unwrap();
     assert_eq!(offsets(&piece.body), [4, 5, 6]);
     let range = stored.block.body.as_ptr_range();

@@ -23,7 +23,12 @@ fn fail(gates: &mut Gates, offset: u64, key: u64, first_sent: u64) {
         consumer: Arc::from("c"),
         outcome: AttemptOutcome::Nacked,
     };
-    gates.fail(offset, &Landed { first: offset, flight, events: 1 }, &attempt, true);
+    gates.fail(
+        offset,
+        &Landed { first: offset, flight, events: 1, holes: Vec::new() },
+        &attempt,
+        true,
+    );
     gates.learn(offset, KeyHash(key));
     gates.wait(offset, Duration::from_secs(100 + first_sent));
 }

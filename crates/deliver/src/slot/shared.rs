@@ -92,7 +92,8 @@ impl Slot {
     /// Keeps blocks that were read for what waits.
     pub(crate) fn shelve(&mut self, blocks: &[Committed]) {
         if let Some(share) = self.share.as_deref_mut() {
-            blocks.iter().map(Piece::of).for_each(|piece| share.shelve(piece));
+            let pieces = blocks.iter().map(|block| Piece::of(block, None));
+            pieces.for_each(|piece| share.shelve(piece));
         }
     }
 
@@ -140,7 +141,7 @@ impl Slot {
             from = offset + 1;
         }
         self.forget_shelf();
-        Ok(picker.finish(from).0)
+        Ok(picker.finish())
     }
 
     /// Takes note that runs are in flight no more; says whether keys came to another member by it.

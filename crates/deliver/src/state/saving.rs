@@ -13,6 +13,9 @@ use crate::dead_letter::Place;
 use crate::outgoing::{Outgoing, Run};
 use crate::settlement::{Outcome, Settled};
 
+/// Most events of a partition that are passed without an ack before a cursor is saved.
+const PASSED_MAX: u64 = 10_000;
+
 /// How deliveries of a run ended.
 #[derive(Clone, Debug)]
 pub(crate) struct Ended {
@@ -89,6 +92,7 @@ impl State {
         let keeps = self.closed.is_none();
         for (&partition, slot) in self.slots.iter_mut().filter(|(_, slot)| keeps && slot.is_dirty) {
             slot.is_dirty = false;
+            slot.saved_low = slot.window.low();
             let value = Cursor::encode(slot.window.low(), slot.window.settled());
             slot.is_oversized = value.len() > cursor::BYTES_MAX;
             cursors.push((cursor::key(id, partition), value));
@@ -96,6 +100,12 @@ impl State {
         let mut ticket = std::mem::take(&mut self.ticket);
         ticket.generation = self.generation;
         (cursors, ticket)
+    }
+
+    /// Whether so much was passed without an ack that its cursors should be saved for their own sake:
+    /// what is not saved is read again after a crash.
+    pub(crate) fn wants_save(&self) -> bool {
+        self.slots.values().any(|slot| slot.window.low() >= slot.saved_low + PASSED_MAX)
     }
 
     /// A save is durable.

@@ -109,7 +109,7 @@ impl State {
 
     /// Takes note that runs in flight were acknowledged.
     fn delivered(&mut self, partition: TopicPartition, landed: &[Landed]) {
-        for Landed { first, flight, events } in landed {
+        for Landed { first, flight, events, .. } in landed {
             let consumer = self.consumer(flight.session);
             let run = (*first, flight.end);
             self.conflate(partition, run, Some(flight.first_sent), &consumer);
@@ -168,6 +168,6 @@ impl State {
 }
 
 fn runs_of(run: Run, landed: &[Landed]) -> Vec<Run> {
-    let one = |r: &Landed| Run { first: Offset(r.first), last: Offset(r.flight.end - 1), ..run };
-    landed.iter().map(one).collect()
+    let one = |(first, end)| Run { first: Offset(first), last: Offset(end - 1), ..run };
+    landed.iter().flat_map(Landed::runs).map(one).collect()
 }

@@ -28,12 +28,23 @@ pub(crate) struct Due {
 }
 
 /// A run that was taken out of flight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Landed {
     pub(crate) first: u64,
     pub(crate) flight: Flight,
     /// Events in it, without those that the filter passed over.
     pub(crate) events: u64,
+    /// The runs that the filter passed over.
+    pub(crate) holes: Vec<(u64, u64)>,
+}
+
+impl Landed {
+    /// The runs of its events.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let ends = self.holes.iter().map(|hole| hole.0).chain([self.flight.end]);
+        let firsts = [self.first].into_iter().chain(self.holes.iter().map(|hole| hole.1));
+        firsts.zip(ends)
+    }
 }
 
 impl Flight {

@@ -110,8 +110,9 @@ impl Naive {
 
     /// What landed, without what is filtered: it must be what is expected to have.
     fn flat(&self, runs: &[Landed], before: &BTreeMap<u64, Fate>) -> Vec<u64> {
-        let offsets = runs.iter().flat_map(|run| run.first..run.flight.end);
-        let all: Vec<u64> = offsets.filter(|at| before[at] != Fate::Filtered).collect();
+        let all: Vec<u64> =
+            runs.iter().flat_map(Landed::runs).flat_map(|(first, end)| first..end).collect();
+        assert!(all.iter().all(|at| before[at] != Fate::Filtered));
         assert_eq!(runs.iter().map(|run| run.events).sum::<u64>(), all.len() as u64);
         all
     }

@@ -10,7 +10,7 @@ use tidings_event::{
     Clock, ManualClock, Offset, PartitionId, Timestamp, TopicName, TopicPartition, v1,
 };
 use tidings_log::{MemoryLog, PartitionLog};
-use tidings_match::TopicPattern;
+use tidings_match::{Filter, TopicPattern};
 use tidings_telemetry::{Recorder, Timer};
 
 use crate::{Deliver, DeliverSettings, Delivery, Outgoing, Session};
@@ -123,6 +123,11 @@ impl Rig {
         };
         self.log.append(vec![Block { header, body }]).unwrap().await.unwrap();
     }
+}
+
+/// A filter as a subscription has it.
+pub(super) fn filter(text: &str) -> Filter {
+    Filter::compile(text).unwrap()
 }
 
 /// An event whose `key_seq` and interval are a number.

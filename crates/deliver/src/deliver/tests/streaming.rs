@@ -204,7 +204,7 @@ async fn take(session: &mut crate::Session, seen: &mut [u64; 2]) {
     session.ack(vec![position(&delivery, seen[partition] - 1)], vec![]);
 }
 
-async fn nothing_but_confirmations(session: &mut crate::Session) {
+pub(super) async fn nothing_but_confirmations(session: &mut crate::Session) {
     let left = tidings_telemetry::Timer.limit(Duration::from_millis(50), async {
         loop {
             match session.next().await {

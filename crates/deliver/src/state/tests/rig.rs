@@ -5,11 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidings_catalog::{Durability, Subscription, SubscriptionId, SubscriptionSpec, Topic};
+use tidings_catalog::{
+    Durability, Revision, Subscription, SubscriptionId, SubscriptionSpec, Topic,
+};
 use tidings_event::block::{Block, BlockHeader, BodyBuilder, Flags, crc32c};
 use tidings_event::hop::Committed;
 use tidings_event::{Epoch, JournalSeq, Offset, Term, Timestamp, TopicName, v1};
 use tidings_log::Retention;
+
+use tidings_match::{Filter, TopicPattern};
 
 use super::PARTITION;
 
@@ -67,7 +71,14 @@ pub(super) fn topic() -> Arc<Topic> {
     })
 }
 
-pub(super) fn subscription(spec: SubscriptionSpec) -> Subscription {
+pub(super) fn subscription(spec: SubscriptionSpec, filter: Option<&str>) -> Subscription {
+    let revision = Revision {
+        number: 1,
+        at: Timestamp(0),
+        boundary: BTreeMap::new(),
+        topics: vec![TopicPattern::parse("**").unwrap()],
+        filter: filter.map(|text| Filter::compile(text).unwrap()),
+    };
     Subscription {
         id: SubscriptionId(1),
         tenant: "default".into(),
@@ -75,6 +86,6 @@ pub(super) fn subscription(spec: SubscriptionSpec) -> Subscription {
         created_at: Timestamp(0),
         boundary: BTreeMap::new(),
         is_paused: false,
-        revisions: Vec::new(),
+        revisions: vec![revision],
     }
 }
