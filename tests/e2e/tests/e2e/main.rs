@@ -14,6 +14,7 @@ mod fixture;
 mod go;
 mod grpc;
 mod guide;
+mod idle;
 mod intervals;
 mod key_seq;
 mod kinds;
