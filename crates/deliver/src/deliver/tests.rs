@@ -8,6 +8,7 @@ mod pulling;
 mod redriving;
 mod resuming;
 mod rig;
+mod settling;
 mod sharing;
 mod streaming;
 mod values;
