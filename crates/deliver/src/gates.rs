@@ -73,6 +73,11 @@ impl Gates {
         self.keys.values().filter(|gate| !gate.failing.is_empty()).count()
     }
 
+    /// Whether an event is held behind a failing one.
+    pub(crate) fn is_held(&self, offset: u64) -> bool {
+        self.keys.values().any(|gate| gate.held.contains_key(&offset))
+    }
+
     /// The first failing event whose key has to be learnt before anything goes on.
     pub(crate) fn unlearned(&self) -> Option<u64> {
         self.unlearned.first().copied()

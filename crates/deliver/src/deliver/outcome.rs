@@ -1,11 +1,13 @@
 //! What became of one event in one subscription, as far as its cursor says.
 
-use tidings_event::{Position, Refusal};
+use tidings_event::{Position, Refusal, Timestamp};
 
 use super::Deliver;
+use crate::dead_letter::Attempt;
+use crate::gates::{FailedAttempt, Place};
 
 /// Where an event stands in a subscription.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventOutcome {
     /// Acknowledged, or passed for another reason that ended it.
     Settled,
@@ -13,6 +15,10 @@ pub enum EventOutcome {
     InFlight,
     /// To be sent, or to be sent again.
     Pending,
+    /// It failed so far, and waits for its next attempt, or for its place among the dead letters.
+    Retrying(Vec<Attempt>),
+    /// It waits behind an event of its key that fails.
+    Held,
     /// No pattern of the subscription takes its topic.
     NotMatched,
     /// The subscription starts after it.
@@ -37,14 +43,35 @@ impl Deliver {
         let Some(slot) = state.slots.get(&place) else { return Ok(EventOutcome::NotMatched) };
         let window = &slot.window;
         let start = state.subscription.boundary.get(&place);
+        let waits = slot.gates.get(offset.0).filter(|event| event.place != Place::Out);
+        if let Some(event) = waits {
+            return Ok(EventOutcome::Retrying(self.attempts(&event.history)));
+        }
         Ok(if start.is_some_and(|start| offset < *start) {
             EventOutcome::BeforeStart
         } else if offset.0 < window.low() || window.settled().overlap(offset.0, offset.0 + 1) > 0 {
             EventOutcome::Settled
         } else if window.is_out(offset.0) {
             EventOutcome::InFlight
+        } else if slot.gates.is_held(offset.0) {
+            EventOutcome::Held
         } else {
             EventOutcome::Pending
         })
+    }
+
+    /// Attempts as people read them: how long ago each was on one clock, told on the other.
+    fn attempts(&self, history: &[FailedAttempt]) -> Vec<Attempt> {
+        let (wall, now) = (self.stage.clock.wall().0, self.stage.clock.monotonic());
+        let attempts = history.iter().map(|attempt| {
+            let ago = u64::try_from(now.saturating_sub(attempt.at).as_nanos()).unwrap_or(u64::MAX);
+            Attempt {
+                at: Timestamp(wall.saturating_sub(ago)),
+                consumer: attempt.consumer.as_ref().into(),
+                outcome: attempt.outcome,
+                detail: "".into(),
+            }
+        });
+        attempts.collect()
     }
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use prost::Message;
-use tidings_catalog::{CatalogSettings, InternalTopic, Start, SubscriptionSpec, TopicPattern};
+use tidings_catalog::{
+    CatalogSettings, Filter, InternalTopic, Start, SubscriptionSpec, TopicPattern,
+};
 use tidings_event::block::{Block, BlockHeader, BodyBuilder, Flags, crc32c};
 use tidings_event::{Clock, ManualClock, Offset, PartitionId, TopicName};
 use tidings_log::MemoryLog;
@@ -85,10 +87,14 @@ impl Rig {
 
     /// Name and fate of the event at an offset, in every subscription of its time.
     async fn fates(&self, offset: u64, ingested_at: Timestamp) -> Vec<String> {
+        self.fates_of(offset, ingested_at, &[]).await
+    }
+
+    async fn fates_of(&self, offset: u64, ingested_at: Timestamp, event: &[u8]) -> Vec<String> {
         let shared = Arc::clone(&self.log) as Arc<dyn PartitionLog>;
         let traces = Traces::new(shared, Arc::clone(&self.catalog));
         let position = self.position(offset);
-        let event = TracedEvent { topic: "signals", position, ingested_at, event: &[] };
+        let event = TracedEvent { topic: "signals", position, ingested_at, event };
         let of_tenant = traces.subscriptions("default", ingested_at).unwrap();
         let (traced, looked) = traces.trace(event, of_tenant).await.unwrap();
         assert!(!looked.is_cut && looked.damaged == 0);
@@ -141,4 +147,34 @@ async fn a_subscription_that_was_there_then_is_told_of_and_one_that_was_gone_is_
     // The same name again is another subscription.
     rig.subscribe("late", "**").await;
     assert_eq!(rig.fates(7, then).await, ["late (deleted): DELIVERED", "late: Open"]);
+}
+
+#[tokio::test]
+async fn what_a_filter_left_out_is_filtered_whatever_run_it_lies_in() {
+    let rig = Rig::new().await;
+    let spec = SubscriptionSpec {
+        start: Start::Earliest,
+        filter: Some(Filter::compile("instrument == 'AAPL'").unwrap()),
+        ..SubscriptionSpec::new("apple", vec![TopicPattern::parse("**").unwrap()])
+    };
+    let made = rig.catalog.create_subscription("default", spec).await.unwrap().into_inner();
+    let then = rig.clock.wall();
+    rig.settle(&[rig.settlement(made.id.0, (0, 9), Outcome::Delivered)]).await;
+    let event = |instrument: &str| {
+        tidings_event::encode(&v1::Event {
+            id: vec![7; 16].into(),
+            source: "test".into(),
+            kind: v1::Kind::Summary as i32,
+            instrument: instrument.into(),
+            payload: Some(v1::event::Payload::Summary(v1::Summary::default())),
+            ..v1::Event::default()
+        })
+    };
+    assert_eq!(rig.fates_of(3, then, &event("AAPL")).await, ["apple: DELIVERED"]);
+    assert_eq!(rig.fates_of(4, then, &event("MSFT")).await, ["apple: Filtered"]);
+    // From here on another filter decides.
+    let change = |spec: &SubscriptionSpec| Ok(SubscriptionSpec { filter: None, ..spec.clone() });
+    let none = Default::default();
+    rig.catalog.update_subscription("default", "apple", change, none).await.unwrap();
+    assert_eq!(rig.fates_of(4, then, &event("MSFT")).await, ["apple: DELIVERED"]);
 }

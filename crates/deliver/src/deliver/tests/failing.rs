@@ -7,8 +7,8 @@ use tidings_event::{Offset, Position};
 
 use super::rig::{Rig, TENANT, next_delivery, nothing, offsets, summary};
 use crate::{
-    AttemptOutcome, DeadLetter, DeliverSettings, Delivery, Reason, Run, Selection, Session,
-    SubscriptionState,
+    AttemptOutcome, DeadLetter, DeliverSettings, Delivery, EventOutcome, Reason, Run, Selection,
+    Session, SubscriptionState,
 };
 
 struct Failing {
@@ -39,12 +39,16 @@ async fn failing(retry: Retry, mode: Mode) -> Failing {
 }
 
 fn at(delivery: &Delivery, offset: u64) -> Run {
-    Run::of(Position {
+    Run::of(Position { offset: Offset(offset), ..at_position(delivery) })
+}
+
+fn at_position(delivery: &Delivery) -> Position {
+    Position {
         topic: delivery.topic.id,
         epoch: delivery.epoch,
         partition: delivery.partition,
-        offset: Offset(offset),
-    })
+        offset: Offset(0),
+    }
 }
 
 impl Failing {
@@ -77,6 +81,13 @@ async fn a_failing_event_holds_back_its_key_alone() {
     // 4 and 7 are of the key of 1.
     assert_eq!(f.sent().await, [5, 6, 8, 9]);
     nothing(&mut f.session).await;
+    let stands = |offset| {
+        let position = Position { offset: Offset(offset), ..at_position(&first) };
+        f.rig.deliver.outcome(TENANT, "s", &position).unwrap()
+    };
+    assert!(matches!(stands(1), EventOutcome::Retrying(attempts) if attempts.len() == 1));
+    let (in_flight, held) = (EventOutcome::InFlight, EventOutcome::Held);
+    assert_eq!([stands(0), stands(4), stands(7)], [in_flight, held.clone(), held]);
     f.pass(1);
     let again = next_delivery(&mut f.session).await;
     assert_eq!((offsets(&again), again.attempts), (vec![1], vec![(Offset(1), 1, 2)]));

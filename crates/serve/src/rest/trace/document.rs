@@ -1,6 +1,6 @@
 //! What a trace says: the event, what was noted of it, what became of it in each subscription.
 
-use tidings_deliver::{DeadLetter, EventOutcome};
+use tidings_deliver::{Attempt, DeadLetter, EventOutcome};
 use tidings_event::block::{BlockHeader, KeyNotes};
 use tidings_event::{Code, Offset, Position, Refusal, Timestamp, v1};
 use tidings_insight::{Fate, LookedFor, Traced};
@@ -75,7 +75,7 @@ pub(super) async fn subscription(
         }
         Fate::Open if traced.deleted_at.is_some() => document.outcome = "deleted".to_owned(),
         Fate::Open => match doors.parts.deliver.outcome(tenant, &name, position) {
-            Ok(outcome) => document.outcome = open(outcome).to_owned(),
+            Ok(outcome) => open(&mut document, outcome),
             Err(refusal) if refusal.code == Code::SubscriptionUnknown => return Ok(None),
             Err(refusal) => return Err(refusal),
         },
@@ -101,23 +101,32 @@ fn said(text: &str) -> Option<String> {
 /// What was tried before the event became a dead letter.
 fn buried(document: &mut TraceSubscriptionDocument, letter: &DeadLetter) {
     document.letter = Some(letter.state.as_str().to_owned());
-    let attempts = letter.attempts.iter().map(|attempt| FailedAttemptDocument {
+    document.attempts = letter.attempts.iter().map(attempt).collect();
+}
+
+/// What is not written down yet.
+fn open(document: &mut TraceSubscriptionDocument, outcome: EventOutcome) {
+    let name = match outcome {
+        EventOutcome::Settled => "settled",
+        EventOutcome::InFlight => "in_flight",
+        EventOutcome::Pending => "pending",
+        EventOutcome::Retrying(attempts) => {
+            document.attempts = attempts.iter().map(attempt).collect();
+            "retrying"
+        }
+        EventOutcome::Held => "held",
+        EventOutcome::NotMatched => "not_matched",
+        EventOutcome::BeforeStart => "before_start",
+    };
+    document.outcome = name.to_owned();
+}
+
+fn attempt(attempt: &Attempt) -> FailedAttemptDocument {
+    FailedAttemptDocument {
         at: attempt.at.to_string(),
         consumer: attempt.consumer.to_string(),
         outcome: attempt.outcome.as_str().to_owned(),
         detail: attempt.detail.to_string(),
-    });
-    document.attempts = attempts.collect();
-}
-
-/// What is not written down yet.
-fn open(outcome: EventOutcome) -> &'static str {
-    match outcome {
-        EventOutcome::Settled => "settled",
-        EventOutcome::InFlight => "in_flight",
-        EventOutcome::Pending => "pending",
-        EventOutcome::NotMatched => "not_matched",
-        EventOutcome::BeforeStart => "before_start",
     }
 }
 
