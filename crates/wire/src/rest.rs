@@ -29,12 +29,13 @@ pub use publish::{
     PublishResultDocument, SequenceDocument, WrittenResult,
 };
 pub use pull::{
-    AckDocument, AckRequestDocument, AckResultDocument, GapDocument, NackRequestDocument,
-    PullDocument, PullItem, PullRequestDocument, PulledDocument,
+    AckDocument, AckRequestDocument, AckResultDocument, DigestDocument, GapDocument,
+    NackRequestDocument, PullDocument, PullItem, PullRequestDocument, PulledDocument,
 };
 pub use subscription::{
-    DeliveryDocument, PartitionStatusDocument, PullOptions, StartDocument, StatusDocument,
-    StreamOptions, SubscriptionDocument, SubscriptionListDocument, SubscriptionRequest,
+    DeliveryDocument, MemberDocument, PartitionStatusDocument, PullOptions, StartDocument,
+    StatusDocument, StreamOptions, SubscriptionDocument, SubscriptionListDocument,
+    SubscriptionRequest,
 };
 pub use subscription_patch::{SeekDocument, SubscriptionPatch};
 pub use terms::{BatchDocument, FoldDocument, RetryDocument, RevisionDocument};

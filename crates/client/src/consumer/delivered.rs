@@ -44,6 +44,7 @@ pub struct Delivered {
     offsets: Vec<v1::OffsetRun>,
     attempts: Vec<v1::AttemptRun>,
     redelivered: Vec<v1::OffsetRun>,
+    digests: Vec<v1::Digest>,
 }
 
 /// One event of a delivery.
@@ -57,6 +58,8 @@ pub struct DeliveredEvent<'a> {
     pub attempt: u32,
     /// It may have been delivered before.
     pub redelivered: bool,
+    /// The look-alike anomalies that it tells of, itself included; its ack settles all of them.
+    pub digest: Option<&'a v1::Digest>,
 }
 
 impl Delivered {
@@ -72,6 +75,7 @@ impl Delivered {
             offsets: delivery.offsets,
             attempts: delivery.attempts,
             redelivered: delivery.redelivered,
+            digests: delivery.digests,
         }
     }
 
@@ -146,6 +150,7 @@ impl<'a, O: Iterator<Item = u64>> Iterator for Walk<'a, O> {
                 event,
                 attempt: self.delivered.attempt(offset),
                 redelivered: self.delivered.is_redelivered(offset),
+                digest: self.delivered.digests.iter().find(|digest| digest.offset == offset),
             })),
             (Some(Err(error)), _) => Some(Err(ClientError::Protocol(error.to_string()))),
             _ => {

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use tidings_deliver::{AckId, Delivery, Run};
+use tidings_deliver::{AckId, Delivery, Digest, Run};
+use tidings_event::event_id::format_event_id;
 use tidings_event::{Code, Offset, Position, Refusal};
 use tidings_wire::ProblemDocument;
+use tidings_wire::rest::DigestDocument;
 use tidings_wire::stream::{BatchHead, EventLine, Frame, RunLine, StreamRequest};
 
 use super::encoded::EventTexts;
@@ -102,8 +104,9 @@ fn batch(delivery: &Delivery, consuming: &Consuming) -> Result<Frame, Refusal> {
     let mut frame = Frame::batch(&head(delivery, &texts), room);
     each(delivery, &texts, |line, position| {
         let ack_id = consuming.session().ack_id(position, line.attempt);
-        let EventLine { offset, attempt, redelivered, event, .. } = line;
-        frame.event(&EventLine { offset, ack_id: Some(ack_id), attempt, redelivered, event });
+        let EventLine { offset, attempt, redelivered, digest, event, .. } = line;
+        let ack_id = Some(ack_id);
+        frame.event(&EventLine { offset, ack_id, attempt, redelivered, digest, event });
     });
     frame.end_batch();
     Ok(frame)
@@ -131,11 +134,14 @@ pub(crate) fn each(
         let holds =
             |first: Offset, count: u32| (first.0..first.0 + u64::from(count)).contains(&offset);
         let again = delivery.attempts.iter().find(|(first, count, _)| holds(*first, *count));
+        let mut digests = delivery.digests.iter();
+        let digest = digests.find(|(at, _)| at.0 == offset).map(|(_, told)| digest_text(told));
         let line = EventLine {
             offset,
             ack_id: None,
             attempt: again.map_or(1, |(.., attempt)| *attempt),
             redelivered: delivery.redelivered.iter().any(|&(first, count)| holds(first, count)),
+            digest: digest.as_deref(),
             event,
         };
         let position = Position {
@@ -145,5 +151,21 @@ pub(crate) fn each(
             offset: Offset(offset),
         };
         with(line, position);
+    }
+}
+
+/// A digest as it stands beside the event that tells it.
+fn digest_text(digest: &Digest) -> String {
+    // A document of numbers and texts can be written.
+    serde_json::to_string(&digest_document(digest)).unwrap_or_else(|_| "null".to_owned())
+}
+
+/// As [`digest_text`], for those who write documents.
+pub(crate) fn digest_document(digest: &Digest) -> DigestDocument {
+    DigestDocument {
+        count: digest.count,
+        ids: digest.ids.iter().map(format_event_id).collect(),
+        first_ingested_at: digest.first_ingested_at.to_string(),
+        last_ingested_at: digest.last_ingested_at.to_string(),
     }
 }

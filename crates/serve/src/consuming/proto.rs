@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidings_deliver::{Delivery, GapNotice, Run};
+use tidings_deliver::{Delivery, Digest, GapNotice, Run};
 use tidings_event::{Code, Epoch, Offset, PartitionId, Position, Refusal, TopicId};
 use tidings_wire::problem;
 use tidings_wire::v1;
@@ -76,7 +76,18 @@ fn delivery(delivery: Delivery) -> v1::Delivery {
         redelivered: delivery.redelivered.iter().map(run).collect(),
         ingested_at: delivery.ingested_at.0,
         body: delivery.body,
+        digests: delivery.digests.iter().map(|(at, told)| digest(*at, told)).collect(),
         ..v1::Delivery::default()
+    }
+}
+
+fn digest(at: Offset, digest: &Digest) -> v1::Digest {
+    v1::Digest {
+        count: digest.count,
+        ids: digest.ids.iter().map(|id| id.to_vec().into()).collect(),
+        first_ingested_at: digest.first_ingested_at.0,
+        last_ingested_at: digest.last_ingested_at.0,
+        offset: at.0,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidings_catalog::{Applied, Start, Topic, TopicRequest};
-use tidings_deliver::SubscriptionStatus;
+use tidings_deliver::{MemberStatus, SubscriptionStatus};
 use tidings_event::{Code, Epoch, Refusal, Timestamp};
 use tidings_log::Retention;
 use tidings_wire::v1;
@@ -90,5 +90,21 @@ pub(crate) fn status(name: &str, status: SubscriptionStatus) -> v1::Subscription
         lag_events: status.lag_events,
         in_flight: status.in_flight,
         settled_below: status.low_water.iter().map(position_message).collect(),
+        health: status.health.to_string(),
+        lag_seconds: status.lag.map(|lag| lag.as_secs_f64()),
+        members: status.members.into_iter().map(member).collect(),
+        failing: status.failing,
+        held: status.held,
+        waiting: status.waiting,
+        folded: status.folded,
+    }
+}
+
+fn member(member: MemberStatus) -> v1::SubscriptionMember {
+    v1::SubscriptionMember {
+        consumer: member.consumer,
+        session: member.session.to_string(),
+        active: member.is_active,
+        in_flight: member.in_flight,
     }
 }

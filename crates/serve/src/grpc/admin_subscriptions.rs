@@ -106,7 +106,7 @@ impl Call<'_> {
         &self,
         asked: v1::GetSubscriptionStatusRequest,
     ) -> Result<v1::SubscriptionStatus, Refusal> {
-        let status = self.doors.parts.deliver.status(self.tenant, &asked.name)?;
+        let status = self.doors.parts.deliver.examine(self.tenant, &asked.name).await?;
         Ok(messages::status(&asked.name, status))
     }
 }

@@ -10,6 +10,7 @@ use tidings_wire::rest::{
     PullDocument, PullItem, PullRequestDocument, PulledDocument,
 };
 
+use crate::consuming::json::digest_document;
 use crate::rest::Answer;
 use crate::rest::ask::{Ask, json};
 use crate::rest::browse::raw_json;
@@ -156,6 +157,7 @@ fn delivery(pulled: &PulledEvent) -> Result<PulledDocument, Refusal> {
         epoch: pulled.position.epoch.0,
         attempt: pulled.attempt,
         redelivered: pulled.redelivered,
+        digest: pulled.digest.as_deref().map(digest_document),
         ingested_at: pulled.ingested_at.to_string(),
         event: raw_json(&pulled.event)?,
     })

@@ -7,8 +7,8 @@ use http::StatusCode;
 use tidings_catalog::{Applied, Subscription};
 use tidings_event::Refusal;
 use tidings_wire::rest::{
-    PartitionStatusDocument, StatusDocument, SubscriptionDocument, SubscriptionListDocument,
-    SubscriptionRequest,
+    MemberDocument, PartitionStatusDocument, StatusDocument, SubscriptionDocument,
+    SubscriptionListDocument, SubscriptionRequest,
 };
 
 use crate::page::List;
@@ -128,7 +128,7 @@ pub(crate) async fn status(ask: Ask) -> Answer {
     ask.query.end()?;
     let subscription = found(&ask)?;
     let parts = &ask.doors.parts;
-    let status = parts.deliver.status(ask.tenant(), &subscription.spec.name)?;
+    let status = parts.deliver.examine(ask.tenant(), &subscription.spec.name).await?;
     let snapshot = parts.catalog.snapshot();
     let partitions = status.low_water.iter().map(|position| PartitionStatusDocument {
         topic: snapshot
@@ -137,13 +137,26 @@ pub(crate) async fn status(ask: Ask) -> Answer {
         partition: position.partition.0,
         settled_below: position.offset.0,
     });
+    let members = status.members.into_iter().map(|member| MemberDocument {
+        consumer: member.consumer,
+        session: member.session.to_string(),
+        active: member.is_active,
+        in_flight: member.in_flight,
+    });
     let document = StatusDocument {
         name: subscription.spec.name.clone(),
         state: status.state.as_str().to_owned(),
         consumer: status.consumer,
         lag_events: status.lag_events,
         in_flight: status.in_flight,
+        health: status.health.to_string(),
+        lag_seconds: status.lag.map(|lag| lag.as_secs_f64()),
+        failing: status.failing,
+        held: status.held,
+        waiting: status.waiting,
+        folded: status.folded,
         partitions: partitions.collect(),
+        members: members.collect(),
     };
     json(StatusCode::OK, &document)
 }

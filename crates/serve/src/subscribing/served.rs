@@ -10,7 +10,6 @@ pub(crate) fn check(spec: &SubscriptionSpec) -> Result<(), Refusal> {
         ("filter", spec.filter.is_some()),
         ("start", spec.start == Start::LastPerKey),
         ("batch", spec.batching != Batching::default()),
-        ("fold", spec.folding.is_some()),
         ("expires_after_ms", spec.expires_after.is_some()),
     ];
     match wanted.iter().find(|(_, wanted)| *wanted) {

@@ -60,9 +60,27 @@ async fn show_whole(client: &Client, name: &str, as_json: bool) -> Result<(), Fa
         return output::json(&json!({"subscription": definition, "status": status}));
     }
     show(&definition)?;
-    let consumer = status.consumer.as_deref().unwrap_or("nobody");
+    let age = status.lag_seconds.map_or_else(String::new, |age| format!(", {age:.1} s"));
     let (lag, in_flight) = (status.lag_events, status.in_flight);
-    output::line(&format!("  lag {lag} events, {in_flight} in flight, attached: {consumer}"))
+    output::line(&format!("  {}: lag {lag} events{age}, {in_flight} in flight", status.health))?;
+    for (count, what) in [
+        (status.failing, "failing"),
+        (status.held, "held back behind failing ones"),
+        (status.waiting, "waiting for their member"),
+        (status.folded, "waiting for their digest"),
+    ] {
+        if count > 0 {
+            output::line(&format!("  {count} {what}"))?;
+        }
+    }
+    for member in &status.members {
+        let doing = if member.active { "has" } else { "stands by with" };
+        output::line(&format!("  {} {doing} {} in flight", member.consumer, member.in_flight))?;
+    }
+    if status.members.is_empty() {
+        output::line("  attached: nobody")?;
+    }
+    Ok(())
 }
 
 /// Creates a subscription; the same again is fine.

@@ -60,11 +60,27 @@ pub struct PulledDocument {
     pub attempt: u32,
     /// Whether it may have been delivered before.
     pub redelivered: bool,
+    /// The look-alike anomalies that it tells of, itself included; its ack settles all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<DigestDocument>,
     /// When the service took it in, RFC 3339.
     pub ingested_at: String,
     /// Canonical JSON.
     #[schema(value_type = EventSchema)]
     pub event: Box<RawValue>,
+}
+
+/// Look-alike anomalies told by the newest of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DigestDocument {
+    /// How many, the newest included.
+    pub count: u64,
+    /// Event ids of the first 1,000.
+    pub ids: Vec<String>,
+    /// When the service took the first in, RFC 3339.
+    pub first_ingested_at: String,
+    /// When it took the newest in, RFC 3339.
+    pub last_ingested_at: String,
 }
 
 /// Offsets that will never be delivered.
@@ -104,6 +120,7 @@ struct PullItemFields {
     attempt: u32,
     #[serde(default)]
     redelivered: bool,
+    digest: Option<DigestDocument>,
     #[serde(default)]
     ingested_at: String,
     event: Option<Box<RawValue>>,
@@ -123,6 +140,7 @@ impl From<PullItemFields> for PullItem {
             epoch: fields.epoch,
             attempt: fields.attempt,
             redelivered: fields.redelivered,
+            digest: fields.digest,
             ingested_at: fields.ingested_at,
             event: fields.event.unwrap_or_else(|| RawValue::NULL.to_owned()),
         }))

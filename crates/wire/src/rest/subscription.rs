@@ -181,11 +181,11 @@ pub struct SubscriptionListDocument {
 }
 
 /// `GET /api/v1/subscriptions/{name}/status`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StatusDocument {
     /// The subscription.
     pub name: String,
-    /// `active`, `idle` or `stalled`.
+    /// `active`, `idle`, `stalled` or `paused_by_dead_letters`.
     pub state: String,
     /// The consumer attached.
     pub consumer: Option<String>,
@@ -193,8 +193,43 @@ pub struct StatusDocument {
     pub lag_events: u64,
     /// Events sent and not settled.
     pub in_flight: u64,
+    /// How its consumers get on, from what they settle: `gone`, `connected`, `idle`, `active`,
+    /// `lagging` or `stalled`.
+    #[serde(default)]
+    pub health: String,
+    /// Age of the oldest event that is not settled, 0 without any; absent where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag_seconds: Option<f64>,
+    /// Events of which a delivery failed.
+    #[serde(default)]
+    pub failing: u64,
+    /// Events held back behind them.
+    #[serde(default)]
+    pub held: u64,
+    /// Events that wait for the member of the group that has their keys.
+    #[serde(default)]
+    pub waiting: u64,
+    /// Events that wait to be told by a digest.
+    #[serde(default)]
+    pub folded: u64,
+    /// All consumers, in the order they came.
+    #[serde(default)]
+    pub members: Vec<MemberDocument>,
     /// Where it is in each partition.
     pub partitions: Vec<PartitionStatusDocument>,
+}
+
+/// A consumer of a subscription.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MemberDocument {
+    /// Its name.
+    pub consumer: String,
+    /// Its session.
+    pub session: String,
+    /// Whether it is sent events; otherwise it stands by.
+    pub active: bool,
+    /// Events sent to it and not settled.
+    pub in_flight: u64,
 }
 
 /// Where a subscription is in one partition.

@@ -28,6 +28,8 @@ pub struct EventLine<'a, A> {
     pub attempt: u32,
     /// Said only when true.
     pub redelivered: bool,
+    /// What it tells of others, as JSON; said only where there is something.
+    pub digest: Option<&'a str>,
     /// Canonical JSON.
     pub event: &'a str,
 }
@@ -106,19 +108,22 @@ impl Frame {
         if let Some(id) = &line.ack_id {
             self.put(format_args!(r#","ack_id":"{id}""#));
         }
-        self.delivery(line.attempt, line.redelivered);
+        self.delivery(line);
+    }
+
+    fn delivery<A>(&mut self, line: &EventLine<'_, A>) {
+        if line.attempt > 1 {
+            self.put(format_args!(r#","attempt":{}"#, line.attempt));
+        }
+        if line.redelivered {
+            self.0.push_str(r#","redelivered":true"#);
+        }
+        if let Some(digest) = line.digest {
+            self.put(format_args!(r#","digest":{digest}"#));
+        }
         self.0.push_str(r#","event":"#);
         self.0.push_str(line.event);
         self.0.push('}');
-    }
-
-    fn delivery(&mut self, attempt: u32, redelivered: bool) {
-        if attempt > 1 {
-            self.put(format_args!(r#","attempt":{attempt}"#));
-        }
-        if redelivered {
-            self.0.push_str(r#","redelivered":true"#);
-        }
     }
 
     /// Ends a batch.
@@ -133,10 +138,7 @@ impl Frame {
             r#"{{"topic":"{topic}","partition":{partition},"epoch":{epoch},"offset":{},"ingested_at":"{ingested_at}""#,
             line.offset
         ));
-        self.delivery(line.attempt, line.redelivered);
-        self.0.push_str(r#","event":"#);
-        self.0.push_str(line.event);
-        self.0.push('}');
+        self.delivery(line);
     }
 
     /// Acks whose cursors are durable, and those that settled nothing.

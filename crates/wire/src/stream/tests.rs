@@ -17,13 +17,20 @@ fn run(from: u64, to: u64) -> RunLine<'static> {
 #[test]
 fn what_is_written_is_json() {
     let head = BatchHead { topic: "a/b", partition: 3, epoch: 1, ingested_at: "T" };
-    let first =
-        EventLine { offset: 7, ack_id: Some("x"), attempt: 1, redelivered: false, event: "{}" };
+    let first = EventLine {
+        offset: 7,
+        ack_id: Some("x"),
+        attempt: 1,
+        redelivered: false,
+        digest: None,
+        event: "{}",
+    };
     let second = EventLine::<&str> {
         offset: 8,
         ack_id: None,
         attempt: 2,
         redelivered: true,
+        digest: Some(r#"{"count":2}"#),
         event: r#"{"a":1}"#,
     };
     let mut frame = Frame::batch(&head, 0);
@@ -34,14 +41,14 @@ fn what_is_written_is_json() {
         value(frame),
         json!({"type": "events", "topic": "a/b", "partition": 3, "epoch": 1, "ingested_at": "T",
             "events": [{"offset": 7, "ack_id": "x", "event": {}},
-                {"offset": 8, "attempt": 2, "redelivered": true, "event": {"a": 1}}]})
+                {"offset": 8, "attempt": 2, "redelivered": true, "digest": {"count": 2}, "event": {"a": 1}}]})
     );
     let mut frame = Frame::default();
     frame.single(&head, &second);
     assert_eq!(
         value(frame),
         json!({"topic": "a/b", "partition": 3, "epoch": 1, "ingested_at": "T", "offset": 8,
-            "attempt": 2, "redelivered": true, "event": {"a": 1}})
+            "attempt": 2, "redelivered": true, "digest": {"count": 2}, "event": {"a": 1}})
     );
     let place = json!({"topic": "a/b", "partition": 3, "epoch": 1, "from": 1, "to": 2});
     let frame = Frame::confirmed([run(1, 2), run(1, 2)].into_iter(), [].into_iter());
