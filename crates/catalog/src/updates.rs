@@ -142,7 +142,9 @@ impl Ledger {
     fn judges(&self, of: &Subscription, after: &Revision) -> bool {
         after.boundary.iter().any(|(&place, &end)| {
             let kept = self.trim(place).unwrap_or(end);
-            kept < end && self.settled_below(of.id, place).is_none_or(|settled| settled < end)
+            // Below its start nothing is due.
+            let settled = self.settled_below(of.id, place).max(of.boundary.get(&place).copied());
+            kept < end && settled.is_none_or(|settled| settled < end)
         })
     }
 }

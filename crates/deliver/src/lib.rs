@@ -9,6 +9,7 @@
 
 mod ack_id;
 mod backoff;
+mod backtest;
 mod burying;
 mod cursor;
 mod dead_letter;
@@ -27,6 +28,7 @@ mod live;
 mod lookout;
 mod matching;
 mod outgoing;
+mod progress;
 mod pull;
 mod reader;
 mod redriver;
@@ -45,6 +47,10 @@ mod state;
 mod window;
 
 pub use ack_id::{AckId, AckState};
+pub use backtest::{
+    BACKTEST_PARTITIONS_MAX, BACKTEST_SAMPLES_MAX, Backtest, BacktestReport, Compared,
+    MatchedEvent, Peak, Selector, TopicCount, Volume, backtest,
+};
 pub use dead_letter::{
     Attempt, AttemptOutcome, Chosen, DeadLetter, DeadLetterCounts, LetterState, Reason, Selection,
 };
@@ -55,6 +61,7 @@ pub use outgoing::{
     Delivery, Digest, GapNotice, GapReason, MemberStatus, Outgoing, Pulled, PulledEvent, Run,
     SubscriptionState, SubscriptionStatus,
 };
+pub use progress::DurableProgress;
 pub use pull::{AckRequest, PullRequest};
 pub use session::{Attach, Session, SessionId};
 pub use settings::{DeliverError, DeliverSettings};

@@ -13,6 +13,7 @@ mod publish;
 mod publish_messages;
 mod publish_stream;
 mod subscription_messages;
+mod trial_messages;
 
 use std::sync::Arc;
 

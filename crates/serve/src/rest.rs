@@ -2,6 +2,7 @@
 
 mod analysis;
 pub(crate) mod ask;
+mod backtest;
 mod browse;
 mod config;
 mod dead_letters;
@@ -49,7 +50,6 @@ const PLANNED: &[(HttpMethod, &str, &str)] = &[
     (HttpMethod::Get, "/api/v1/replays/{id}", "Progress of a replay"),
     (HttpMethod::Get, "/api/v1/insight/{*rest}", "Analytics"),
     (HttpMethod::Post, "/api/v1/subscriptions/{name}/seek", "Moves a subscription"),
-    (HttpMethod::Post, "/api/v1/subscriptions/{name}/test", "Tries a rule over history"),
 ];
 
 /// Every route with its documentation; one without the other cannot be written.
@@ -77,6 +77,8 @@ fn routes() -> Vec<Route> {
         routes!(subscription_changes::pause),
         routes!(subscription_changes::resume),
         routes!(subscriptions::status),
+        routes!(backtest::of_subscription),
+        routes!(backtest::unsaved),
         routes!(pull::pull),
         routes!(pull::ack),
         routes!(pull::nack),

@@ -4,6 +4,7 @@ pub(crate) mod document;
 pub(crate) mod patch;
 mod served;
 pub(crate) mod terms;
+pub(crate) mod trial;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

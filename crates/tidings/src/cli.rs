@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use dead_letter::{DeadLetterCommand, DeadLetterSelectArgs};
 pub(crate) use subscription::{
-    SubscriptionApplyArgs, SubscriptionCommand, SubscriptionCreateArgs, SubscriptionUpdateArgs,
-    TermsArgs,
+    SubscriptionApplyArgs, SubscriptionCommand, SubscriptionCreateArgs, SubscriptionTestArgs,
+    SubscriptionUpdateArgs, TermsArgs,
 };
 
 /// Durable events from market analysis, delivered in order.
@@ -59,12 +59,12 @@ pub(crate) enum Command {
         after_help = "Examples:\n  tidings topic list\n  tidings topic create mine --partitions 4 --retention 7d"
     )]
     Topic(TopicCommand),
-    /// List, show, create, apply, update, pause, resume and delete subscriptions.
+    /// List, show, create, apply, update, test, pause, resume and delete subscriptions.
     #[command(
         subcommand,
         after_help = "Examples:\n  tidings subscription create risk --topics 'analysis/anomalies/*' --start earliest\n  tidings subscription show risk"
     )]
-    Subscription(SubscriptionCommand),
+    Subscription(Box<SubscriptionCommand>),
     /// List, show, redrive and discard the events that could not be delivered to a subscription.
     #[command(
         subcommand,

@@ -21,7 +21,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Publish(args) => publish::run(args, cli.json).await,
         Command::Subscribe(args) => subscribe::run(args).await,
         Command::Topic(command) => topic::run(command, cli.json).await,
-        Command::Subscription(command) => subscription::run(command, cli.json).await,
+        Command::Subscription(command) => subscription::run(*command, cli.json).await,
         Command::DeadLetter(command) => dead_letter::run(command, cli.json).await,
         Command::Trace(args) => trace::run(args, cli.json).await,
         Command::Demo(args) => crate::demo::run(args, cli.json).await,

@@ -2,6 +2,7 @@
 //! grow, so that clients must skip what they do not know.
 
 mod analysis;
+mod backtest;
 mod config;
 mod dead_letter;
 mod definitions;
@@ -16,6 +17,10 @@ mod topic;
 mod trace;
 
 pub use analysis::{AsOf, LastValueDocument, as_of_appended};
+pub use backtest::{
+    ComparedDocument, PeakDocument, SampleDocument, TestDocument, TestRequestDocument,
+    TopicCountDocument, VolumeDocument,
+};
 pub use config::{ConfigDocument, WaitingKeyDocument};
 pub use dead_letter::{
     DeadLetterDocument, DeadLetterListDocument, DeadLetterSelectionDocument,

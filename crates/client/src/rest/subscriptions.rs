@@ -2,7 +2,7 @@
 
 use http::Method;
 use serde::Serialize;
-use tidings_wire::rest::SubscriptionDocument;
+use tidings_wire::rest::{SubscriptionDocument, TestDocument, TestRequestDocument};
 
 use super::{Rest, subscription_path};
 use crate::ClientError;
@@ -75,5 +75,28 @@ impl Rest {
         name: &str,
     ) -> Result<SubscriptionDocument, ClientError> {
         self.call(Method::POST, &subscription_path(name, "/resume"), None::<&()>).await
+    }
+
+    /// What a subscription, or a change of it, matches over history; `next` in the answer goes on.
+    ///
+    /// # Errors
+    /// `SUBSCRIPTION_UNKNOWN`; `FILTER_INVALID`, `FILTER_TYPE` with the offset in the filter.
+    pub async fn test_subscription(
+        &self,
+        name: &str,
+        request: &TestRequestDocument,
+    ) -> Result<TestDocument, ClientError> {
+        self.call(Method::POST, &subscription_path(name, "/test"), Some(request)).await
+    }
+
+    /// What topics and a filter match over history; `next` in the answer goes on.
+    ///
+    /// # Errors
+    /// `FIELD_MISSING`; `FILTER_INVALID`, `FILTER_TYPE` with the offset in the filter.
+    pub async fn test_filter(
+        &self,
+        request: &TestRequestDocument,
+    ) -> Result<TestDocument, ClientError> {
+        self.call(Method::POST, "/api/v1/filters/test", Some(request)).await
     }
 }

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use tidings_deliver::{AckId, Delivery, Digest, Run};
-use tidings_event::event_id::format_event_id;
-use tidings_event::{Code, Offset, Position, Refusal};
+use tidings_event::{Code, Offset, Position, Refusal, format_event_id};
 use tidings_wire::ProblemDocument;
 use tidings_wire::rest::DigestDocument;
 use tidings_wire::stream::{BatchHead, EventLine, Frame, RunLine, StreamRequest};
@@ -104,9 +103,7 @@ fn batch(delivery: &Delivery, consuming: &Consuming) -> Result<Frame, Refusal> {
     let mut frame = Frame::batch(&head(delivery, &texts), room);
     each(delivery, &texts, |line, position| {
         let ack_id = consuming.session().ack_id(position, line.attempt);
-        let EventLine { offset, attempt, redelivered, digest, event, .. } = line;
-        let ack_id = Some(ack_id);
-        frame.event(&EventLine { offset, ack_id, attempt, redelivered, digest, event });
+        frame.event(&EventLine { ack_id: Some(ack_id), ..line });
     });
     frame.end_batch();
     Ok(frame)
@@ -130,18 +127,21 @@ pub(crate) fn each(
 ) {
     let runs = delivery.offsets.iter();
     let offsets = runs.flat_map(|&(first, count)| first.0..first.0 + u64::from(count));
+    let mut skipped = delivery.skipped_to_dead_letter.as_slice();
     for (offset, event) in offsets.zip(texts.iter()) {
         let holds =
             |first: Offset, count: u32| (first.0..first.0 + u64::from(count)).contains(&offset);
         let again = delivery.attempts.iter().find(|(first, count, _)| holds(*first, *count));
-        let mut digests = delivery.digests.iter();
-        let digest = digests.find(|(at, _)| at.0 == offset).map(|(_, told)| digest_text(told));
+        let told = delivery.digests.iter().find(|(told_by, _)| told_by.0 == offset);
+        let told = told.map(|(_, digest)| digest_text(digest));
         let line = EventLine {
             offset,
             ack_id: None,
             attempt: again.map_or(1, |(.., attempt)| *attempt),
             redelivered: delivery.redelivered.iter().any(|&(first, count)| holds(first, count)),
-            digest: digest.as_deref(),
+            redriven: delivery.redriven.iter().any(|&(first, count)| holds(first, count)),
+            skipped: std::mem::take(&mut skipped),
+            digest: told.as_deref(),
             event,
         };
         let position = Position {
@@ -154,13 +154,11 @@ pub(crate) fn each(
     }
 }
 
-/// A digest as it stands beside the event that tells it.
 fn digest_text(digest: &Digest) -> String {
-    // A document of numbers and texts can be written.
-    serde_json::to_string(&digest_document(digest)).unwrap_or_else(|_| "null".to_owned())
+    serde_json::to_string(&digest_document(digest)).unwrap_or_default()
 }
 
-/// As [`digest_text`], for those who write documents.
+/// A digest as JSON has it.
 pub(crate) fn digest_document(digest: &Digest) -> DigestDocument {
     DigestDocument {
         count: digest.count,

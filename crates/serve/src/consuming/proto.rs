@@ -76,18 +76,20 @@ fn delivery(delivery: Delivery) -> v1::Delivery {
         redelivered: delivery.redelivered.iter().map(run).collect(),
         ingested_at: delivery.ingested_at.0,
         body: delivery.body,
-        digests: delivery.digests.iter().map(|(at, told)| digest(*at, told)).collect(),
-        ..v1::Delivery::default()
+        skipped_to_dead_letter: delivery.skipped_to_dead_letter.iter().map(|o| o.0).collect(),
+        redriven: delivery.redriven.iter().map(run).collect(),
+        codec: 0,
+        digests: delivery.digests.iter().map(|(offset, told)| digest(*offset, told)).collect(),
     }
 }
 
-fn digest(at: Offset, digest: &Digest) -> v1::Digest {
+fn digest(offset: Offset, digest: &Digest) -> v1::Digest {
     v1::Digest {
         count: digest.count,
         ids: digest.ids.iter().map(|id| id.to_vec().into()).collect(),
         first_ingested_at: digest.first_ingested_at.0,
         last_ingested_at: digest.last_ingested_at.0,
-        offset: at.0,
+        offset: offset.0,
     }
 }
 

@@ -125,6 +125,13 @@ impl v1::admin_server::Admin for AdminDoor {
         answer!(self, request, delete_subscription)
     }
 
+    async fn test_subscription(
+        &self,
+        request: Request<v1::TestSubscriptionRequest>,
+    ) -> Result<Response<v1::TestSubscriptionResponse>, Status> {
+        answer!(self, request, test_subscription)
+    }
+
     async fn get_subscription_status(
         &self,
         request: Request<v1::GetSubscriptionStatusRequest>,

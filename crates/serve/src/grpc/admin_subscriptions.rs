@@ -7,7 +7,7 @@ use tidings_event::Refusal;
 use tidings_wire::v1;
 
 use crate::grpc::admin::Call;
-use crate::grpc::{admin_messages as messages, subscription_messages};
+use crate::grpc::{admin_messages as messages, subscription_messages, trial_messages};
 use crate::page::List;
 use crate::subscribing;
 
@@ -100,6 +100,15 @@ impl Call<'_> {
         let catalog = &self.doors.parts.catalog;
         catalog.delete_subscription_if(self.tenant, &asked.name, expected).await?;
         Ok(v1::DeleteSubscriptionResponse {})
+    }
+
+    pub(crate) async fn test_subscription(
+        &self,
+        asked: v1::TestSubscriptionRequest,
+    ) -> Result<v1::TestSubscriptionResponse, Refusal> {
+        let asked = trial_messages::asked(asked);
+        let found = subscribing::trial::run(self.doors, self.tenant, asked).await?;
+        Ok(trial_messages::answer(found))
     }
 
     pub(crate) async fn get_subscription_status(

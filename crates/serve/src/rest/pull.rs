@@ -157,6 +157,8 @@ fn delivery(pulled: &PulledEvent) -> Result<PulledDocument, Refusal> {
         epoch: pulled.position.epoch.0,
         attempt: pulled.attempt,
         redelivered: pulled.redelivered,
+        redriven: pulled.redriven,
+        skipped_to_dead_letter: pulled.skipped_to_dead_letter.iter().map(|o| o.0).collect(),
         digest: pulled.digest.as_deref().map(digest_document),
         ingested_at: pulled.ingested_at.to_string(),
         event: raw_json(&pulled.event)?,

@@ -7,7 +7,6 @@ use tidings_wire::input::not_available;
 /// Refuses what is not served yet.
 pub(crate) fn check(spec: &SubscriptionSpec) -> Result<(), Refusal> {
     let wanted = [
-        ("filter", spec.filter.is_some()),
         ("start", spec.start == Start::LastPerKey),
         ("batch", spec.batching != Batching::default()),
         ("expires_after_ms", spec.expires_after.is_some()),

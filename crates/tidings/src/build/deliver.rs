@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tidings_catalog::Catalog;
-use tidings_deliver::{Deliver, DeliverSettings};
+use tidings_deliver::{Deliver, DeliverSettings, DurableProgress};
 use tidings_log::PartitionLog;
 
 use super::Shared;
@@ -14,6 +14,7 @@ pub(crate) async fn open(
     catalog: &Arc<Catalog>,
     shared: &Shared,
 ) -> Result<Arc<Deliver>, Failure> {
+    catalog.ask(Arc::new(DurableProgress::new(Arc::clone(log))));
     let (log, catalog) = (Arc::clone(log), Arc::clone(catalog));
     let (clock, recorder) = (Arc::clone(&shared.clock), Arc::clone(&shared.recorder));
     let settings = DeliverSettings { seed: rand::random(), ..DeliverSettings::default() };

@@ -29,6 +29,11 @@ pub(crate) enum SubscriptionCommand {
         after_help = "Examples:\n  tidings subscription update risk --max-in-flight 256\n  tidings subscription update risk --filter ''"
     )]
     Update(SubscriptionUpdateArgs),
+    /// Say what a subscription, or a change of it, would have matched over history.
+    #[command(
+        after_help = "Examples:\n  tidings subscription test risk --filter 'severity >= \"HIGH\"'\n  tidings subscription test --topics 'analysis/**' --filter 'instrument == \"AAPL\"' --from 2026-01-02T00:00:00Z"
+    )]
+    Test(SubscriptionTestArgs),
     /// Send nothing until it is resumed.
     #[command(after_help = "Example:\n  tidings subscription pause risk")]
     Pause(NameArgs),
@@ -85,6 +90,29 @@ pub(crate) struct SubscriptionApplyArgs {
     /// Say what would change, and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) server: ServerArg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SubscriptionTestArgs {
+    /// Its name; absent: topics and a filter alone.
+    pub(crate) name: Option<String>,
+    /// Topic patterns instead of the subscription's.
+    #[arg(long, value_delimiter = ',', required_unless_present = "name")]
+    pub(crate) topics: Vec<String>,
+    /// A filter instead of the subscription's; an empty text: all events.
+    #[arg(long)]
+    pub(crate) filter: Option<String>,
+    /// Events taken in at or after this RFC 3339 time; the oldest when absent.
+    #[arg(long)]
+    pub(crate) from: Option<String>,
+    /// Events taken in before this RFC 3339 time; now when absent.
+    #[arg(long)]
+    pub(crate) to: Option<String>,
+    /// How many matching events to show.
+    #[arg(long, default_value_t = 3)]
+    pub(crate) samples: u32,
     #[command(flatten)]
     pub(crate) server: ServerArg,
 }

@@ -1,8 +1,9 @@
-//! `tidings subscription`: list, show, create, apply, update, pause, resume, delete.
+//! `tidings subscription`: list, show, create, apply, update, test, pause, resume, delete.
 
 mod apply;
 mod difference;
 mod terms;
+mod trial;
 
 use serde_json::{Value, json};
 use tidings_client::Client;
@@ -33,6 +34,7 @@ pub(super) async fn run(command: SubscriptionCommand, as_json: bool) -> Result<(
         }
         SubscriptionCommand::Apply(args) => apply::run(args, as_json).await,
         SubscriptionCommand::Update(args) => update(args, as_json).await,
+        SubscriptionCommand::Test(args) => trial::run(args, as_json).await,
         SubscriptionCommand::Pause(args) => {
             let client = Client::connect(&args.server.server).await?;
             tell(&client.rest().pause_subscription(&args.name).await?, as_json)

@@ -60,7 +60,13 @@ pub struct PulledDocument {
     pub attempt: u32,
     /// Whether it may have been delivered before.
     pub redelivered: bool,
-    /// The look-alike anomalies that it tells of, itself included; its ack settles all of them.
+    /// Whether it comes from the dead letters, outside the order.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub redriven: bool,
+    /// Offsets of earlier events of its key that were dead-lettered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped_to_dead_letter: Vec<u64>,
+    /// Look-alike anomalies that it tells of, itself included; its ack settles all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<DigestDocument>,
     /// When the service took it in, RFC 3339.
@@ -70,16 +76,16 @@ pub struct PulledDocument {
     pub event: Box<RawValue>,
 }
 
-/// Look-alike anomalies told by the newest of them.
+/// Look-alike anomalies, told as one by the newest of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DigestDocument {
-    /// How many, the newest included.
+    /// How many they are.
     pub count: u64,
-    /// Event ids of the first 1,000.
+    /// Ids of the first 1,000.
     pub ids: Vec<String>,
-    /// When the service took the first in, RFC 3339.
+    /// When the first was taken in, RFC 3339.
     pub first_ingested_at: String,
-    /// When it took the newest in, RFC 3339.
+    /// When the newest was.
     pub last_ingested_at: String,
 }
 
@@ -96,7 +102,7 @@ pub struct GapDocument {
     pub to: u64,
     /// How many events.
     pub count: u64,
-    /// `RETENTION`, `DATA_LOSS`, `TOPIC_DELETED`.
+    /// `RETENTION`, `DATA_LOSS`, `TOPIC_DELETED`, `EXPIRED`.
     pub reason: String,
 }
 
@@ -120,6 +126,10 @@ struct PullItemFields {
     attempt: u32,
     #[serde(default)]
     redelivered: bool,
+    #[serde(default)]
+    redriven: bool,
+    #[serde(default)]
+    skipped_to_dead_letter: Vec<u64>,
     digest: Option<DigestDocument>,
     #[serde(default)]
     ingested_at: String,
@@ -140,6 +150,8 @@ impl From<PullItemFields> for PullItem {
             epoch: fields.epoch,
             attempt: fields.attempt,
             redelivered: fields.redelivered,
+            redriven: fields.redriven,
+            skipped_to_dead_letter: fields.skipped_to_dead_letter,
             digest: fields.digest,
             ingested_at: fields.ingested_at,
             event: fields.event.unwrap_or_else(|| RawValue::NULL.to_owned()),

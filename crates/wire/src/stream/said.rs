@@ -2,6 +2,8 @@
 
 use std::fmt::{Display, Write};
 
+use tidings_event::Offset;
+
 use crate::ProblemDocument;
 
 /// What the events of a batch share.
@@ -28,7 +30,11 @@ pub struct EventLine<'a, A> {
     pub attempt: u32,
     /// Said only when true.
     pub redelivered: bool,
-    /// What it tells of others, as JSON; said only where there is something.
+    /// Said only when true.
+    pub redriven: bool,
+    /// Offsets of events of the batch's keys that were dead-lettered; said with its first event.
+    pub skipped: &'a [Offset],
+    /// What it tells of, as JSON.
     pub digest: Option<&'a str>,
     /// Canonical JSON.
     pub event: &'a str,
@@ -109,6 +115,9 @@ impl Frame {
             self.put(format_args!(r#","ack_id":"{id}""#));
         }
         self.delivery(line);
+        self.0.push_str(r#","event":"#);
+        self.0.push_str(line.event);
+        self.0.push('}');
     }
 
     fn delivery<A>(&mut self, line: &EventLine<'_, A>) {
@@ -118,12 +127,19 @@ impl Frame {
         if line.redelivered {
             self.0.push_str(r#","redelivered":true"#);
         }
+        if line.redriven {
+            self.0.push_str(r#","redriven":true"#);
+        }
+        for (at, offset) in line.skipped.iter().enumerate() {
+            self.0.push_str(if at == 0 { r#","skipped_to_dead_letter":["# } else { "," });
+            self.put(format_args!("{offset}"));
+        }
+        if !line.skipped.is_empty() {
+            self.0.push(']');
+        }
         if let Some(digest) = line.digest {
             self.put(format_args!(r#","digest":{digest}"#));
         }
-        self.0.push_str(r#","event":"#);
-        self.0.push_str(line.event);
-        self.0.push('}');
     }
 
     /// Ends a batch.
@@ -139,6 +155,9 @@ impl Frame {
             line.offset
         ));
         self.delivery(line);
+        self.0.push_str(r#","event":"#);
+        self.0.push_str(line.event);
+        self.0.push('}');
     }
 
     /// Acks whose cursors are durable, and those that settled nothing.

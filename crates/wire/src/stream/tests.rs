@@ -1,7 +1,7 @@
 //! What is written is JSON with these members; what is read is exactly these frames.
 
 use serde_json::{Value, json};
-use tidings_event::{Code, Refusal};
+use tidings_event::{Code, Offset, Refusal};
 
 use super::{BatchHead, EventLine, Frame, RunLine, StreamRequest};
 use crate::ProblemDocument;
@@ -22,6 +22,8 @@ fn what_is_written_is_json() {
         ack_id: Some("x"),
         attempt: 1,
         redelivered: false,
+        redriven: false,
+        skipped: &[],
         digest: None,
         event: "{}",
     };
@@ -30,6 +32,8 @@ fn what_is_written_is_json() {
         ack_id: None,
         attempt: 2,
         redelivered: true,
+        redriven: true,
+        skipped: &[Offset(5), Offset(6)],
         digest: Some(r#"{"count":2}"#),
         event: r#"{"a":1}"#,
     };
@@ -41,14 +45,16 @@ fn what_is_written_is_json() {
         value(frame),
         json!({"type": "events", "topic": "a/b", "partition": 3, "epoch": 1, "ingested_at": "T",
             "events": [{"offset": 7, "ack_id": "x", "event": {}},
-                {"offset": 8, "attempt": 2, "redelivered": true, "digest": {"count": 2}, "event": {"a": 1}}]})
+                {"offset": 8, "attempt": 2, "redelivered": true, "redriven": true,
+                 "skipped_to_dead_letter": [5, 6], "digest": {"count": 2}, "event": {"a": 1}}]})
     );
     let mut frame = Frame::default();
     frame.single(&head, &second);
     assert_eq!(
         value(frame),
         json!({"topic": "a/b", "partition": 3, "epoch": 1, "ingested_at": "T", "offset": 8,
-            "attempt": 2, "redelivered": true, "digest": {"count": 2}, "event": {"a": 1}})
+            "attempt": 2, "redelivered": true, "redriven": true,
+                 "skipped_to_dead_letter": [5, 6], "digest": {"count": 2}, "event": {"a": 1}})
     );
     let place = json!({"topic": "a/b", "partition": 3, "epoch": 1, "from": 1, "to": 2});
     let frame = Frame::confirmed([run(1, 2), run(1, 2)].into_iter(), [].into_iter());

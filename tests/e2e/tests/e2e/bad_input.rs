@@ -69,7 +69,7 @@ fn wrong_requests_are_refused_with_their_code() {
             "{\"name\":\"s\",\"topics\":[\"a//b\"]}".to_owned(),
             (400, "PATTERN_INVALID"),
         ),
-        (SUBSCRIPTIONS, subscription("\"filter\":\"true\""), (501, "NOT_AVAILABLE")),
+        (SUBSCRIPTIONS, subscription("\"filter\":\"so\""), (400, "FILTER_TYPE")),
         (SUBSCRIPTIONS, subscription("\"format\":\"avro\""), (501, "NOT_AVAILABLE")),
         (SUBSCRIPTIONS, subscription("\"colour\":1"), (400, "FIELD_UNKNOWN")),
         ("PUT /api/v1/topics/UPPER", "{}".to_owned(), (400, "TOPIC_NAME_INVALID")),

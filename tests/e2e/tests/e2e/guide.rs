@@ -114,6 +114,11 @@ fn the_first_steps_can_be_taken() {
 }
 
 #[test]
+fn the_page_about_filters_can_be_followed() {
+    follow(include_str!("../../../../docs/guide/filters.md"), &[]);
+}
+
+#[test]
 fn the_python_page_can_be_followed() {
     let Some(python) = toolchain::python() else { return };
     let text = include_str!("../../../../docs/guide/python.md");
@@ -146,5 +151,6 @@ fn every_page_of_the_guide_is_followed() {
     let mut pages: Vec<String> =
         pages.map(|page| page.unwrap().file_name().into_string().unwrap()).collect();
     pages.sort();
-    assert_eq!(pages, ["browser.md", "first-steps.md", "go.md", "python.md", "rust.md"]);
+    let known = ["browser.md", "filters.md", "first-steps.md", "go.md", "python.md", "rust.md"];
+    assert_eq!(pages, known);
 }
