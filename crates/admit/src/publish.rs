@@ -238,7 +238,10 @@ impl Admission {
             let crc = crc32c(&body);
             let mut block = self.block(place, base, (body, count, crc), time, None);
             if memory {
-                block.header.flags = Flags::MEMORY;
+                block.header.flags = block.header.flags.with(Flags::MEMORY);
+            }
+            if survey.expires {
+                block.header.flags = block.header.flags.with(Flags::EXPIRES);
             }
             key_notes::note(&mut block.header, &group.noted);
             base = base.plus(count);

@@ -30,6 +30,8 @@ struct Checked {
     block: SequencedBlock,
     /// Of the events that have one, index and number in their key's sequence.
     counts: Vec<(u32, KeyCount)>,
+    /// Whether one of its events expires.
+    expires: bool,
     definitions: FoundDefinitions,
     /// The last event whose definition is refused.
     undefined: Option<(u32, Refusal)>,
@@ -172,7 +174,7 @@ impl Admission {
         checked: Checked,
         repeated: u64,
     ) -> Result<crate::cells::Durable, Refusal> {
-        let Checked { block, counts, .. } = checked;
+        let Checked { block, counts, expires, .. } = checked;
         let now = self.clock.monotonic();
         let connected = |id: &[u8; 16]| *id != stamp.id && self.connections.holds(id);
         cell.producers.admit(&stamp.id, now, self.producer_limits(), connected)?;
@@ -193,6 +195,9 @@ impl Admission {
         let (base, bytes) = (cell.tail, whole.body.len());
         let noted = self.noted(&counts, repeated, base);
         key_notes::note(&mut whole.header, &noted);
+        if expires {
+            whole.header.flags = whole.header.flags.with(Flags::EXPIRES);
+        }
         let pending = self.append(vec![whole]).map_err(|e| {
             self.undo_keys(&noted);
             refuse::append(&e)
@@ -285,7 +290,7 @@ fn check_events(
         return Err(Refusal::new(Code::PartitionMismatch, detail).at_field("partition"));
     }
     let seed = tenant_seed(tenant);
-    let (mut count, mut counts, mut undefined) = (0u32, Vec::new(), None);
+    let (mut count, mut counts, mut undefined, mut expires) = (0u32, Vec::new(), None, false);
     for event in events(&block.body) {
         let bytes = event.map_err(|BodyError { at }| limits::broken_body(&block.body, at))?;
         let envelope = tidings_event::scan(bytes).map_err(|refusal| within(count, refusal))?;
@@ -301,6 +306,7 @@ fn check_events(
         if let Err(refusal) = defining.check(bytes, &envelope) {
             undefined = Some((count, within(count, refusal)));
         }
+        expires |= envelope.expires_at.0 != 0;
         counts.extend(KeyCount::of(seed, &envelope).map(|number| (count, number)));
         count += 1;
     }
@@ -308,7 +314,7 @@ fn check_events(
         let detail = format!("it holds {count} events, {} were said", block.count);
         return Err(Refusal::new(Code::BlockCorrupt, detail));
     }
-    Ok(Checked { block: block.clone(), counts, definitions: defining.end(), undefined })
+    Ok(Checked { block: block.clone(), counts, expires, definitions: defining.end(), undefined })
 }
 
 /// Names the event in the refusal's field.

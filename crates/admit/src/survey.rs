@@ -49,6 +49,8 @@ pub(crate) struct Survey {
     pub(crate) definitions: FoundDefinitions,
     /// Of the events that have one, index and number in their key's sequence.
     pub(crate) counts: Vec<(u32, KeyCount)>,
+    /// Whether one of the events expires.
+    pub(crate) expires: bool,
     routes: Vec<(Option<u128>, Arc<Route>, Vec<u32>)>,
 }
 
@@ -88,6 +90,7 @@ impl Survey {
             let seen = match tidings_event::scan(bytes) {
                 Err(refusal) => Seen::Refused(None, refusal),
                 Ok(envelope) => {
+                    survey.expires |= envelope.expires_at.0 != 0;
                     let hash = identity(seed, envelope.source, &envelope.id);
                     let group = survey.group(&admission.routes, tenant, batch, &envelope, failed);
                     let judged = group.and_then(|group| {

@@ -2,6 +2,7 @@
 
 mod letters;
 mod outcome;
+mod seeking;
 mod status;
 
 use std::fmt;

@@ -59,7 +59,7 @@ pub(crate) async fn subscription(
 
 /// Where each partition starts. One that no position names starts at 0: a resumed reader had seen
 /// nothing of it.
-async fn boundary(
+pub(crate) async fn boundary(
     log: &dyn PartitionLog,
     partitions: &[TopicPartition],
     start: &Start,

@@ -126,6 +126,12 @@ impl Feed {
         self.pieces.front().is_some_and(|piece| piece.is_sparse(at))
     }
 
+    /// Whether events of the block at `at` may expire.
+    pub(crate) fn expires(&mut self, at: u64) -> bool {
+        self.drop_below(at);
+        self.pieces.front().is_some_and(|piece| piece.expires)
+    }
+
     /// Whether the event at `at` is here.
     pub(crate) fn has(&mut self, at: u64) -> bool {
         self.drop_below(at);

@@ -137,6 +137,8 @@ pub enum GapReason {
     DataLoss,
     /// Their topic was deleted.
     TopicDeleted,
+    /// They were too old to be of use when it was their turn.
+    Expired,
 }
 
 impl GapReason {
@@ -147,6 +149,7 @@ impl GapReason {
             Self::Retention => "RETENTION",
             Self::DataLoss => "DATA_LOSS",
             Self::TopicDeleted => "TOPIC_DELETED",
+            Self::Expired => "EXPIRED",
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tidings_event::block::events;
 use tidings_event::{Offset, Position, Refusal};
 use tidings_telemetry::Counter;
+use tokio::sync::watch;
 
 use crate::ack_id::{AckId, AckState};
 use crate::live::Live;
@@ -151,7 +152,7 @@ impl Stage {
         live: &Arc<Live>,
         act: impl FnOnce(&mut Acks<'_>) -> T,
     ) -> Result<T, Refusal> {
-        let mut saved = live.saved.subscribe();
+        let saved = live.saved.subscribe();
         let (answers, counted, generation) = {
             let mut state = live.lock();
             let now = self.clock.monotonic();
@@ -166,18 +167,27 @@ impl Stage {
             return Ok(answers);
         }
         live.changed.notify_waiters();
+        self.until_saved(live, saved, generation).await?;
+        Ok(answers)
+    }
+
+    /// Resolves when everything up to a generation is durable; `saved` is from before it came about.
+    pub(crate) async fn until_saved(
+        &self,
+        live: &Arc<Live>,
+        mut saved: watch::Receiver<Result<u64, Refusal>>,
+        generation: u64,
+    ) -> Result<(), Refusal> {
         // A verdict of an earlier save says nothing of this one.
         saved.mark_unchanged();
         self.saver.mark(live);
         loop {
             if saved.changed().await.is_err() {
-                return Err(Refusal::new(
-                    tidings_event::Code::ShuttingDown,
-                    "the service is stopping",
-                ));
+                let code = tidings_event::Code::ShuttingDown;
+                return Err(Refusal::new(code, "the service is stopping"));
             }
             if saved.borrow_and_update().clone()? >= generation {
-                return Ok(answers);
+                return Ok(());
             }
         }
     }

@@ -39,6 +39,22 @@ impl Sent {
         sent
     }
 
+    /// Adds what follows in the partition, all but its body.
+    pub(crate) fn join(&mut self, more: Self) {
+        let (sent, more_of) = (&mut self.delivery, more.delivery);
+        for (first, count) in more_of.offsets {
+            extend(&mut sent.offsets, first.0, count);
+        }
+        for (first, count) in more_of.redelivered {
+            extend(&mut sent.redelivered, first.0, count);
+        }
+        sent.attempts.extend(more_of.attempts);
+        sent.skipped_to_dead_letter.extend(more_of.skipped_to_dead_letter);
+        sent.count += more_of.count;
+        sent.digests.extend(more_of.digests);
+        self.skipped.extend(more.skipped);
+    }
+
     fn empty(topic: &Arc<Topic>, partition: PartitionId, piece: &Piece) -> Self {
         let delivery = Delivery {
             topic: Arc::clone(topic),

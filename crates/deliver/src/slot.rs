@@ -2,6 +2,8 @@
 //! deliveries come from.
 
 mod age;
+mod batching;
+mod expiry;
 mod folding;
 mod shared;
 
@@ -19,10 +21,12 @@ use crate::feed::{Feed, Known, Piece};
 use crate::gates::{Gates, Released};
 use crate::group::Group;
 use crate::matching::{Judge, Matched};
+use crate::runs::RunSet;
 use crate::sent::{Picker, Sent};
 use crate::window::{Due, Sendable, To, Window};
 
 use age::Ages;
+pub(crate) use batching::Batch;
 pub(crate) use folding::Folds;
 pub(crate) use shared::Share;
 
@@ -50,6 +54,10 @@ pub(crate) struct Slot {
     pub(crate) folds: Option<Box<Folds>>,
     /// What a group of consumers needs to share it.
     pub(crate) share: Option<Box<Share>>,
+    /// How deliveries are put together; absent where each block goes as it comes.
+    pub(crate) batch: Option<Box<Batch>>,
+    /// What expired, and nobody was told.
+    pub(crate) expired: RunSet,
     /// Whether its cursor moved since it was last saved.
     pub(crate) is_dirty: bool,
     /// Where its cursor was when it was last saved.
@@ -112,6 +120,8 @@ impl Slot {
             ages: Ages::default(),
             folds: None,
             share: None,
+            batch: None,
+            expired: RunSet::default(),
             is_dirty: false,
             saved_low: 0,
             is_oversized: false,
@@ -132,7 +142,7 @@ impl Slot {
 
     /// Whether time alone may change it.
     pub(crate) fn is_timed(&self) -> bool {
-        let times = [self.gates.next_at(), self.next_digest()];
+        let times = [self.gates.next_at(), self.next_digest(), self.next_batch()];
         let waits = times.iter().any(Option::is_some) || self.gates.unlearned().is_some();
         waits || !self.behind.is_empty() || !self.window.is_timeless()
     }
@@ -153,23 +163,38 @@ impl Slot {
         if let Some(offset) = self.gates.unlearned() {
             return Err(Pass::Read(offset, ReadFor::Keys));
         }
+        let bounds = self.bounds(budget);
         while let Some(next) = self.next(to.session, group.as_deref()) {
+            if matches!(next, Next::Run(run) if self.gathers(run, to)) {
+                return Ok(None);
+            }
             if self.turn <= 0 {
                 self.turn += TURN_BYTES;
                 return Err(Pass::Later);
             }
-            let sent = match next {
-                Next::Waiting(offset) => self.waited(offset, budget, to, group.as_deref_mut()),
-                Next::Run(run) if self.is_whole(run) => self.whole(run, budget, to),
-                Next::Run(run) => self.picked(run, budget, to, group.as_deref_mut()),
-            };
-            if let Some(sent) = sent? {
+            if let Some(mut sent) = self.once(next, bounds, to, group.as_deref_mut())? {
+                self.fill_up(&mut sent, bounds, to, group);
                 // A block has at most 1 MiB.
                 self.turn -= i64::try_from(sent.delivery.body.len()).unwrap_or(TURN_BYTES);
                 return Ok(Some(sent));
             }
         }
         Ok(None)
+    }
+
+    /// Events of one block.
+    fn once(
+        &mut self,
+        next: Next,
+        budget: Budget,
+        to: To,
+        group: Option<&mut Group>,
+    ) -> Result<Option<Sent>, Pass> {
+        match next {
+            Next::Waiting(offset) => self.waited(offset, budget, to, group),
+            Next::Run(run) if self.is_whole(run) => self.whole(run, budget, to),
+            Next::Run(run) => self.picked(run, budget, to, group),
+        }
     }
 
     /// What a session may be sent next: what is due, then what waited for it, then what is new.
@@ -230,7 +255,8 @@ impl Slot {
         } else {
             self.judge.is_some() && self.fresh.is_sparse(run.first)
         };
-        let looks_at_all = self.share.is_some() || self.folds.is_some();
+        let expires = self.feed(run).0.expires(run.first);
+        let looks_at_all = self.share.is_some() || self.folds.is_some() || expires;
         !looks_at_all && self.gates.are_open() && !lies_apart
     }
 
@@ -261,6 +287,10 @@ impl Slot {
         while let Some(run) = self.pass().filter(is_same).filter(|r| r.first < picker.end()) {
             let Some((event, frame)) = picker.seek(run.first) else { break };
             let end = run.first + 1;
+            if self.expires(run, (&event, &piece), to.wall) {
+                from = end;
+                continue;
+            }
             let looks = group.is_some() || !self.gates.are_open();
             let key = looks.then(|| key_of(&event));
             let is_held = key.is_some_and(|key| self.gates.holds(run.first, key));
@@ -386,8 +416,8 @@ impl Slot {
         let ready = self.gates.ready(now);
         self.release(ready);
         self.unfold(now);
-        let times = [self.window.deadline(), self.gates.next_at(), self.next_digest()];
-        times.into_iter().flatten().min()
+        let times = [self.gates.next_at(), self.next_digest(), self.next_batch()];
+        times.into_iter().chain([self.window.deadline()]).flatten().min()
     }
 }
 

@@ -1,10 +1,12 @@
 //! The state of one live subscription and its steps. Pure: inputs and time in, outputs out.
 
+mod expired;
 mod failed;
 mod looking;
 mod members;
 mod redriven;
 mod saving;
+mod seeking;
 mod settling;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -13,7 +15,7 @@ use std::time::Duration;
 
 use tidings_catalog::{Sharing, Subscription, Topic};
 use tidings_event::hop::Committed;
-use tidings_event::{Code, Epoch, Offset, Refusal, TopicPartition};
+use tidings_event::{Code, Epoch, Offset, Refusal, Timestamp, TopicPartition};
 use tidings_log::ReadError;
 
 use rand::rngs::SmallRng;
@@ -24,7 +26,7 @@ use crate::matching::{Judge, Matched};
 use crate::outgoing::{GapNotice, GapReason, Outgoing};
 use crate::sent::Sent;
 use crate::settlement::Outcome;
-use crate::slot::{Budget, Folds, Pass, ReadFor, Slot};
+use crate::slot::{Batch, Budget, Folds, Pass, ReadFor, Slot};
 use crate::window::{Freed, To, Window};
 
 pub(crate) use failed::{BurialOutcome, Counts, Exhausted};
@@ -146,6 +148,7 @@ impl State {
         slot.share = self.group.as_ref().map(|_| Box::default());
         let folding = self.subscription.spec.folding.filter(|_| !self.is_ephemeral);
         slot.folds = folding.map(|folding| Box::new(Folds::new(folding)));
+        slot.batch = Batch::of(self.subscription.spec.batching);
         slot.saved_low = slot.window.low();
         slot.judge = Judge::of(&self.subscription, slot.topic.name.path());
         self.slots.insert(partition, slot);
@@ -168,17 +171,7 @@ impl State {
             );
             self.outbox.push_back(Outgoing::Gap(notice));
         }
-        if let Some(mut slot) = self.slots.remove(&partition) {
-            self.queued_bytes -= slot.fresh.bytes();
-            let sessions: Vec<_> = self.members.iter().map(|m| m.consumer.session).collect();
-            for session in sessions {
-                let back = slot.window.give_back(0, u64::MAX, session);
-                if let Some(group) = &mut self.group {
-                    slot.landed(&back, group);
-                }
-                self.landed(partition, &back);
-            }
-        }
+        self.take_out(partition);
     }
 
     /// Goes by what the subscription asks for now. What was handed over by other rules is forgotten;
@@ -186,6 +179,10 @@ impl State {
     pub(crate) fn revise(&mut self, subscription: &Arc<Subscription>) {
         let before = std::mem::replace(&mut self.subscription, Arc::clone(subscription));
         self.limits.events = u64::from(subscription.spec.max_in_flight.max(1));
+        if before.spec.batching != subscription.spec.batching {
+            let batch = |slot: &mut Slot| slot.batch = Batch::of(subscription.spec.batching);
+            self.slots.values_mut().for_each(batch);
+        }
         if before.revisions == subscription.revisions {
             return;
         }
@@ -326,7 +323,7 @@ impl State {
         &mut self,
         budget: Budget,
         session: u64,
-        now: Duration,
+        (now, wall): (Duration, Timestamp),
         deadline: Option<Duration>,
     ) -> Step {
         let Some(member) = self.members.get_mut(session) else {
@@ -356,7 +353,7 @@ impl State {
         {
             return Step::Wait(timer);
         }
-        let to = To { session, now, deadline };
+        let to = To { session, now, wall, deadline };
         while let Some(partition) = self.turn(session) {
             let Some(slot) = self.slots.get_mut(&partition) else { continue };
             let before = slot.fresh.bytes();
@@ -367,7 +364,10 @@ impl State {
             if slot.is_timed() {
                 self.timed.insert(partition);
             }
-            if slot.gates.are_full() {
+            if !slot.expired.is_empty() {
+                self.tell_expired(partition);
+            }
+            if self.slots.get(&partition).is_some_and(|slot| slot.gates.are_full()) {
                 self.make_room(partition);
             }
             match turn {
@@ -380,7 +380,9 @@ impl State {
                 }
             }
         }
-        Step::Wait(timer)
+        // What begins to wait for more in this step has its time too.
+        let batches = self.timed.iter().filter_map(|at| self.slots.get(at)?.next_batch());
+        Step::Wait(batches.chain(timer).min())
     }
 
     /// Whether nothing is sent, whatever the consumer has room for.

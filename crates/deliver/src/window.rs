@@ -10,6 +10,8 @@ mod flight;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use tidings_event::Timestamp;
+
 use crate::cursor::{Cursor, RUNS_MAX};
 use crate::runs::RunSet;
 
@@ -32,6 +34,8 @@ pub(crate) struct Sendable {
 pub(crate) struct To {
     pub(crate) session: u64,
     pub(crate) now: Duration,
+    /// What people call now: when events expire.
+    pub(crate) wall: Timestamp,
     pub(crate) deadline: Option<Duration>,
 }
 

@@ -1,5 +1,6 @@
 //! The whole stage over the log in memory: publish, consume, ack, crash, again.
 
+mod batching;
 mod failing;
 mod filtering;
 mod folding;
@@ -8,6 +9,7 @@ mod pulling;
 mod redriving;
 mod resuming;
 mod rig;
+mod seeking;
 mod settling;
 mod sharing;
 mod streaming;

@@ -1,7 +1,7 @@
 //! Consecutive events of one block, and which of them are taken.
 
 use bytes::Bytes;
-use tidings_event::block::{TraceNote, events};
+use tidings_event::block::{Flags, TraceNote, events};
 use tidings_event::hop::Committed;
 use tidings_event::{Epoch, Timestamp};
 
@@ -21,6 +21,8 @@ pub(crate) struct Piece {
     pub(crate) base: u64,
     /// Trace notes of the block's sampled events; nothing where there are none.
     pub(crate) traced: Bytes,
+    /// Whether one of its events may expire.
+    pub(crate) expires: bool,
     /// Which of the block are taken.
     matched: Matched,
     /// What lies from here to its first event is filtered.
@@ -40,6 +42,7 @@ impl Piece {
             body: if is_blank { Bytes::new() } else { block.block.body.clone() },
             base: header.base_offset.0,
             traced: TraceNote::bytes_of(header),
+            expires: header.flags.contains(Flags::EXPIRES),
             matched,
             known_from: header.base_offset.0,
         }

@@ -124,6 +124,13 @@ impl Slot {
             let Due { attempt, redelivered, .. } = due;
             let run =
                 Sendable { first: offset, end: offset + 1, attempt, redelivered, again: true };
+            if !is_held && self.expires(run, (&event, &piece), to.wall) {
+                if let Some(share) = self.share.as_deref_mut() {
+                    share.waiting.take(to.session, offset);
+                }
+                from = offset + 1;
+                continue;
+            }
             let is_folded = !is_held && self.folds(run, &event, &piece, to.now);
             if let Some(share) = self.share.as_deref_mut() {
                 share.waiting.take(to.session, offset);

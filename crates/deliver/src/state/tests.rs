@@ -10,7 +10,7 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use tidings_catalog::{Mode, Retry, SubscriptionSpec};
 use tidings_event::hop::Committed;
-use tidings_event::{Epoch, Offset, TopicPartition};
+use tidings_event::{Epoch, Offset, Timestamp, TopicPartition};
 
 use super::{BurialOutcome, Consumer, Limits, State, Step};
 use crate::cursor::Cursor;
@@ -241,7 +241,8 @@ impl Playing {
             let until = deadline.map(|after| self.naive.now + after);
             let budget = Budget { events: left, bytes };
             let now = self.now();
-            match self.state.step(budget, self.session, now, until.map(Duration::from_millis)) {
+            let time = (now, Timestamp(0));
+            match self.state.step(budget, self.session, time, until.map(Duration::from_millis)) {
                 Step::Wait(_) => return Ok(()),
                 Step::Read(at, from, why) => {
                     let start = self.blocks.partition_point(|block| block.end_offset().0 <= from);

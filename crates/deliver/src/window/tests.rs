@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use tidings_event::Timestamp;
 
 use super::{Cursor, Due, Landed, Sendable, To, Window};
 
@@ -254,7 +255,7 @@ fn send(
     let end = run.end.min(run.first + count);
     let deadline = deadline.map(|after| naive.now + after);
     let now = Duration::from_secs(naive.now);
-    let to = To { session, now, deadline: deadline.map(Duration::from_secs) };
+    let to = To { session, now, wall: Timestamp(0), deadline: deadline.map(Duration::from_secs) };
     window.sent(run, end, (end - run.first) * 10, to);
     for at in run.first..end {
         let fits = match naive.fates[&at] {
@@ -309,7 +310,7 @@ proptest! {
 }
 
 fn to(session: u64) -> To {
-    To { session, now: Duration::ZERO, deadline: None }
+    To { session, now: Duration::ZERO, wall: Timestamp(0), deadline: None }
 }
 
 #[test]

@@ -24,6 +24,14 @@ impl Flags {
     pub const INTERNAL: Self = Self(1);
     /// The publisher asked for `memory` durability.
     pub const MEMORY: Self = Self(1 << 1);
+    /// An event in it may expire. Blocks of earlier versions do not say so.
+    pub const EXPIRES: Self = Self(1 << 2);
+
+    /// With every bit of `other`.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
 
     /// Whether every bit of `other` is set.
     #[must_use]

@@ -6,7 +6,7 @@ use tidings_telemetry::Counter;
 
 use super::rig::{Rig, TENANT, filter, next_delivery, nothing, offsets, summary};
 use super::streaming::nothing_but_confirmations;
-use crate::{Delivery, Run, Session, SubscriptionState};
+use crate::{Delivery, GapReason, Outgoing, Run, Session, SubscriptionState};
 
 /// Events of instruments A, B, C in turn, the first of which is the offset's.
 async fn publish(rig: &Rig, topic: &Topic, count: u64) {
@@ -136,6 +136,36 @@ async fn after_a_restart_each_revision_judges_its_own_events() {
     let mut session = rig.attach("s").await;
     let wanted: Vec<u64> = every_third(0, 30).into_iter().chain(every_third(31, 60)).collect();
     assert_eq!(take(&mut session, 20).await, wanted);
+}
+
+#[tokio::test]
+async fn what_expired_before_its_turn_is_told_and_not_sent() {
+    let rig = Rig::new().await;
+    let topic = rig.topic("a/b", 1).await;
+    rig.subscribe("s", "a/b", 100).await;
+    let old = |n| super::rig::expiring(n, 2_000_000_000);
+    let events = [old(0), old(1), summary(2, "A", "XNAS", true), old(3)];
+    rig.append_expiring(&topic, &events).await;
+    rig.clock.advance(std::time::Duration::from_secs(10));
+    rig.append_expiring(&topic, &[super::rig::expiring(4, 60_000_000_000)]).await;
+    let mut session = rig.attach("s").await;
+    let (mut told, mut sent) = (Vec::new(), Vec::new());
+    while told.len() < 2 || sent.len() < 2 {
+        match super::rig::next(&mut session).await {
+            Outgoing::Gap(gap) => {
+                assert_eq!(gap.reason, GapReason::Expired);
+                told.push((gap.from.0, gap.to.0, gap.count));
+            }
+            Outgoing::Delivery(delivery) => {
+                sent.extend(offsets(&delivery));
+                ack_all(&session, &delivery);
+            }
+            _ => {}
+        }
+    }
+    assert_eq!((told, sent), (vec![(0, 1, 2), (3, 3, 1)], vec![2, 4]));
+    let status = rig.deliver.status(TENANT, "s").unwrap();
+    assert_eq!((status.lag_events, status.low_water[0].offset), (0, Offset(5)));
 }
 
 #[tokio::test]

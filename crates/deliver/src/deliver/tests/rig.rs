@@ -103,12 +103,27 @@ impl Rig {
     }
 
     pub(super) async fn append(&self, topic: &Topic, partition: u32, bodies: &[Vec<u8>]) {
+        self.append_flagged(topic, partition, bodies, Flags::default()).await;
+    }
+
+    /// As admission stores events of which one may expire.
+    pub(super) async fn append_expiring(&self, topic: &Topic, bodies: &[Vec<u8>]) {
+        self.append_flagged(topic, 0, bodies, Flags::EXPIRES).await;
+    }
+
+    async fn append_flagged(
+        &self,
+        topic: &Topic,
+        partition: u32,
+        bodies: &[Vec<u8>],
+        flags: Flags,
+    ) {
         let at = TopicPartition { topic: topic.id, partition: PartitionId(partition) };
         let mut builder = BodyBuilder::default();
         assert!(bodies.iter().all(|event| builder.push(event)));
         let (body, count) = builder.take();
         let header = BlockHeader {
-            flags: Flags::default(),
+            flags,
             topic_partition: at,
             epoch: self.log.epoch(),
             term: self.log.term(),
@@ -128,6 +143,14 @@ impl Rig {
 /// A filter as a subscription has it.
 pub(super) fn filter(text: &str) -> Filter {
     Filter::compile(text).unwrap()
+}
+
+/// An event that expires at a time.
+pub(super) fn expiring(number: u64, at: u64) -> Vec<u8> {
+    let plain = summary(number, "A", "XNAS", true);
+    let mut event = <v1::Event as prost::Message>::decode(plain.as_slice()).unwrap();
+    event.expires_at = at;
+    tidings_event::encode(&event)
 }
 
 /// An event whose `key_seq` and interval are a number.

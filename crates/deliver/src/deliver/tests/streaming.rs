@@ -17,7 +17,7 @@ fn run(delivery: &Delivery, first: u64, last: u64) -> Run {
     Run { last: Offset(last), ..Run::of(position(delivery, first)) }
 }
 
-async fn confirmed(session: &mut crate::Session) -> (Vec<(u64, u64)>, Vec<(u64, u64)>) {
+pub(super) async fn confirmed(session: &mut crate::Session) -> (Vec<(u64, u64)>, Vec<(u64, u64)>) {
     let plain = |runs: Vec<Run>| runs.iter().map(|run| (run.first.0, run.last.0)).collect();
     match next(session).await {
         Outgoing::Confirmed { runs, stale } => (plain(runs), plain(stale)),

@@ -1,0 +1,62 @@
+//! Moving a subscription.
+
+use tidings_catalog::Start;
+use tidings_event::{Code, Offset, Position};
+
+use super::rig::{Rig, TENANT, next_delivery, offsets};
+use super::streaming::confirmed;
+use crate::Run;
+
+#[tokio::test]
+async fn a_seek_is_durable_and_makes_acks_of_before_stale() {
+    let rig = Rig::new().await;
+    let topic = rig.topic("a/b", 2).await;
+    rig.subscribe("s", "a/b", 100).await;
+    rig.publish(&topic, 0, 10).await;
+    let mut session = rig.attach("s").await;
+    let first = next_delivery(&mut session).await;
+    let at = |offset| Position {
+        topic: topic.id,
+        epoch: first.epoch,
+        partition: first.partition,
+        offset: Offset(offset),
+    };
+    session.ack(vec![at(9)], vec![]);
+    assert_eq!(confirmed(&mut session).await.0, [(0, 9)]);
+    let went = rig.deliver.seek(TENANT, "s", Start::Positions(vec![at(4)])).await.unwrap();
+    assert_eq!(went, [at(4)]);
+    let again = next_delivery(&mut session).await;
+    assert_eq!((offsets(&again), again.redelivered), ((4..10).collect(), vec![(Offset(4), 6)]));
+    rig.deliver.seek(TENANT, "s", Start::Latest).await.unwrap();
+    session.ack(vec![], vec![Run::of(at(5))]);
+    assert_eq!(confirmed(&mut session).await, (vec![], vec![(5, 5)]));
+    rig.deliver.seek(TENANT, "s", Start::Earliest).await.unwrap();
+    assert_eq!(offsets(&next_delivery(&mut session).await), (0..10).collect::<Vec<_>>());
+    rig.deliver.seek(TENANT, "s", Start::Latest).await.unwrap();
+    let rig = rig.crash().await;
+    let status = rig.deliver.status(TENANT, "s").unwrap();
+    assert_eq!((status.lag_events, status.low_water[0].offset), (0, Offset(10)));
+}
+
+#[tokio::test]
+async fn a_seek_to_a_place_that_is_not_refuses_and_moves_nothing() {
+    let rig = Rig::new().await;
+    let topic = rig.topic("a/b", 1).await;
+    let other = rig.topic("b/c", 1).await;
+    rig.subscribe("s", "a/b", 100).await;
+    rig.publish(&topic, 0, 3).await;
+    rig.publish(&other, 0, 3).await;
+    let epoch = tidings_log::PartitionLog::epoch(rig.log.as_ref());
+    let at = |topic: &tidings_catalog::Topic, offset| {
+        let partition = tidings_event::PartitionId(0);
+        Position { topic: topic.id, epoch, partition, offset: Offset(offset) }
+    };
+    for (positions, code) in [
+        (vec![at(&topic, 1), at(&other, 1)], Code::PositionInvalid),
+        (vec![at(&topic, 4)], Code::OffsetOutOfRange),
+    ] {
+        let refused = rig.deliver.seek(TENANT, "s", Start::Positions(positions)).await;
+        assert_eq!(refused.unwrap_err().code, code);
+    }
+    assert_eq!(rig.deliver.status(TENANT, "s").unwrap().lag_events, 3);
+}

@@ -1,0 +1,108 @@
+//! Deliveries that wait for more, and hold more than one block.
+
+use std::time::Duration;
+
+use tidings_catalog::Batching;
+use tidings_event::block::BODY_BYTES_MAX;
+
+use super::{Next, Slot};
+use crate::group::Group;
+use crate::sent::Sent;
+use crate::slot::Budget;
+use crate::window::{Sendable, To};
+
+/// How the deliveries of a partition are put together.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    terms: Batching,
+    /// Since when the first event waits for more.
+    since: Option<Duration>,
+}
+
+impl Batch {
+    /// Nothing where each block goes as it comes.
+    pub(crate) fn of(terms: Batching) -> Option<Box<Self>> {
+        let is_plain =
+            terms.max_events.is_none() && terms.max_bytes.is_none() && terms.max_delay.is_zero();
+        (!is_plain).then(|| Box::new(Self { terms, since: None }))
+    }
+
+    /// When what waits goes, whatever came until then.
+    fn until(&self) -> Option<Duration> {
+        self.since.map(|since| since.saturating_add(self.terms.max_delay))
+    }
+}
+
+impl Slot {
+    /// What of a budget one delivery may use.
+    pub(super) fn bounds(&self, budget: Budget) -> Budget {
+        let Some(batch) = &self.batch else { return budget };
+        let events = batch.terms.max_events.map_or(u64::MAX, u64::from);
+        let bytes = batch.terms.max_bytes.unwrap_or(u64::MAX).min(BODY_BYTES_MAX as u64);
+        Budget { events: budget.events.min(events), bytes: budget.bytes.min(bytes) }
+    }
+
+    /// Whether new events from here on wait for more to come. Only streams wait.
+    pub(super) fn gathers(&mut self, run: Sendable, to: To) -> bool {
+        let there = (self.tail.saturating_sub(run.first), self.fresh.bytes() as u64);
+        let Some(batch) = self.batch.as_mut().filter(|batch| !batch.terms.max_delay.is_zero())
+        else {
+            return false;
+        };
+        batch.since.get_or_insert(to.now);
+        let is_enough = batch.terms.max_events.is_some_and(|max| there.0 >= u64::from(max))
+            || there.1 >= batch.terms.max_bytes.unwrap_or(BODY_BYTES_MAX as u64);
+        let is_over = batch.until().is_none_or(|until| until <= to.now);
+        !run.again && to.deadline.is_none() && !is_enough && !is_over
+    }
+
+    /// When what waits for more goes.
+    pub(crate) fn next_batch(&self) -> Option<Duration> {
+        self.batch.as_ref()?.until()
+    }
+
+    /// Adds what may go with a delivery that is on its way, in its bounds.
+    pub(super) fn fill_up(
+        &mut self,
+        sent: &mut Sent,
+        bounds: Budget,
+        to: To,
+        mut group: Option<&mut Group>,
+    ) {
+        let Some(batch) = self.batch.as_mut() else { return };
+        batch.since = None;
+        let mut bodies = vec![sent.delivery.body.clone()];
+        let mut bytes = sent.delivery.body.len() as u64;
+        loop {
+            let rest = Budget {
+                events: bounds.events.saturating_sub(u64::from(sent.delivery.count)),
+                bytes: bounds.bytes.saturating_sub(bytes),
+            };
+            // A block that is cut has one event too many when no byte is left.
+            if rest.events == 0 || rest.bytes == 0 {
+                break;
+            }
+            let Some(Next::Run(run)) = self.next(to.session, group.as_deref()) else { break };
+            if run.again || self.first_bytes(run).is_none_or(|first| first > rest.bytes) {
+                break;
+            }
+            let Ok(Some(more)) = self.once(Next::Run(run), rest, to, group.as_deref_mut()) else {
+                break;
+            };
+            bytes += more.delivery.body.len() as u64;
+            bodies.push(more.delivery.body.clone());
+            sent.join(more);
+        }
+        if bodies.len() > 1 {
+            sent.delivery.body = bodies.concat().into();
+        }
+    }
+
+    /// Bytes of the first event of a run, when it is here.
+    fn first_bytes(&mut self, run: Sendable) -> Option<u64> {
+        let piece = self.fresh.block(run.first)?;
+        let mut walk = tidings_event::block::events(&piece.body);
+        walk.next()?.ok()?;
+        Some(walk.offset() as u64)
+    }
+}

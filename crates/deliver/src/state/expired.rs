@@ -1,0 +1,35 @@
+//! Events that expired before they were sent: they are settled, and the consumer is told.
+
+use std::sync::Arc;
+
+use tidings_event::TopicPartition;
+
+use super::{Ended, State, gap};
+use crate::outgoing::{GapReason, Outgoing};
+use crate::settlement::Outcome;
+
+impl State {
+    /// Tells what expired in a partition.
+    pub(super) fn tell_expired(&mut self, partition: TopicPartition) {
+        let Some(slot) = self.slots.get_mut(&partition) else { return };
+        let topic = Arc::clone(&slot.topic);
+        let consumer: Arc<str> = Arc::from("");
+        for (first, end) in std::mem::take(&mut slot.expired).iter() {
+            let count = end - first;
+            let notice =
+                gap(&topic, self.epoch, partition, (first, end), count, GapReason::Expired);
+            self.outbox.push_back(Outgoing::Gap(notice));
+            self.generation += 1;
+            self.ended(Ended {
+                partition,
+                first,
+                end,
+                count,
+                outcome: Outcome::Expired,
+                first_sent: None,
+                attempts: 0,
+                consumer: Arc::clone(&consumer),
+            });
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Going on elsewhere: partitions are taken out, and taken in again at another place.
+
+use tidings_event::TopicPartition;
+
+use super::State;
+use crate::cursor::Cursor;
+use crate::slot::Slot;
+use crate::window::Window;
+
+impl State {
+    /// Goes on at a cursor. What is in flight is forgotten: its acks are stale. What was sent before
+    /// is flagged when it comes again.
+    pub(crate) fn seek(&mut self, partition: TopicPartition, to: Cursor) {
+        let Some(slot) = self.take_out(partition) else { return };
+        let seen = slot.window.next();
+        self.exhausted.retain(|(other, _)| *other != partition);
+        self.add(partition, slot.topic, Window::new(to, seen, u64::MAX), slot.tail);
+        self.dirty(partition);
+        self.generation += 1;
+    }
+
+    /// Takes a partition out; nothing of it is in flight any more.
+    pub(super) fn take_out(&mut self, partition: TopicPartition) -> Option<Slot> {
+        let mut slot = self.slots.remove(&partition)?;
+        self.queued_bytes -= slot.fresh.bytes();
+        let sessions: Vec<_> = self.members.iter().map(|m| m.consumer.session).collect();
+        for session in sessions {
+            let back = slot.window.give_back(0, u64::MAX, session);
+            if let Some(group) = &mut self.group {
+                slot.landed(&back, group);
+            }
+            self.landed(partition, &back);
+        }
+        Some(slot)
+    }
+}
