@@ -55,6 +55,48 @@ pub enum Op {
     Gap(Range),
     /// Something happened to the system or a client.
     Mark(Mark),
+    /// Whether a subscription selects an event, as a naive evaluator says.
+    Verdict(Verdict),
+    /// An event lies among a subscription's dead letters.
+    Dead(Dead),
+    /// The service wrote down how deliveries ended.
+    Settled(Settled),
+}
+
+/// What a naive evaluator says of an event and a subscription.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Subscription.
+    pub subscription: String,
+    /// Event id.
+    pub event: String,
+    /// Whether it is selected, by the filter in force at its place.
+    pub matched: bool,
+}
+
+/// A dead letter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Dead {
+    /// Subscription.
+    pub subscription: String,
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: u32,
+    /// Offset.
+    pub offset: u64,
+}
+
+/// A settlement.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Settled {
+    /// Which run, and whose.
+    #[serde(flatten)]
+    pub range: Range,
+    /// How many offsets of it are meant.
+    pub count: u64,
+    /// `DELIVERED`, `EXPIRED`, `CONFLATED`, `DEAD_LETTERED`, `DISCARDED` or `SKIPPED`.
+    pub outcome: String,
 }
 
 /// An event sent.
@@ -108,6 +150,9 @@ pub struct Subscription {
     /// Where it starts in partitions that existed; others start at 0.
     #[serde(default)]
     pub start: Vec<Place>,
+    /// Whether an event that fails holds back its key.
+    #[serde(default = "yes")]
+    pub ordered: bool,
 }
 
 /// A place in a log.

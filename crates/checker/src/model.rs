@@ -4,7 +4,7 @@ mod pattern;
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::history::{Delivery, History, Invoke, Op, Range, Record, Subscription};
+use crate::history::{Delivery, History, Invoke, Op, Range, Record, Settled, Subscription};
 
 /// A partition of a topic, by name.
 pub type Partition<'a> = (&'a str, u32);
@@ -45,6 +45,10 @@ pub struct Stream<'a> {
     pub nacks: Vec<(usize, &'a Range)>,
     /// Announced gaps.
     pub gaps: Vec<(usize, &'a Range)>,
+    /// Dead letters seen, by offset.
+    pub dead: Vec<(usize, u64)>,
+    /// Settlements, in the order written.
+    pub settled: Vec<(usize, &'a Settled)>,
 }
 
 impl<'a> Stream<'a> {
@@ -53,6 +57,13 @@ impl<'a> Stream<'a> {
     pub fn firsts(&self) -> Vec<(usize, &'a Delivery)> {
         let mut seen = std::collections::HashSet::new();
         self.deliveries.iter().filter(|(_, d)| seen.insert(d.offset)).copied().collect()
+    }
+
+    /// Where an offset's ack was confirmed.
+    #[must_use]
+    pub fn acked(&self, offset: u64) -> Option<usize> {
+        let mut acks = self.acks.iter();
+        acks.find(|(_, ack)| (ack.first..=ack.last).contains(&offset)).map(|&(at, _)| at)
     }
 
     /// Whether a gap was announced over this offset.
@@ -71,9 +82,17 @@ pub struct Subscribed<'a> {
     pub streams: BTreeMap<Partition<'a>, Stream<'a>>,
     /// Where something happened that may cause redelivery to it.
     pub causes: Vec<usize>,
+    /// What a naive evaluator says of events; of those without a word, that they are selected.
+    pub verdicts: HashMap<&'a str, (usize, bool)>,
 }
 
 impl Subscribed<'_> {
+    /// Whether it selects an event.
+    #[must_use]
+    pub fn selects(&self, event: &str) -> bool {
+        self.verdicts.get(event).is_none_or(|&(_, matched)| matched)
+    }
+
     /// Whether it should have what lies here.
     #[must_use]
     pub fn covers(&self, partition: Partition<'_>, offset: u64) -> bool {
@@ -103,6 +122,8 @@ pub struct Model<'a> {
     pub subscriptions: BTreeMap<&'a str, Subscribed<'a>>,
     /// How often each mark was set.
     pub marks: BTreeMap<&'a str, usize>,
+    /// What lies where, as far as answers said.
+    pub places: HashMap<(Partition<'a>, u64), &'a str>,
 }
 
 impl<'a> Model<'a> {
@@ -135,7 +156,11 @@ impl<'a> Model<'a> {
             Op::Ok(ok) => {
                 let event = self.event(&ok.event);
                 match ok.offset {
-                    Some(offset) => event.placed.push((at, (&ok.topic, ok.partition), offset)),
+                    Some(offset) => {
+                        let partition = (ok.topic.as_str(), ok.partition);
+                        event.placed.push((at, partition, offset));
+                        self.places.insert((partition, offset), &ok.event);
+                    }
                     None => event.acknowledged.push(at),
                 }
             }
@@ -152,6 +177,14 @@ impl<'a> Model<'a> {
             Op::Nack(r) => self.range(r).nacks.push((at, r)),
             Op::Gap(r) => self.range(r).gaps.push((at, r)),
             Op::Mark(_) => {}
+            Op::Verdict(v) => {
+                let subscribed = self.subscriptions.entry(&v.subscription).or_default();
+                subscribed.verdicts.insert(&v.event, (at, v.matched));
+            }
+            Op::Dead(d) => {
+                self.stream(&d.subscription, &d.topic, d.partition).dead.push((at, d.offset));
+            }
+            Op::Settled(s) => self.range(&s.range).settled.push((at, s)),
         }
     }
 

@@ -38,6 +38,7 @@ impl Chronicle {
             subscription: name.to_owned(),
             topics: topics.iter().map(|&topic| topic.to_owned()).collect(),
             start: Vec::new(),
+            ordered: true,
         })]);
     }
 

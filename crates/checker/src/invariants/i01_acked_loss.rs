@@ -18,7 +18,8 @@ pub(super) fn check(model: &Model<'_>) -> Vec<Violation> {
             let Some(&(at, partition, offset)) = event.placed.first() else { continue };
             let delivered = seen.get(&partition).is_some_and(|offsets| offsets.contains(&offset));
             let announced = subscribed.streams.get(&partition).is_some_and(|s| s.in_gap(offset));
-            if delivered || announced || !subscribed.covers(partition, offset) {
+            let wanted = subscribed.covers(partition, offset) && subscribed.selects(id);
+            if delivered || announced || !wanted {
                 continue;
             }
             let invoke = event.invokes.first().map(|&(at, _)| at);

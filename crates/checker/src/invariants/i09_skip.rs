@@ -15,7 +15,11 @@ pub(super) fn check(model: &Model<'_>) -> Vec<Violation> {
         let mut next = if known { subscribed.start(partition) } else { first };
         let mut before = None;
         for (offset, at) in got {
-            if let Some(missing) = hole(stream, next, offset) {
+            let filtered = |offset| {
+                let event = model.places.get(&(partition, offset));
+                event.is_some_and(|event| !subscribed.selects(event))
+            };
+            if let Some(missing) = hole(stream, next, offset, filtered) {
                 let (topic, number) = partition;
                 violations.push(Violation {
                     invariant: "I-9",
@@ -33,12 +37,18 @@ pub(super) fn check(model: &Model<'_>) -> Vec<Violation> {
     violations
 }
 
-/// The first offset of `from..to` that no gap covers.
-fn hole(stream: &Stream<'_>, mut from: u64, to: u64) -> Option<u64> {
+/// The first offset of `from..to` that no gap covers and no filter left out.
+fn hole(
+    stream: &Stream<'_>,
+    mut from: u64,
+    to: u64,
+    filtered: impl Fn(u64) -> bool,
+) -> Option<u64> {
     while from < to {
         let gap = stream.gaps.iter().find(|(_, g)| (g.first..=g.last).contains(&from));
         match gap {
             Some((_, gap)) => from = gap.last.saturating_add(1),
+            None if filtered(from) => from += 1,
             None => return Some(from),
         }
     }

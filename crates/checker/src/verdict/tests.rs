@@ -2,7 +2,8 @@
 
 use super::{Thresholds, Verdict, judge};
 use crate::history::{
-    Delivery, History, Invoke, Mark, Op, Place, Placed, Range, Record, Subscription,
+    Dead, Delivery, History, Invoke, Mark, Op, Place, Placed, Range, Record, Settled, Subscription,
+    Verdict as Said,
 };
 
 const TOPIC: &str = "analysis/indicators/1m";
@@ -39,6 +40,7 @@ fn subscription(start: u64) -> Op {
         subscription: "s".to_owned(),
         topics: vec!["analysis/**".to_owned()],
         start: vec![Place { topic: TOPIC.to_owned(), partition: 0, offset: start }],
+        ordered: true,
     })
 }
 
@@ -68,6 +70,19 @@ fn again(event: &str, offset: u64) -> Op {
 fn range(first: u64, last: u64) -> Range {
     let (subscription, topic) = ("s".to_owned(), TOPIC.to_owned());
     Range { subscription, topic, partition: 0, first, last }
+}
+
+fn dead(offset: u64) -> Op {
+    let Range { subscription, topic, partition, .. } = range(0, 0);
+    Op::Dead(Dead { subscription, topic, partition, offset })
+}
+
+fn settled(first: u64, last: u64, count: u64, outcome: &str) -> Op {
+    Op::Settled(Settled { range: range(first, last), count, outcome: outcome.to_owned() })
+}
+
+fn said(event: &str, matched: bool) -> Op {
+    Op::Verdict(Said { subscription: "s".to_owned(), event: event.to_owned(), matched })
 }
 
 fn mark(what: &str) -> Op {
@@ -250,4 +265,57 @@ fn the_smallest_slice_comes_first() {
     };
     assert_eq!((violations[0].name, violations[0].slice.len()), ("phantom", 1));
     assert!(violations.len() > 1);
+}
+
+#[test]
+fn a_key_that_goes_on_past_what_was_given_back_is_i_6() {
+    let nacked =
+        |rest: Vec<Op>| after_two([vec![got("a", 0), Op::Nack(range(0, 0))], rest].concat());
+    let overtaken = nacked(vec![got("b", 1), again("a", 0)]);
+    check_violated(&overtaken, "I-6", "order-after-retry", &[6, 7]);
+    check_valid(&nacked(vec![again("a", 0), got("b", 1)]));
+    // A dead letter lets its key go on, and another mode holds nothing back.
+    check_valid(&nacked(vec![got("b", 1), dead(0)]));
+    let mut parallel = overtaken;
+    if let Op::Subscription(definition) = &mut parallel.records[0].op {
+        definition.ordered = false;
+    }
+    check_valid(&parallel);
+}
+
+#[test]
+fn a_letter_that_is_dead_twice_or_also_acknowledged_or_nowhere_is_i_11() {
+    let both = |rest: Vec<Op>| after_two([vec![got("a", 0), got("b", 1)], rest].concat());
+    check_violated(&both(vec![dead(1), dead(1)]), "I-11", "dlq-dup", &[7, 8]);
+    check_valid(&both(vec![dead(1), mark("redriven"), dead(1)]));
+    check_violated(&both(vec![Op::Ack(range(0, 1)), dead(1)]), "I-11", "dlq-acked", &[7, 8]);
+    check_valid(&both(vec![dead(1), mark("redriven"), again("b", 1), Op::Ack(range(1, 1))]));
+    let hole = both(vec![Op::Nack(range(1, 1)), mark("drained")]);
+    check_violated(&hole, "I-11", "dlq-hole", &[7, 8]);
+    check_valid(&both(vec![Op::Nack(range(1, 1)), dead(1), mark("drained")]));
+}
+
+#[test]
+fn settlements_that_do_not_add_up_are_i_11() {
+    let both = |rest: Vec<Op>| after_two([vec![got("a", 0), got("b", 1)], rest].concat());
+    check_valid(&both(vec![settled(0, 1, 2, "DELIVERED")]));
+    check_valid(&both(vec![settled(0, 1, 2, "DELIVERED"), settled(1, 1, 1, "DELIVERED")]));
+    check_violated(&both(vec![settled(0, 0, 1, "DELIVERED")]), "I-11", "unsettled", &[4]);
+    let short = both(vec![settled(0, 1, 1, "DELIVERED")]);
+    check_violated(&short, "I-11", "settlement-count", &[7]);
+    let gone = after_two(vec![Op::Gap(range(0, 0)), got("b", 1), settled(0, 1, 2, "DELIVERED")]);
+    check_violated(&gone, "I-11", "settled-undelivered", &[7]);
+    // What the filter left out of a run is not meant.
+    let filtered = vec![said("a", false), got("b", 1), settled(0, 1, 1, "DELIVERED")];
+    check_valid(&after_two(filtered));
+}
+
+#[test]
+fn what_a_naive_filter_does_not_select_and_comes_is_i_13_and_what_it_selects_has_to_come() {
+    check_valid(&after_two(vec![said("a", false), said("b", true), got("b", 1)]));
+    let drift = after_two(vec![said("a", false), got("a", 0), got("b", 1)]);
+    check_violated(&drift, "I-13", "rule-drift", &[5, 6]);
+    let lost = after_two(vec![said("a", true), said("b", true), got("b", 1)]);
+    check_violated(&lost, "I-1", "acked-loss", &[1, 2]);
+    check_violated(&lost, "I-9", "skip", &[7]);
 }
