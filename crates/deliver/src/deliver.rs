@@ -35,6 +35,7 @@ use crate::settings::{DeliverError, DeliverSettings};
 use crate::settlement::Settlements;
 use crate::stage::Stage;
 use crate::state::Consumer;
+use crate::unused::Unused;
 
 pub use outcome::EventOutcome;
 
@@ -47,6 +48,7 @@ pub struct Deliver {
     values: Arc<LastValues>,
     letters: Arc<DeadLetters>,
     redriver: Arc<Redriver>,
+    unused: Arc<Unused>,
     sessions: AtomicU64,
     readers: TaskTracker,
     stop_readers: CancellationToken,
@@ -100,6 +102,8 @@ impl Deliver {
             Arc::clone(&catalog),
             settings.last_values_max,
         ));
+        let unused =
+            Arc::new(Unused::new(Arc::clone(&catalog), Arc::clone(&registry), Arc::clone(&clock)));
         // The number of the term above the count: no two sessions ever share a number.
         let sessions = AtomicU64::new(log.term().0 << 32);
         let lookout = Arc::new(Lookout {
@@ -123,6 +127,7 @@ impl Deliver {
             values,
             letters,
             redriver,
+            unused,
             sessions,
             readers: TaskTracker::new(),
             stop_readers: CancellationToken::new(),
@@ -159,6 +164,8 @@ impl Deliver {
                 }
             }
         });
+        let (unused, stop) = (Arc::clone(&self.unused), self.stop_readers.clone());
+        self.readers.spawn(async move { unused.run(stop).await });
         let (saver, stop) = (Arc::clone(&self.stage.saver), self.stop_writers.clone());
         self.writers.spawn(async move { saver.run(stop).await });
         let (letters, stop) = (Arc::clone(&self.letters), self.stop_writers.clone());

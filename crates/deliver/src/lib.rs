@@ -44,6 +44,7 @@ mod slot;
 mod spans;
 mod stage;
 mod state;
+mod unused;
 mod window;
 
 pub use ack_id::{AckId, AckState};

@@ -1,6 +1,6 @@
 //! What a subscription may say and the service does not do yet: refused by name, never ignored.
 
-use tidings_catalog::{Start, SubscriptionSpec};
+use tidings_catalog::{Compression, Start, SubscriptionSpec};
 use tidings_event::Refusal;
 use tidings_wire::input::not_available;
 
@@ -8,7 +8,7 @@ use tidings_wire::input::not_available;
 pub(crate) fn check(spec: &SubscriptionSpec) -> Result<(), Refusal> {
     let wanted = [
         ("start", spec.start == Start::LastPerKey),
-        ("expires_after_ms", spec.expires_after.is_some()),
+        ("batch.compression", spec.batching.compression != Compression::None),
     ];
     match wanted.iter().find(|(_, wanted)| *wanted) {
         None => Ok(()),

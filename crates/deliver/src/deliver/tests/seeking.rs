@@ -60,3 +60,25 @@ async fn a_seek_to_a_place_that_is_not_refuses_and_moves_nothing() {
     }
     assert_eq!(rig.deliver.status(TENANT, "s").unwrap().lag_events, 3);
 }
+
+#[tokio::test]
+async fn a_subscription_that_nobody_uses_is_deleted_after_its_time() {
+    let rig = Rig::new().await;
+    rig.topic("a/b", 1).await;
+    let after = std::time::Duration::from_secs(60);
+    rig.subscribe_with("s", "a/b", |spec| spec.expires_after = Some(after)).await;
+    rig.subscribe("stays", "a/b", 10).await;
+    let pass = async |seconds| {
+        rig.clock.advance(std::time::Duration::from_secs(seconds));
+        rig.deliver.unused.look().await;
+        rig.deliver.status(TENANT, "s").is_ok()
+    };
+    rig.deliver.unused.look().await;
+    assert!(pass(59).await);
+    let session = rig.attach("s").await;
+    assert!(pass(600).await);
+    drop(session);
+    assert!(pass(59).await);
+    assert!(!pass(1).await);
+    assert!(rig.deliver.status(TENANT, "stays").is_ok());
+}
