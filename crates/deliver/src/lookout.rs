@@ -42,7 +42,7 @@ impl Lookout {
     /// Looks at every subscription once.
     pub(crate) async fn look(&self) {
         let mut counts = [0; Health::ALL.len()];
-        let mut reads = READS_MAX;
+        let (mut reads, mut full) = (READS_MAX, 0);
         for live in self.registry.subscriptions() {
             self.registry.pass(&live);
             let (now, wall) = (self.clock.monotonic(), self.clock.wall());
@@ -51,6 +51,7 @@ impl Lookout {
                 let change = state.look(now, wall, &self.thresholds);
                 let unknown = if state.is_consumed() { state.unknown_ages() } else { Vec::new() };
                 counts[state.health() as usize] += 1;
+                full += i64::from(state.is_held_by_letters());
                 (change, unknown)
             };
             if let Some(change) = change {
@@ -61,6 +62,7 @@ impl Lookout {
             reads -= unknown.len();
             learn_ages(self.log.as_ref(), &live, unknown).await;
         }
+        self.recorder.set(Gauge::SettleFullSubscriptions, full);
         for (health, count) in Health::ALL.into_iter().zip(counts) {
             self.recorder.set(gauge(health), count);
         }
