@@ -27,7 +27,7 @@ use crate::window::{Due, Sendable, To, Window};
 
 use age::Ages;
 pub(crate) use batching::Batch;
-pub(crate) use folding::Folds;
+use folding::Folds;
 pub(crate) use shared::Share;
 
 /// Bytes a partition may send in one turn.
@@ -51,7 +51,7 @@ pub(crate) struct Slot {
     /// How old what is in flight is.
     pub(crate) ages: Ages,
     /// What folds its anomalies.
-    pub(crate) folds: Option<Box<Folds>>,
+    folds: Option<Box<Folds>>,
     /// What a group of consumers needs to share it.
     pub(crate) share: Option<Box<Share>>,
     /// How deliveries are put together; absent where each block goes as it comes.

@@ -26,7 +26,7 @@ use crate::matching::{Judge, Matched};
 use crate::outgoing::{GapNotice, GapReason, Outgoing};
 use crate::sent::Sent;
 use crate::settlement::Outcome;
-use crate::slot::{Batch, Budget, Folds, Pass, ReadFor, Slot};
+use crate::slot::{Batch, Budget, Pass, ReadFor, Slot};
 use crate::window::{Freed, To, Window};
 
 pub(crate) use failed::{BurialOutcome, Counts, Exhausted};
@@ -146,8 +146,7 @@ impl State {
     ) {
         let mut slot = Slot::new(topic, partition.partition, window, tail);
         slot.share = self.group.as_ref().map(|_| Box::default());
-        let folding = self.subscription.spec.folding.filter(|_| !self.is_ephemeral);
-        slot.folds = folding.map(|folding| Box::new(Folds::new(folding)));
+        slot.fold_as(self.subscription.spec.folding);
         slot.batch = Batch::of(self.subscription.spec.batching);
         slot.saved_low = slot.window.low();
         slot.judge = Judge::of(&self.subscription, slot.topic.name.path());
@@ -183,6 +182,7 @@ impl State {
             let batch = |slot: &mut Slot| slot.batch = Batch::of(subscription.spec.batching);
             self.slots.values_mut().for_each(batch);
         }
+        self.slots.values_mut().for_each(|slot| slot.fold_as(subscription.spec.folding));
         if before.revisions == subscription.revisions {
             return;
         }

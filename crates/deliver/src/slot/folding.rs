@@ -19,9 +19,10 @@ use crate::outgoing::Digest;
 use crate::window::{Due, Sendable};
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Folds {
-    window: Duration,
+    /// None once it folds nothing more; what it has is told all the same.
+    window: Option<Duration>,
     fold: Fold,
     /// Digests that are due, out or failing, by the offset of the event that tells them.
     told: BTreeMap<u64, Arc<Digest>>,
@@ -29,23 +30,28 @@ pub(crate) struct Folds {
     flag_below: u64,
 }
 
-impl Folds {
-    pub(crate) fn new(folding: Folding) -> Self {
-        let (fold, told) = (Fold::default(), BTreeMap::new());
-        Self { window: folding.window, fold, told, flag_below: 0 }
-    }
-}
-
 impl Slot {
+    /// Folds from now on as a subscription asks for it, or not at all.
+    pub(crate) fn fold_as(&mut self, folding: Option<Folding>) {
+        let window = folding.map(|folding| folding.window);
+        if self.folds.is_none() && window.is_some() {
+            self.folds = Some(Box::default());
+        }
+        if let Some(folds) = &mut self.folds {
+            folds.window = window;
+        }
+    }
+
     /// Folds an event that comes for the first time, when another like it came lately.
     pub(super) fn folds(&mut self, run: Sendable, event: &[u8], of: &Piece, now: Duration) -> bool {
         let Some(folds) = self.folds.as_deref_mut() else { return false };
+        let Some(window) = folds.window else { return false };
         if run.attempt > 1 || folds.told.contains_key(&run.first) {
             return false;
         }
         let Some((likeness, id)) = likeness(event) else { return false };
         let event = Folded { offset: run.first, id, ingested_at: of.ingested_at };
-        let is_folded = folds.fold.offer(likeness, event, now, folds.window) == Verdict::Folded;
+        let is_folded = folds.fold.offer(likeness, event, now, window) == Verdict::Folded;
         if is_folded && run.redelivered {
             folds.flag_below = folds.flag_below.max(run.end);
         }
@@ -70,7 +76,8 @@ impl Slot {
     /// Lets the digests go that are due.
     pub(super) fn unfold(&mut self, now: Duration) {
         let Some(folds) = self.folds.as_deref_mut() else { return };
-        while let Some(digest) = folds.fold.due(now, folds.window) {
+        let window = folds.window.unwrap_or_default();
+        while let Some(digest) = folds.fold.due(now, window) {
             let Some(newest) = digest.runs.last().map(|(_, end)| end - 1) else { continue };
             folds.told.insert(newest, Arc::new(digest));
             let (attempt, redelivered) = (1, newest < folds.flag_below);

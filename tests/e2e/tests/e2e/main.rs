@@ -28,6 +28,7 @@ mod reload;
 mod rest;
 mod road;
 mod shapes;
+mod sharing;
 mod shown;
 mod streams;
 mod trace;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_catalog::{Folding, Topic};
+use tidings_catalog::{Folding, Precondition, Topic};
 use tidings_event::{Offset, Position, v1};
 use tidings_telemetry::{Counter, Timer};
 
@@ -168,4 +168,31 @@ async fn only_anomalies_of_one_key_type_and_severity_are_alike() {
     alike(&rig, &topic, 6..7).await;
     let alone = next_delivery(&mut session).await;
     assert_eq!((offsets(&alone), alone.digests.len()), (vec![6], 0));
+}
+
+#[tokio::test]
+async fn folding_can_be_switched_on_and_off() {
+    let (rig, topic) = rig().await;
+    alike(&rig, &topic, 0..5).await;
+    let mut session = rig.attach("s").await;
+    assert_eq!(offsets(&next_delivery(&mut session).await), [0]);
+    nothing(&mut session).await;
+    let set = |folding| {
+        move |spec: &tidings_catalog::SubscriptionSpec| {
+            Ok(tidings_catalog::SubscriptionSpec { folding, ..spec.clone() })
+        }
+    };
+    rig.catalog.update_subscription(TENANT, "s", set(None), Precondition::None).await.unwrap();
+    alike(&rig, &topic, 5..8).await;
+    assert_eq!(offsets(&next_delivery(&mut session).await), [5, 6, 7]);
+    // What was folded before is told all the same.
+    rig.clock.advance(Duration::from_millis(200));
+    assert_eq!(next_delivery(&mut session).await.digests[0].1.count, 4);
+    let folding = Some(Folding { window: Duration::from_millis(100) });
+    rig.catalog.update_subscription(TENANT, "s", set(folding), Precondition::None).await.unwrap();
+    alike(&rig, &topic, 8..12).await;
+    assert_eq!(offsets(&next_delivery(&mut session).await), [8]);
+    nothing(&mut session).await;
+    rig.clock.advance(Duration::from_millis(100));
+    assert_eq!(offsets(&next_delivery(&mut session).await), [11]);
 }
