@@ -122,7 +122,7 @@ pub struct Model<'a> {
     pub subscriptions: BTreeMap<&'a str, Subscribed<'a>>,
     /// How often each mark was set.
     pub marks: BTreeMap<&'a str, usize>,
-    /// What lies where, as far as answers said.
+    /// What lies where, as far as answers and deliveries said.
     pub places: HashMap<(Partition<'a>, u64), &'a str>,
 }
 
@@ -171,6 +171,9 @@ impl<'a> Model<'a> {
                 self.subscriptions.entry(name).or_default().definition.get_or_insert(definition);
             }
             Op::Delivery(d) => {
+                // A publish whose outcome is unknown lies where somebody got it.
+                let place = ((d.topic.as_str(), d.partition), d.offset);
+                self.places.entry(place).or_insert(&d.event);
                 self.stream(&d.subscription, &d.topic, d.partition).deliveries.push((at, d));
             }
             Op::Ack(r) => self.range(r).acks.push((at, r)),

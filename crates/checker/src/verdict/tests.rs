@@ -245,6 +245,15 @@ fn a_confirmed_ack_that_is_delivered_again_is_i_10() {
 }
 
 #[test]
+fn what_somebody_else_got_is_known_to_lie_there() {
+    // Nobody knows whether `a` was stored but the other subscription, which got it.
+    let other = Delivery { subscription: "other".to_owned(), ..delivery("a", 0) };
+    let sent = vec![subscription(0), invoke("a", 0), info("a"), invoke("b", 1), ok("b", 1)];
+    let got = vec![Op::Delivery(other), said("a", false), got("b", 1)];
+    check_valid(&history([sent, got].concat()));
+}
+
+#[test]
 fn a_run_in_which_too_little_happened_is_vacuous() {
     let none = Thresholds { min_deliveries: 0, ..Thresholds::default() };
     check_vacuous(&history(vec![]), &none, "0 acknowledged events, at least 1 needed");
