@@ -13,7 +13,7 @@ use tidings_telemetry::{Recorder, Timer};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::consuming::encoded::Encoded;
+use crate::consuming::encoded::{Encoded, KEPT_BYTES};
 use crate::in_force::{LiveLimits, ShownConfig};
 use crate::origin::Origins;
 use crate::probe::Probe;
@@ -68,6 +68,7 @@ impl Doors {
     pub(crate) fn new(parts: Parts, stop: CancellationToken) -> Arc<Self> {
         let probe = Probe::new(Arc::clone(&parts.log), Arc::clone(&parts.clock));
         let searches = Semaphore::new(SEARCHES_MAX);
+        let encoded = Encoded::new(KEPT_BYTES, Arc::clone(&parts.recorder));
         Arc::new(Self {
             parts,
             stop,
@@ -75,7 +76,7 @@ impl Doors {
             timer: Timer,
             streams: Sessions::default(),
             sockets: AtomicUsize::new(0),
-            encoded: Encoded::default(),
+            encoded,
             searches,
         })
     }

@@ -71,6 +71,7 @@ names! {
         SettleRedriven "tidings_settle_redriven_events_total" "Dead letters that were sent on their way again.";
         ServeRequests "tidings_serve_requests_total" "Requests and streams taken.";
         ServeErrors "tidings_serve_errors_total" "Requests and streams answered with a problem.";
+        ServeEncodings "tidings_serve_encodings_total" "Times that the events of a delivery were put into JSON for streams; who is sent the same events shares it.";
         InsightMarks "tidings_insight_interval_marks_total" "Interval marks stored, revisions included.";
         InsightIncomplete "tidings_insight_incomplete_intervals_total" "Intervals that passed their deadline with instruments missing.";
         InsightMissing "tidings_insight_missing_instruments_total" "Instruments that were missing at a deadline.";

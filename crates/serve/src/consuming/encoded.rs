@@ -1,14 +1,15 @@
 //! JSON of blocks on their way out: made once for all who are sent the same events.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tidings_deliver::Delivery;
 use tidings_event::block::events;
 use tidings_event::{Code, Epoch, Offset, Refusal, TopicPartition, json};
+use tidings_telemetry::{Counter, Recorder};
 
 /// Most bytes of JSON that are kept for the next reader; the oldest goes first.
-const KEPT_BYTES: usize = 8 << 20;
+pub(crate) const KEPT_BYTES: usize = 8 << 20;
 
 /// JSON takes about so much more than the canonical form.
 const GROWTH: usize = 3;
@@ -49,49 +50,74 @@ impl EventTexts {
 /// Offsets of one delivery.
 type Place = (TopicPartition, Epoch, Offset, u32);
 
+/// Texts that are there or in the making: who comes second waits for the first.
+type Made = Arc<OnceLock<Result<Arc<EventTexts>, Refusal>>>;
+
 /// See the module.
-#[derive(Debug, Default)]
-pub(crate) struct Encoded(Mutex<Recent>);
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    recent: Mutex<Recent>,
+    /// Most bytes kept; 0: nothing is shared.
+    kept_bytes: usize,
+    recorder: Arc<Recorder>,
+}
 
 #[derive(Debug, Default)]
 struct Recent {
-    texts: HashMap<Place, Arc<EventTexts>>,
-    order: VecDeque<Place>,
+    texts: HashMap<Place, Made>,
+    /// What is made, and its bytes.
+    order: VecDeque<(Place, usize)>,
     bytes: usize,
 }
 
 impl Encoded {
+    pub(crate) fn new(kept_bytes: usize, recorder: Arc<Recorder>) -> Self {
+        Self { recent: Mutex::default(), kept_bytes, recorder }
+    }
+
     /// The texts of a delivery's events.
     pub(crate) fn texts(&self, delivery: &Delivery) -> Result<Arc<EventTexts>, Refusal> {
         let at = TopicPartition { topic: delivery.topic.id, partition: delivery.partition };
         let &[(first, count)] = delivery.offsets.as_slice() else {
-            return EventTexts::of(delivery).map(Arc::new);
+            return self.make(delivery);
         };
         let place = (at, delivery.epoch, first, count);
-        if let Some(known) = self.lock().texts.get(&place) {
-            return Ok(Arc::clone(known));
+        let made = Arc::clone(self.lock().texts.entry(place).or_default());
+        let mut is_mine = false;
+        let texts = made.get_or_init(|| {
+            is_mine = true;
+            self.make(delivery)
+        });
+        if is_mine {
+            let bytes = texts.as_ref().ok().map(|texts| texts.len());
+            self.lock().keep(place, bytes, self.kept_bytes);
         }
-        let made = Arc::new(EventTexts::of(delivery)?);
-        self.lock().keep(place, &made);
-        Ok(made)
+        texts.clone()
+    }
+
+    fn make(&self, delivery: &Delivery) -> Result<Arc<EventTexts>, Refusal> {
+        self.recorder.count(Counter::ServeEncodings, 1);
+        EventTexts::of(delivery).map(Arc::new)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Recent> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Recent {
-    fn keep(&mut self, place: Place, texts: &Arc<EventTexts>) {
-        // Somebody else may have been faster.
-        if texts.len() > KEPT_BYTES || self.texts.insert(place, Arc::clone(texts)).is_some() {
+    /// Counts what was made, and drops it when it failed or is too large; then the oldest.
+    fn keep(&mut self, place: Place, bytes: Option<usize>, most: usize) {
+        let Some(bytes) = bytes.filter(|&bytes| bytes <= most) else {
+            self.texts.remove(&place);
             return;
-        }
-        self.order.push_back(place);
-        self.bytes += texts.len();
-        while self.bytes > KEPT_BYTES {
-            let Some(oldest) = self.order.pop_front() else { return };
-            self.bytes -= self.texts.remove(&oldest).map_or(0, |texts| texts.len());
+        };
+        self.order.push_back((place, bytes));
+        self.bytes += bytes;
+        while self.bytes > most {
+            let Some((oldest, bytes)) = self.order.pop_front() else { return };
+            self.bytes -= bytes;
+            self.texts.remove(&oldest);
         }
     }
 }
