@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tidings_checker::history::{Delivery, Invoke, Limits, Mark, Placed, Range, Subscription};
+use tidings_checker::history::{
+    Dead, Delivery, Invoke, Limits, Mark, Placed, Range, Settled, Subscription, Verdict,
+};
 use tidings_checker::{History, HistoryWriter, Op, Thresholds, judge};
 use tidings_client::{ClientError, Delivered, Run};
 use tidings_event::block::crc32c;
@@ -34,11 +36,21 @@ impl Chronicle {
 
     /// A subscription to everything that ever was or will be in these topics.
     pub fn subscription(&self, name: &str, topics: &[&str]) {
+        self.subscribed(name, topics, true);
+    }
+
+    /// As [`Self::subscription`], to a client that gives events back when later ones of their keys
+    /// are on their way already, so that it cannot tell what was held back.
+    pub fn giving_back(&self, name: &str, topics: &[&str]) {
+        self.subscribed(name, topics, false);
+    }
+
+    fn subscribed(&self, name: &str, topics: &[&str], ordered: bool) {
         self.record([Op::Subscription(Subscription {
             subscription: name.to_owned(),
             topics: topics.iter().map(|&topic| topic.to_owned()).collect(),
             start: Vec::new(),
-            ordered: true,
+            ordered,
         })]);
     }
 
@@ -118,6 +130,35 @@ impl Chronicle {
     /// Acks of these were confirmed.
     pub fn confirmed(&self, subscription: &str, topic: &str, run: &Run) {
         self.record([Op::Ack(range(subscription, topic, run))]);
+    }
+
+    /// These were given back.
+    pub fn nacked(&self, subscription: &str, topic: &str, run: &Run) {
+        self.record([Op::Nack(range(subscription, topic, run))]);
+    }
+
+    /// Whether a subscription's filter selects an event, as somebody else than the service says.
+    ///
+    /// # Panics
+    /// When it is not valid.
+    pub fn verdict(&self, subscription: &str, event: &[u8], matched: bool) {
+        let event = hex(&scan(event).expect("a test event is valid").id);
+        self.record([Op::Verdict(Verdict {
+            subscription: subscription.to_owned(),
+            event,
+            matched,
+        })]);
+    }
+
+    /// An event lies among the dead letters.
+    pub fn dead(&self, subscription: &str, topic: &str, partition: u32, offset: u64) {
+        let (subscription, topic) = (subscription.to_owned(), topic.to_owned());
+        self.record([Op::Dead(Dead { subscription, topic, partition, offset })]);
+    }
+
+    /// The service wrote these down.
+    pub fn settled(&self, settled: impl IntoIterator<Item = Settled>) {
+        self.record(settled.into_iter().map(Op::Settled));
     }
 
     /// These will not come.

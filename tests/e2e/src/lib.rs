@@ -3,21 +3,25 @@
 #![expect(clippy::expect_used, reason = "a harness fails its test by panicking")]
 
 mod chronicle;
+mod desk;
 mod events;
 mod executable;
 mod http;
 mod limit;
 mod server;
+mod settlements;
 mod tmpfs;
 pub mod toolchain;
 mod witness;
 
 pub use chronicle::Chronicle;
+pub use desk::{Desk, Pulled};
 pub use events::{TestEvent, indicator, indicator_json, without_source};
 pub use executable::{Finished, example, executable, finish, run, run_with_input};
 pub use http::{Answer, ask, send_raw};
 pub use limit::soon;
 pub use server::Server;
+pub use settlements::settlements;
 pub use tidings_checker::Thresholds;
 pub use tmpfs::Tmpfs;
 pub use witness::{Witness, subscribe};

@@ -2,10 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tidings_client::documents::{StartDocument, SubscriptionRequest};
-use tidings_client::{Client, ClientError, Consumer, ConsumerEvent, ConsumerOptions, Delivered};
-use tidings_event::TopicId;
+use tidings_client::{
+    Client, ClientError, Consumer, ConsumerEvent, ConsumerOptions, Delivered, Run,
+};
+use tidings_event::{Code, TopicId};
+use tidings_telemetry::Timer;
 
 use crate::{Chronicle, soon};
 
@@ -29,6 +33,7 @@ pub struct Witness {
     consumer: Consumer,
     chronicle: Chronicle,
     subscription: String,
+    name: String,
     topics: HashMap<TopicId, Arc<str>>,
     /// Events whose acks were confirmed.
     confirmed: u64,
@@ -40,16 +45,38 @@ impl Witness {
     /// # Panics
     /// When it cannot.
     pub async fn attach(client: &Client, chronicle: &Chronicle, subscription: &str) -> Self {
+        let attached = Self::attach_as(client, chronicle, subscription, "witness").await;
+        attached.expect("the consumer is attached")
+    }
+
+    /// As [`Self::attach`], by a name; waits while the one before is not let go.
+    ///
+    /// # Errors
+    /// When the service is gone.
+    pub async fn attach_as(
+        client: &Client,
+        chronicle: &Chronicle,
+        subscription: &str,
+        name: &str,
+    ) -> Result<Self, ClientError> {
         let options =
-            ConsumerOptions { reconnect: false, ..ConsumerOptions::new(subscription, "witness") };
-        let consumer = soon("a consumer", client.consumer(options)).await;
-        Self {
-            consumer: consumer.expect("the consumer is attached"),
+            ConsumerOptions { reconnect: false, ..ConsumerOptions::new(subscription, name) };
+        let attached = async {
+            loop {
+                match client.consumer(options.clone()).await {
+                    Err(error) if error.is(Code::SubscriptionBusy) => {}
+                    other => return other,
+                }
+            }
+        };
+        Ok(Self {
+            consumer: soon("a consumer", attached).await?,
             chronicle: chronicle.clone(),
             subscription: subscription.to_owned(),
+            name: name.to_owned(),
             topics: HashMap::new(),
             confirmed: 0,
-        }
+        })
     }
 
     /// How many events' acks were confirmed so far.
@@ -67,11 +94,26 @@ impl Witness {
     /// When nothing comes.
     pub async fn next(&mut self) -> Result<Option<Delivered>, ClientError> {
         let next = soon("a delivery", self.consumer.next()).await.ok_or(ClientError::Closed)?;
-        match next? {
+        Ok(self.take(next?))
+    }
+
+    /// As [`Self::next`]; `None` also when nothing came for so long.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub async fn next_within(&mut self, limit: Duration) -> Result<Option<Delivered>, ClientError> {
+        match Timer.limit(limit, self.consumer.next()).await {
+            Ok(next) => Ok(self.take(next.ok_or(ClientError::Closed)??)),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn take(&mut self, next: ConsumerEvent) -> Option<Delivered> {
+        match next {
             ConsumerEvent::Events(delivered) => {
                 self.topics.insert(delivered.topic_id, Arc::clone(&delivered.topic));
-                self.chronicle.delivered(&self.subscription, "witness", &delivered);
-                return Ok(Some(delivered));
+                self.chronicle.delivered(&self.subscription, &self.name, &delivered);
+                return Some(delivered);
             }
             ConsumerEvent::Confirmed(acks) => {
                 for run in acks.runs {
@@ -85,7 +127,7 @@ impl Witness {
             }
             ConsumerEvent::Reconnected => {}
         }
-        Ok(None)
+        None
     }
 
     /// Acknowledges what was given.
@@ -94,6 +136,25 @@ impl Witness {
     /// When the connection is gone.
     pub async fn ack(&self, delivered: &Delivered) -> Result<(), ClientError> {
         soon("room for an ack", self.consumer.ack_up_to(delivered.last_position())).await
+    }
+
+    /// Acknowledges exactly these.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub async fn ack_runs(&self, runs: &[Run]) -> Result<(), ClientError> {
+        soon("room for an ack", self.consumer.ack(runs)).await
+    }
+
+    /// Gives exactly these back.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub async fn nack(&self, topic: &str, runs: &[Run]) -> Result<(), ClientError> {
+        for run in runs {
+            self.chronicle.nacked(&self.subscription, topic, run);
+        }
+        soon("room for a nack", self.consumer.nack(runs, Duration::ZERO)).await
     }
 
     /// Detaches, so that the next one may attach.

@@ -1,0 +1,83 @@
+//! How deliveries ended, as a stopped service left it on its disk: nobody can subscribe to that.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use prost::Message;
+use tidings_catalog::{Catalog, CatalogSettings, InternalTopic, SubscriptionId};
+use tidings_checker::history::{Range, Settled};
+use tidings_event::topic_name::DEFAULT_TENANT;
+use tidings_event::v1::Settlement;
+use tidings_event::{PartitionId, SystemClock, TopicId, block};
+use tidings_log::{EmbeddedLog, EmbeddedOptions, PartitionLog, SystemDisk};
+use tidings_telemetry::Recorder;
+
+/// Most bytes of settlements read at once.
+const READ_BYTES: usize = 4 << 20;
+
+/// Every settlement in a data directory that nobody serves, in the order written for each partition.
+///
+/// # Panics
+/// When it cannot be read.
+pub async fn settlements(data: &Path) -> Vec<Settled> {
+    let (clock, recorder) = (Arc::new(SystemClock::new()), Recorder::new());
+    let (disk, options) = (Arc::new(SystemDisk), EmbeddedOptions::default());
+    let log = EmbeddedLog::open(disk, data, options, clock.clone(), recorder);
+    let log: Arc<dyn PartitionLog> = log.expect("the log can be opened");
+    let catalog = Catalog::open(Arc::clone(&log), CatalogSettings::default(), clock).await;
+    let names = Names::of(&catalog.expect("the catalog can be read"));
+    let mut all = Vec::new();
+    for number in 0..InternalTopic::SETTLEMENTS.partitions {
+        let partition = InternalTopic::SETTLEMENTS.about(PartitionId(number));
+        let mut from = log.bounds(partition).expect("the topic is there").trim;
+        loop {
+            let blocks = log.read(partition, from, READ_BYTES).await;
+            let blocks = blocks.expect("settlements can be read");
+            let Some(last) = blocks.last() else { break };
+            from = last.end_offset();
+            for committed in &blocks {
+                for item in block::events(&committed.block.body) {
+                    let settlement = Settlement::decode(item.expect("a body is whole"));
+                    all.extend(names.read(&settlement.expect("it is a settlement")));
+                }
+            }
+        }
+    }
+    log.close().await;
+    all
+}
+
+/// What numbers stand for.
+struct Names {
+    topics: HashMap<TopicId, String>,
+    subscriptions: HashMap<SubscriptionId, String>,
+}
+
+impl Names {
+    fn of(catalog: &Catalog) -> Self {
+        let snapshot = catalog.snapshot();
+        let past = catalog.past_subscriptions(DEFAULT_TENANT).expect("it can be read");
+        let past = past.into_iter().map(|past| (past.subscription.id, past.subscription.spec.name));
+        let there = snapshot.subscriptions().map(|there| (there.id, there.spec.name.clone()));
+        let topics = snapshot.all_topics();
+        Self {
+            topics: topics.map(|topic| (topic.id, topic.name.path().to_owned())).collect(),
+            subscriptions: past.chain(there).collect(),
+        }
+    }
+
+    /// `None` for a topic that is gone.
+    fn read(&self, settlement: &Settlement) -> Option<Settled> {
+        let subscription = self.subscriptions.get(&SubscriptionId(settlement.subscription_id));
+        let range = Range {
+            subscription: subscription.expect("the subscription is known").clone(),
+            topic: self.topics.get(&TopicId(settlement.topic_id))?.clone(),
+            partition: settlement.partition,
+            first: settlement.first,
+            last: settlement.last,
+        };
+        let outcome = settlement.outcome().as_str_name().to_owned();
+        Some(Settled { range, count: settlement.count, outcome })
+    }
+}
