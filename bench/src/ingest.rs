@@ -1,4 +1,4 @@
-//! Rates: blocks in, acknowledged when durable; alone, or with one consumer taking everything.
+//! Rates: blocks in, acknowledged when durable; alone, or with consumers that each take everything.
 
 use std::time::Duration;
 
@@ -21,12 +21,12 @@ const WINDOW: usize = 64;
 pub(crate) async fn run(
     args: &Args,
     report: &mut Report,
-    consumed: bool,
+    consumers: u32,
 ) -> Result<(), BenchError> {
-    let what = if consumed { "1 -> 1" } else { "ingest" };
+    let what = if consumers == 0 { "ingest".to_owned() } else { format!("1 -> {consumers}") };
     for round in 0..args.rounds {
         for (case, options) in [("dense", LoadOptions::DENSE), ("spread", LoadOptions::SPREAD)] {
-            let measured = one(args, options, consumed).await?;
+            let measured = one(args, options, consumers).await?;
             println!("{what} {case} round {round}: {:.0} ev/s", measured.rate());
             report.add(&format!("{what}, {case}, durable"), measured);
         }
@@ -34,7 +34,12 @@ pub(crate) async fn run(
     Ok(())
 }
 
-async fn one(args: &Args, options: LoadOptions, consumed: bool) -> Result<Round, BenchError> {
+/// One round: so many subscriptions, each with a consumer that takes everything.
+pub(crate) async fn one(
+    args: &Args,
+    options: LoadOptions,
+    subscriptions: u32,
+) -> Result<Round, BenchError> {
     let server = Server::start(&args.server).await?;
     let client = Client::connect(&server.url).await?;
     let mut consumers = JoinSet::new();
@@ -48,10 +53,11 @@ async fn one(args: &Args, options: LoadOptions, consumed: bool) -> Result<Round,
         total += u64::from(block.count);
         made.push(block);
     }
-    if consumed {
-        consume::subscribe(&client, "bench", &["analysis/**"]).await?;
+    for number in 0..subscriptions {
+        let name = format!("bench-{number}");
+        consume::subscribe(&client, &name, &["analysis/**"]).await?;
         let reader = Client::connect(&server.url).await?;
-        consumers.spawn(consume::take(reader, "bench".into(), total, |_| Ok(())));
+        consumers.spawn(consume::take(reader, name, total, |_| Ok(())));
     }
     let options = PublisherOptions::sequenced("bench");
     let publisher = client.publisher(options).await?;

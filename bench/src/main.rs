@@ -7,11 +7,14 @@
 mod blocks;
 mod consume;
 mod idle_connections;
+mod idle_subscriptions;
 mod ingest;
 mod latency;
+mod narrow;
 mod process;
 mod report;
 mod restart;
+mod settle_bytes;
 mod shapes;
 mod start;
 mod ws_fanout;
@@ -41,6 +44,9 @@ struct Args {
     /// Events a second of the open loop
     #[arg(long, default_value_t = 50_000)]
     rate: u64,
+    /// How many subscriptions are idle
+    #[arg(long, default_value_t = 10_000)]
+    subscriptions: u64,
     /// Where the results go
     #[arg(long, default_value = "bench/results")]
     out: PathBuf,
@@ -67,6 +73,14 @@ enum Scenario {
     WsFanout,
     /// Memory of idle connections
     IdleConnections,
+    /// Blocks in, eight consumers that each take everything
+    Fanout,
+    /// A thousand subscriptions with narrow filters against ten
+    Narrow,
+    /// Memory of idle subscriptions, over SSE and over one gRPC connection
+    IdleSubscriptions,
+    /// What cursors and settlements of eight subscriptions add to the bytes written
+    SettleBytes,
 }
 
 /// Why a bench has no result.
@@ -102,14 +116,18 @@ async fn run(args: &Args) -> Result<(), BenchError> {
     let mut report = report::Report::new(&args.name);
     for scenario in &args.scenarios {
         match scenario {
-            Scenario::Ingest => ingest::run(args, &mut report, false).await?,
-            Scenario::E2e => ingest::run(args, &mut report, true).await?,
+            Scenario::Ingest => ingest::run(args, &mut report, 0).await?,
+            Scenario::E2e => ingest::run(args, &mut report, 1).await?,
             Scenario::Shapes => shapes::run(args, &mut report).await?,
             Scenario::Latency => latency::run(args, &mut report).await?,
             Scenario::Start => start::run(args, &mut report).await?,
             Scenario::Restart => restart::run(args, &mut report).await?,
             Scenario::WsFanout => ws_fanout::run(args, &mut report).await?,
             Scenario::IdleConnections => idle_connections::run(args, &mut report).await?,
+            Scenario::Fanout => ingest::run(args, &mut report, 8).await?,
+            Scenario::Narrow => narrow::run(args, &mut report).await?,
+            Scenario::IdleSubscriptions => idle_subscriptions::run(args, &mut report).await?,
+            Scenario::SettleBytes => settle_bytes::run(args, &mut report).await?,
         }
     }
     report.write(&args.out)

@@ -1,0 +1,71 @@
+//! What an idle subscription with its consumer costs in memory: on an SSE connection of its own, and as
+//! one of the streams that share a gRPC connection.
+
+use tidings_client::{Client, ConsumerOptions};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::process::Server;
+use crate::report::{Report, Round};
+use crate::ws_fanout::broken;
+use crate::{Args, BenchError, consume};
+
+/// Attached before anything is counted: caches and pools are full then.
+const WARM_UP: u64 = 50;
+/// Streams of one gRPC connection; the service lets 256 be open.
+const STREAMS: u64 = 250;
+
+/// Measures each on a server of its own.
+pub(crate) async fn run(args: &Args, report: &mut Report) -> Result<(), BenchError> {
+    for _ in 0..args.rounds {
+        for kind in ["SSE", "gRPC"] {
+            let bytes = one(args, kind).await?;
+            println!("idle {kind}: {bytes} bytes a subscription of {}", args.subscriptions);
+            let resident_kib = bytes * args.subscriptions / 1024;
+            let round = Round { events: args.subscriptions, resident_kib, ..Round::default() };
+            report.add(&format!("memory of {} idle {kind} consumers", args.subscriptions), round);
+        }
+    }
+    Ok(())
+}
+
+/// Bytes each.
+async fn one(args: &Args, kind: &str) -> Result<u64, BenchError> {
+    let server = Server::start(&args.server).await?;
+    let mut client = Client::connect(&server.url).await?;
+    for number in 0..args.subscriptions {
+        consume::subscribe(&client, &format!("s-{number}"), &["analysis/**"]).await?;
+    }
+    let (mut sockets, mut streams) = (Vec::new(), Vec::new());
+    let mut before = server.resident_kib()?;
+    for number in 0..args.subscriptions {
+        if number == WARM_UP {
+            before = server.resident_kib()?;
+        }
+        let name = format!("s-{number}");
+        if kind == "SSE" {
+            sockets.push(attach(&server.url, &name).await?);
+        } else {
+            if number % STREAMS == 0 {
+                client = Client::connect(&server.url).await?;
+            }
+            streams.push(client.consumer(ConsumerOptions::new(name, "bench")).await?);
+        }
+    }
+    let bytes = server.resident_kib()?.saturating_sub(before) * 1024;
+    server.stop().await?;
+    Ok(bytes / args.subscriptions.saturating_sub(WARM_UP).max(1))
+}
+
+async fn attach(url: &str, name: &str) -> Result<TcpStream, BenchError> {
+    let mut socket = TcpStream::connect(url.trim_start_matches("http://")).await?;
+    let request =
+        format!("GET /api/v1/subscriptions/{name}/stream HTTP/1.1\r\nhost: bench\r\n\r\n");
+    socket.write_all(request.as_bytes()).await?;
+    let mut answer = [0; 1024];
+    let count = socket.read(&mut answer).await?;
+    if !answer[..count].starts_with(b"HTTP/1.1 200") {
+        return Err(broken(String::from_utf8_lossy(&answer[..count])));
+    }
+    Ok(socket)
+}

@@ -1,0 +1,121 @@
+//! Narrow filters: ten subscriptions to a hundred instruments each, and a thousand to one each. Every
+//! event is for exactly one of them in either case.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tidings_client::{Client, ConsumerEvent, ConsumerOptions, PublisherOptions};
+use tidings_event::{Clock, SystemClock, scan};
+use tidings_market::load::LoadOptions;
+use tokio::task::JoinSet;
+
+use crate::blocks::{Blocks, PARTITIONS};
+use crate::process::{Server, own_cpu};
+use crate::report::{Report, Round};
+use crate::ws_fanout::broken;
+use crate::{Args, BenchError};
+
+const INSTRUMENTS: usize = 1_000;
+const LOAD: LoadOptions = LoadOptions { seed: 1, instruments: INSTRUMENTS, timeframes: 1 };
+/// Streams of one connection.
+const STREAMS: usize = 50;
+
+/// Runs both cases in turns.
+pub(crate) async fn run(args: &Args, report: &mut Report) -> Result<(), BenchError> {
+    for _ in 0..args.rounds {
+        let few = one(args, 10).await?;
+        let many = one(args, INSTRUMENTS).await?;
+        let ratio = many.server_cpu.as_secs_f64() / few.server_cpu.as_secs_f64();
+        println!("1,000 narrow filters: {ratio:.2} times the processor time of 10");
+        report.add("narrow filters, 10 subscriptions", few);
+        report.add("narrow filters, 1,000 subscriptions", many);
+    }
+    Ok(())
+}
+
+async fn one(args: &Args, subscriptions: usize) -> Result<Round, BenchError> {
+    let server = Server::start(&args.server).await?;
+    let mut client = Client::connect(&server.url).await?;
+    let each = INSTRUMENTS / subscriptions;
+    let events = args.events / INSTRUMENTS as u64 * INSTRUMENTS as u64;
+    let mut consumers = JoinSet::new();
+    for number in 0..subscriptions {
+        if number % STREAMS == 0 {
+            client = Client::connect(&server.url).await?;
+        }
+        let name = format!("s-{number}");
+        let instruments: Vec<String> =
+            (number * each..(number + 1) * each).map(|n| format!("I{n:06}")).collect();
+        let request = json!({
+            "name": name, "topics": ["analysis/**"], "start": "earliest",
+            "delivery": {"stream": {}}, "filter": filter(&instruments),
+        });
+        client.rest().create_subscription_as(&request).await?;
+        let share = events / subscriptions as u64;
+        consumers.spawn(take(client.clone(), name, instruments, share));
+    }
+    let clock = SystemClock::new();
+    let publisher = client.publisher(PublisherOptions::sequenced("bench")).await?;
+    let mut blocks = Blocks::new(LOAD);
+    let (cpu, own, written) = (server.cpu()?, own_cpu()?, server.written_bytes()?);
+    let start = clock.monotonic();
+    for _ in 0..events / INSTRUMENTS as u64 {
+        for block in blocks.next_events(INSTRUMENTS as u64, clock.wall()) {
+            let place = (block.partition, PARTITIONS);
+            publisher.send_body_to(&block.topic, place, block.body, block.count).await?;
+        }
+    }
+    publisher.flush().await?;
+    while let Some(ended) = consumers.join_next().await {
+        ended.map_err(broken)??;
+    }
+    let round = Round {
+        events,
+        took: clock.monotonic().saturating_sub(start),
+        server_cpu: server.cpu()?.saturating_sub(cpu),
+        client_cpu: own_cpu()?.saturating_sub(own),
+        written_bytes: server.written_bytes()? - written,
+        resident_kib: server.resident_kib()?,
+        latencies: vec![],
+        ready_after: Duration::ZERO,
+    };
+    server.stop().await?;
+    Ok(round)
+}
+
+fn filter(instruments: &[String]) -> String {
+    match instruments {
+        [one] => format!("instrument == '{one}'"),
+        many => {
+            let quoted: Vec<String> = many.iter().map(|one| format!("'{one}'")).collect();
+            format!("instrument in [{}]", quoted.join(", "))
+        }
+    }
+}
+
+/// Takes its share, and nothing that its filter leaves out.
+async fn take(
+    client: Client,
+    name: String,
+    instruments: Vec<String>,
+    share: u64,
+) -> Result<(), BenchError> {
+    let mut consumer = client.consumer(ConsumerOptions::new(name, "bench")).await?;
+    let mut taken = 0;
+    while taken < share {
+        let next = consumer.next().await.ok_or_else(|| broken("the stream ended"))??;
+        let ConsumerEvent::Events(delivered) = next else { continue };
+        for event in delivered.events() {
+            let envelope = scan(event?.event).map_err(broken)?;
+            if !instruments.iter().any(|one| one == envelope.instrument) {
+                return Err(broken(format!("{} came", envelope.instrument)));
+            }
+        }
+        taken += u64::from(delivered.count);
+        consumer.ack_up_to(delivered.last_position()).await?;
+    }
+    if taken > share {
+        return Err(broken(format!("{taken} events came of {share}")));
+    }
+    Ok(())
+}
