@@ -108,7 +108,7 @@ impl Call<'_> {
     ) -> Result<v1::TestSubscriptionResponse, Refusal> {
         let asked = trial_messages::asked(asked);
         let found = subscribing::trial::run(self.doors, self.tenant, asked).await?;
-        Ok(trial_messages::answer(found))
+        Ok(trial_messages::answer(&found))
     }
 
     pub(crate) async fn get_subscription_status(

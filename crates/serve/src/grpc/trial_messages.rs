@@ -1,8 +1,7 @@
 //! Trying a selection over history, as messages of `Admin`.
 
-use tidings_catalog::Snapshot;
 use tidings_deliver::MatchedEvent;
-use tidings_event::{Timestamp, TopicId};
+use tidings_event::Timestamp;
 use tidings_wire::v1;
 use tidings_wire::v1::test_subscription_response as of;
 
@@ -22,23 +21,23 @@ pub(crate) fn asked(asked: v1::TestSubscriptionRequest) -> Asked {
     }
 }
 
-pub(crate) fn answer(found: Found) -> v1::TestSubscriptionResponse {
-    let Found { from, to, report, notes, snapshot } = found;
+pub(crate) fn answer(found: &Found) -> v1::TestSubscriptionResponse {
+    let report = &found.report;
     let position = |event: &MatchedEvent| position_message(&event.position);
-    let topics = report.topics.iter().map(|(&topic, count)| of::TopicCount {
-        topic: path(&snapshot, topic),
+    let topics = found.counts().into_iter().map(|(topic, count)| of::TopicCount {
+        topic,
         looked: count.looked,
         matched: count.matched,
     });
     let samples = report.samples.iter().map(|sample| of::Sample {
-        topic: path(&snapshot, sample.position.topic),
+        topic: found.path(sample.position.topic),
         position: Some(position(sample)),
         ingested_at: sample.ingested_at.0,
         event: sample.event.clone(),
     });
     v1::TestSubscriptionResponse {
-        from: from.0,
-        to: to.0,
+        from: found.from.0,
+        to: found.to.0,
         looked_events: report.looked.events,
         looked_bytes: report.looked.bytes,
         matched_events: report.matched.events,
@@ -56,11 +55,6 @@ pub(crate) fn answer(found: Found) -> v1::TestSubscriptionResponse {
         unreadable: report.unreadable,
         samples: samples.collect(),
         next: report.next.map_or(0, |next| next.0),
-        notes,
+        notes: found.notes.clone(),
     }
-}
-
-fn path(snapshot: &Snapshot, topic: TopicId) -> String {
-    let topic = snapshot.topic_by_id(topic);
-    topic.map_or_else(String::new, |topic| topic.name.path().to_owned())
 }

@@ -1,9 +1,8 @@
 //! `POST /api/v1/subscriptions/{name}/test` and `POST /api/v1/filters/test`.
 
 use http::StatusCode;
-use tidings_catalog::Snapshot;
 use tidings_deliver::{MatchedEvent, Volume};
-use tidings_event::{Refusal, Timestamp, TopicId};
+use tidings_event::{Refusal, Timestamp};
 use tidings_wire::rest::{
     ComparedDocument, PeakDocument, SampleDocument, TestDocument, TestRequestDocument,
     TopicCountDocument, VolumeDocument,
@@ -74,11 +73,10 @@ fn asked(document: TestRequestDocument) -> Result<Asked, Refusal> {
 
 fn answer(found: &Found) -> Answer {
     let report = &found.report;
-    let snapshot = &found.snapshot;
     let position = |event: &MatchedEvent| event.position.to_string();
-    let samples = report.samples.iter().map(|event| sample(event, snapshot));
-    let topics = report.topics.iter().map(|(&topic, count)| TopicCountDocument {
-        topic: path(snapshot, topic),
+    let samples = report.samples.iter().map(|event| sample(event, found));
+    let topics = found.counts().into_iter().map(|(topic, count)| TopicCountDocument {
+        topic,
         looked: count.looked,
         matched: count.matched,
     });
@@ -108,18 +106,13 @@ fn volume(volume: Volume) -> VolumeDocument {
     VolumeDocument { events: volume.events, bytes: volume.bytes }
 }
 
-fn sample(event: &MatchedEvent, snapshot: &Snapshot) -> Result<SampleDocument, Refusal> {
+fn sample(event: &MatchedEvent, found: &Found) -> Result<SampleDocument, Refusal> {
     Ok(SampleDocument {
         position: event.position.to_string(),
-        topic: path(snapshot, event.position.topic),
+        topic: found.path(event.position.topic),
         partition: event.position.partition.0,
         offset: event.position.offset.0,
         ingested_at: event.ingested_at.to_string(),
         event: raw_json(&event.event)?,
     })
-}
-
-fn path(snapshot: &Snapshot, topic: TopicId) -> String {
-    let topic = snapshot.topic_by_id(topic);
-    topic.map_or_else(String::new, |topic| topic.name.path().to_owned())
 }

@@ -1,8 +1,11 @@
 //! Trying a selection over history, as every door asks for it.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use tidings_catalog::{Filter, Snapshot, Subscription};
-use tidings_deliver::{Backtest, BacktestReport, Selector, backtest};
-use tidings_event::{Code, Refusal, Timestamp};
+use tidings_deliver::{Backtest, BacktestReport, Selector, TopicCount, backtest};
+use tidings_event::{Code, Refusal, Timestamp, TopicId};
 
 use super::{found, patterns};
 use crate::doors::Doors;
@@ -29,7 +32,21 @@ pub(crate) struct Found {
     pub(crate) to: Timestamp,
     pub(crate) report: BacktestReport,
     pub(crate) notes: Vec<String>,
-    pub(crate) snapshot: std::sync::Arc<Snapshot>,
+    snapshot: Arc<Snapshot>,
+}
+
+impl Found {
+    /// What each topic has, by its name.
+    pub(crate) fn counts(&self) -> BTreeMap<String, TopicCount> {
+        let counts = self.report.topics.iter();
+        counts.map(|(&topic, &count)| (self.path(topic), count)).collect()
+    }
+
+    /// A topic's name; empty when it is gone.
+    pub(crate) fn path(&self, topic: TopicId) -> String {
+        let topic = self.snapshot.topic_by_id(topic);
+        topic.map_or_else(String::new, |topic| topic.name.path().to_owned())
+    }
 }
 
 /// Runs it; those who search the log take turns.

@@ -180,7 +180,7 @@ fn answers_are_what_the_document_says() {
     check("POST /api/v1/subscriptions", desk, 201);
     check("POST /api/v1/subscriptions", desk, 200);
     check("POST /api/v1/subscriptions", r#"{"name":"desk","topics":["a"]}"#, 409);
-    check("POST /api/v1/subscriptions", r#"{"name":"b","topics":["a"],"filter":1}"#, 501);
+    check("POST /api/v1/subscriptions", r#"{"name":"b","topics":["a"],"format":"avro"}"#, 501);
     check("POST /api/v1/subscriptions", r#"{"name":"B","topics":["a"]}"#, 400);
     check("GET /api/v1/subscriptions", "", 200);
     check("GET /api/v1/subscriptions/desk", "", 200);
