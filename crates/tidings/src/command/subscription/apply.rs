@@ -151,9 +151,15 @@ fn read(file: &Path) -> Result<Vec<Map<String, Value>>, Failure> {
     parse(&text).map_err(|reason| Failure::Usage(format!("{shown}: {reason}")))
 }
 
+/// Whether a text is JSON rather than TOML: an object, or a list of them.
+fn is_json(text: &str) -> bool {
+    let text = text.trim_start();
+    let list = text.strip_prefix('[').map(str::trim_start);
+    text.starts_with('{') || list.is_some_and(|rest| rest.starts_with(['{', ']']))
+}
+
 fn parse(text: &str) -> Result<Vec<Map<String, Value>>, String> {
-    let listed = if text.trim_start().starts_with(['[', '{']) && !text.contains("[[subscription]]")
-    {
+    let listed = if is_json(text) {
         match serde_json::from_str(text).map_err(|error| error.to_string())? {
             Value::Object(mut whole) => whole.remove("subscriptions").unwrap_or(Value::Null),
             list => list,

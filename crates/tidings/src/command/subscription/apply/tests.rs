@@ -29,7 +29,7 @@ fn a_file_that_is_none_says_why() {
     check("[{}]", "subscription 0 has no name");
     check("{}", "not a list");
     check("[[subscription]]\nname = ", "TOML parse error");
-    check("[1", "EOF");
+    check("[{", "EOF");
 }
 
 #[test]
