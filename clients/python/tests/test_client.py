@@ -200,6 +200,14 @@ def test_topics_and_subscriptions_are_managed(client: tidings.Client) -> None:
         client.create_subscription("risk", ["other/*"])
     assert client.subscription("risk").topics == ["desk/*"]
     assert "risk" in [subscription.name for subscription in client.subscriptions()]
+    only = 'instrument == "AAPL"'
+    changed = client.update_subscription("risk", where=only, max_in_flight=7)
+    assert (changed.filter, changed.max_in_flight, changed.revision) == (only, 7, 2)
+    with pytest.raises(tidings.TidingsError, match="FILTER_TYPE"):
+        client.update_subscription("risk", where="instrument > 1")
+    assert client.pause_subscription("risk").paused
+    assert not client.resume_subscription("risk").paused
+    assert client.test_subscription("risk", samples=0).matched_events == 0
     client.create_subscription("from-time", ["desk/*"], start=START)
     client.create_subscription("from-place", ["desk/*"], start=list(made.boundary))
     client.delete_subscription("risk")

@@ -6,6 +6,12 @@ export interface SocketEvent {
   readonly ack_id: string;
   readonly attempt?: number;
   readonly redelivered?: boolean;
+  /** It comes from the dead letters, outside the order. */
+  readonly redriven?: boolean;
+  /** With the first event of a batch: earlier events of its keys that were dead-lettered. */
+  readonly skipped_to_dead_letter?: readonly number[];
+  /** The look-alike anomalies that it tells of; its ack settles all of them. */
+  readonly digest?: { readonly count: number; readonly ids: readonly string[] };
   readonly event: Record<string, unknown>;
 }
 

@@ -49,7 +49,6 @@ const PLANNED: &[(HttpMethod, &str, &str)] = &[
     (HttpMethod::Post, "/api/v1/replays", "Starts a replay"),
     (HttpMethod::Get, "/api/v1/replays/{id}", "Progress of a replay"),
     (HttpMethod::Get, "/api/v1/insight/{*rest}", "Analytics"),
-    (HttpMethod::Post, "/api/v1/subscriptions/{name}/seek", "Moves a subscription"),
 ];
 
 /// Every route with its documentation; one without the other cannot be written.
@@ -76,6 +75,7 @@ fn routes() -> Vec<Route> {
         routes!(subscriptions::show, subscription_changes::patch, subscriptions::delete),
         routes!(subscription_changes::pause),
         routes!(subscription_changes::resume),
+        routes!(subscription_changes::seek),
         routes!(subscriptions::status),
         routes!(backtest::of_subscription),
         routes!(backtest::unsaved),

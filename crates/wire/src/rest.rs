@@ -42,7 +42,7 @@ pub use subscription::{
     StatusDocument, StreamOptions, SubscriptionDocument, SubscriptionListDocument,
     SubscriptionRequest,
 };
-pub use subscription_patch::{SeekDocument, SubscriptionPatch};
+pub use subscription_patch::{SeekDocument, SeekRequestDocument, SubscriptionPatch};
 pub use terms::{BatchDocument, FoldDocument, RetryDocument, RevisionDocument};
 pub use topic::{
     BrowseDocument, BrowsedDocument, GuaranteeDocument, GuaranteesDocument, RetentionDocument,

@@ -71,6 +71,18 @@ CREATE_SUBSCRIPTION = _admin(
 DELETE_SUBSCRIPTION = _admin(
     "DeleteSubscription", admin.DeleteSubscriptionRequest, admin.DeleteSubscriptionResponse
 )
+UPDATE_SUBSCRIPTION = _admin(
+    "UpdateSubscription", admin.UpdateSubscriptionRequest, admin.UpdateSubscriptionResponse
+)
+PAUSE_SUBSCRIPTION = _admin(
+    "PauseSubscription", admin.PauseSubscriptionRequest, admin.UpdateSubscriptionResponse
+)
+RESUME_SUBSCRIPTION = _admin(
+    "ResumeSubscription", admin.ResumeSubscriptionRequest, admin.UpdateSubscriptionResponse
+)
+TEST_SUBSCRIPTION = _admin(
+    "TestSubscription", admin.TestSubscriptionRequest, admin.TestSubscriptionResponse
+)
 GET_SUBSCRIPTION_STATUS = _admin(
     "GetSubscriptionStatus", admin.GetSubscriptionStatusRequest, admin.SubscriptionStatus
 )

@@ -306,10 +306,15 @@ class Client:
         ack_deadline: float | None = None,
         labels: Mapping[str, str] | None = None,
         owner: str | None = None,
+        where: str | None = None,
+        mode: Literal["ordered", "parallel"] = "ordered",
+        sharing: Literal["exclusive", "failover", "group"] = "exclusive",
+        retry: admin.Retry | None = None,
     ) -> admin.Subscription:
         """Creates a subscription; the same again does nothing, another is `SUBSCRIPTION_EXISTS`.
 
-        `topics` are patterns: `*` is one segment, `**` the rest.
+        `topics` are patterns: `*` is one segment, `**` the rest. `where` is a filter on
+        their events.
         """
         work = self._client.create_subscription(
             name,
@@ -320,7 +325,57 @@ class Client:
             ack_deadline=ack_deadline,
             labels=labels,
             owner=owner,
+            where=where,
+            mode=mode,
+            sharing=sharing,
+            retry=retry,
         )
+        return self._worker.run(work)
+
+    def update_subscription(
+        self,
+        name: str,
+        *,
+        topics: Sequence[str] | None = None,
+        where: str | None = None,
+        mode: Literal["ordered", "parallel"] | None = None,
+        max_in_flight: int | None = None,
+        retry: admin.Retry | None = None,
+        if_match: str | None = None,
+    ) -> admin.Subscription:
+        """Changes a subscription; what is `None` stays, and the empty filter `where` is all events.
+
+        Other topics or another filter hold from the `boundary` of the answer on.
+        """
+        work = self._client.update_subscription(
+            name,
+            topics=topics,
+            where=where,
+            mode=mode,
+            max_in_flight=max_in_flight,
+            retry=retry,
+            if_match=if_match,
+        )
+        return self._worker.run(work)
+
+    def pause_subscription(self, name: str) -> admin.Subscription:
+        """Stops a subscription from sending until it is resumed."""
+        return self._worker.run(self._client.pause_subscription(name))
+
+    def resume_subscription(self, name: str) -> admin.Subscription:
+        """Lets a paused subscription send again."""
+        return self._worker.run(self._client.resume_subscription(name))
+
+    def test_subscription(
+        self,
+        name: str = "",
+        *,
+        topics: Sequence[str] | None = None,
+        where: str | None = None,
+        samples: int = 10,
+    ) -> admin.TestSubscriptionResponse:
+        """What a subscription, or topics and a filter alone, match in what is kept; see `next`."""
+        work = self._client.test_subscription(name, topics=topics, where=where, samples=samples)
         return self._worker.run(work)
 
     def delete_subscription(self, name: str, *, if_match: str | None = None) -> None:

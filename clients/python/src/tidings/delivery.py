@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,6 +45,8 @@ class DeliveredEvent:
     #: It may have been delivered before.
     redelivered: bool
     event: Event
+    #: It comes from the dead letters, outside the order.
+    redriven: bool = False
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -55,6 +57,10 @@ class DeliveredEvent:
     def to_dict(self) -> dict[str, Any]:
         """The JSON form of the event."""
         return write_event(self.event)
+
+
+def _holds(runs: Iterable[consumer_pb2.OffsetRun], offset: int) -> bool:
+    return any(run.first <= offset < run.first + run.count for run in runs)
 
 
 class Delivery:
@@ -74,6 +80,11 @@ class Delivery:
         ]
         self._attempts = message.attempts
         self._redelivered = message.redelivered
+        self._redriven = message.redriven
+        #: Offsets of earlier events of its keys that were dead-lettered.
+        self.skipped_to_dead_letter = list(message.skipped_to_dead_letter)
+        #: Look-alike anomalies, each told by the event with its `offset`.
+        self.digests = list(message.digests)
 
     def split(self, count: int) -> tuple[Delivery, Delivery | None]:
         """Its first `count` events, and the rest where there is one."""
@@ -110,8 +121,9 @@ class Delivery:
                 offset,
                 self.ingested_at,
                 self._attempt(offset),
-                self._is_redelivered(offset),
+                _holds(self._redelivered, offset),
                 event,
+                _holds(self._redriven, offset),
             )
 
     def _attempt(self, offset: int) -> int:
@@ -120,8 +132,6 @@ class Delivery:
                 return run.attempt
         return 1
 
-    def _is_redelivered(self, offset: int) -> bool:
-        return any(run.first <= offset < run.first + run.count for run in self._redelivered)
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -159,7 +169,7 @@ class Gap:
     first: int
     last: int
     count: int
-    #: `RETENTION`, `DATA_LOSS`, `TOPIC_DELETED`.
+    #: `RETENTION`, `DATA_LOSS`, `TOPIC_DELETED`, `EXPIRED`.
     reason: str
 
 

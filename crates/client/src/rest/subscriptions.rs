@@ -2,7 +2,7 @@
 
 use http::Method;
 use serde::Serialize;
-use tidings_wire::rest::{SubscriptionDocument, TestDocument, TestRequestDocument};
+use tidings_wire::rest::{SeekDocument, SubscriptionDocument, TestDocument, TestRequestDocument};
 
 use super::{Rest, subscription_path};
 use crate::ClientError;
@@ -75,6 +75,18 @@ impl Rest {
         name: &str,
     ) -> Result<SubscriptionDocument, ClientError> {
         self.call(Method::POST, &subscription_path(name, "/resume"), None::<&()>).await
+    }
+
+    /// Has a subscription go on elsewhere; answers where, durably.
+    ///
+    /// # Errors
+    /// `SUBSCRIPTION_UNKNOWN`; `POSITION_INVALID`, `OFFSET_OUT_OF_RANGE`.
+    pub async fn seek_subscription(
+        &self,
+        name: &str,
+        request: &impl Serialize,
+    ) -> Result<SeekDocument, ClientError> {
+        self.call(Method::POST, &subscription_path(name, "/seek"), Some(request)).await
     }
 
     /// What a subscription, or a change of it, matches over history; `next` in the answer goes on.

@@ -118,6 +118,13 @@ impl v1::admin_server::Admin for AdminDoor {
         answer!(self, request, resume_subscription)
     }
 
+    async fn seek_subscription(
+        &self,
+        request: Request<v1::SeekSubscriptionRequest>,
+    ) -> Result<Response<v1::SeekSubscriptionResponse>, Status> {
+        answer!(self, request, seek_subscription)
+    }
+
     async fn delete_subscription(
         &self,
         request: Request<v1::DeleteSubscriptionRequest>,

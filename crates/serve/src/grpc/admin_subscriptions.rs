@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use tidings_catalog::{Applied, Subscription};
-use tidings_event::Refusal;
+use tidings_event::{Code, Refusal};
 use tidings_wire::v1;
 
+use crate::consuming::proto::position_message;
 use crate::grpc::admin::Call;
 use crate::grpc::{admin_messages as messages, subscription_messages, trial_messages};
 use crate::page::List;
@@ -73,6 +74,22 @@ impl Call<'_> {
         asked: v1::ResumeSubscriptionRequest,
     ) -> Result<v1::UpdateSubscriptionResponse, Refusal> {
         self.set_paused(&asked.name, false, &asked.if_match).await
+    }
+
+    pub(crate) async fn seek_subscription(
+        &self,
+        asked: v1::SeekSubscriptionRequest,
+    ) -> Result<v1::SeekSubscriptionResponse, Refusal> {
+        if asked.to.as_ref().is_none_or(|to| to.start.is_none()) {
+            let refusal = Refusal::new(Code::FieldMissing, "say where to go on");
+            return Err(refusal.at_field("to"));
+        }
+        let to = messages::start(asked.to)?;
+        let found = subscribing::found(self.doors, self.tenant, &asked.name)?;
+        let deliver = &self.doors.parts.deliver;
+        let positions = deliver.seek(self.tenant, &found.spec.name, to).await?;
+        let positions = positions.iter().map(position_message).collect();
+        Ok(v1::SeekSubscriptionResponse { positions })
     }
 
     async fn set_paused(

@@ -1,15 +1,17 @@
-//! `PATCH /api/v1/subscriptions/{name}`, `POST …/{name}/pause`, `…/resume`.
+//! `PATCH /api/v1/subscriptions/{name}`, `POST …/{name}/pause`, `…/resume`, `…/seek`.
 
 use std::sync::Arc;
 
 use http::StatusCode;
 use tidings_catalog::{Applied, Subscription};
-use tidings_wire::rest::{SubscriptionDocument, SubscriptionPatch};
+use tidings_wire::rest::{
+    SeekDocument, SeekRequestDocument, SubscriptionDocument, SubscriptionPatch,
+};
 
 use crate::rest::Answer;
 use crate::rest::ask::{Ask, content_type_refusal, json};
 use crate::subscribing;
-use crate::subscribing::document::saved;
+use crate::subscribing::document::{saved, start};
 use crate::subscribing::patch::Patch;
 
 /// Changes a subscription
@@ -82,6 +84,28 @@ pub(crate) async fn pause(ask: Ask) -> Answer {
 )]
 pub(crate) async fn resume(ask: Ask) -> Answer {
     set_paused(ask, false).await
+}
+
+/// Has a subscription go on elsewhere
+///
+/// What is in flight is forgotten: its acks are stale. What was sent before comes again, flagged.
+#[utoipa::path(
+    post, path = "/api/v1/subscriptions/{name}/seek", operation_id = "seek_subscription", tag = "subscriptions",
+    request_body(content = SeekRequestDocument, example = json!({"to": {"time": "2026-01-02T00:00:00Z"}})),
+    responses(
+        (status = 200, description = "Where it goes on; durable.", body = SeekDocument),
+    ),
+    extensions(("x-codes" = json!(["@document", "@write", "SUBSCRIPTION_UNKNOWN", "POSITION_INVALID", "OFFSET_OUT_OF_RANGE", "OFFSET_TRIMMED", "DATA_LOSS"]))),
+)]
+pub(crate) async fn seek(mut ask: Ask) -> Answer {
+    ask.query.end()?;
+    let wanted: SeekRequestDocument = ask.document().await?;
+    let to = start("to", wanted.to)?;
+    let found = subscribing::found(&ask.doors, ask.tenant(), ask.param("name"))?;
+    let deliver = &ask.doors.parts.deliver;
+    let positions = deliver.seek(ask.tenant(), &found.spec.name, to).await?;
+    let positions = positions.iter().map(ToString::to_string).collect();
+    json(StatusCode::OK, &SeekDocument { positions })
 }
 
 async fn set_paused(ask: Ask, is_paused: bool) -> Answer {

@@ -61,7 +61,7 @@ async fn routes_and_queries() {
         ),
         ("POST /api/v1/subscriptions/a/pause", &[], "", 404, "SUBSCRIPTION_UNKNOWN", ""),
         ("POST /api/v1/subscriptions/a/resume", &[], "", 404, "SUBSCRIPTION_UNKNOWN", ""),
-        ("POST /api/v1/subscriptions/a/seek", JSON, "{}", 501, "NOT_AVAILABLE", ""),
+        ("POST /api/v1/subscriptions/a/seek", JSON, "{}", 400, "FIELD_MISSING", "to"),
         ("GET /api/v1/topics?limit=0", &[], "", 400, "FIELD_INVALID", "limit"),
         ("GET /api/v1/topics?limit=9223372036854775808", &[], "", 400, "FIELD_INVALID", "limit"),
         ("GET /api/v1/topics?limit=-1", &[], "", 400, "FIELD_INVALID", "limit"),

@@ -67,17 +67,23 @@ async fn a_trace_tells_where_an_event_went() {
     let ack = json!({"ack_ids": [pulled["deliveries"][0]["ack_id"]]}).to_string();
     server.send("POST /api/v1/subscriptions/all/ack", &ack).await.expect(200);
     for (n, state, outcome) in
-        [(1, "ok", "settled"), (2, "gap", "in_flight"), (3, "late", "pending")]
+        [(1, "ok", "delivered"), (2, "gap", "in_flight"), (3, "late", "pending")]
     {
         let found = trace(&server, &v4(n), "?source=ta-1").await;
         assert_eq!(found["looked"]["by"], "window");
         assert_eq!(found["key_seq"]["state"], state);
-        assert_eq!(found["subscriptions"][0], subscription("all", outcome));
+        let all = &found["subscriptions"][0];
+        if outcome == "delivered" {
+            let said = [&all["outcome"], &all["deliveries"], &all["consumer"]];
+            assert_eq!(said, [&json!(outcome), &json!(1), &json!("c")]);
+        } else {
+            assert_eq!(*all, subscription("all", outcome));
+        }
     }
     let place = format!("?position={}", found["position"].as_str().unwrap());
     assert_eq!(
         trace(&server, &v4(2), &place).await["looked"],
-        json!({"by": "position", "blocks": 1, "settlement_blocks": 0})
+        json!({"by": "position", "blocks": 1, "settlement_blocks": 1})
     );
     let partition = &found["partition"];
     let place = format!("?topic=analysis:indicators:5m&partition={partition}&offset=1");

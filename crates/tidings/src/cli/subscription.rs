@@ -40,6 +40,11 @@ pub(crate) enum SubscriptionCommand {
     /// Send again.
     #[command(after_help = "Example:\n  tidings subscription resume risk")]
     Resume(NameArgs),
+    /// Go on elsewhere: what is in flight is forgotten, what was sent before comes again.
+    #[command(
+        after_help = "Examples:\n  tidings subscription seek risk --to earliest\n  tidings subscription seek risk --to 2026-01-02T00:00:00Z"
+    )]
+    Seek(SubscriptionSeekArgs),
     /// Delete a subscription and its progress.
     #[command(after_help = "Example:\n  tidings subscription delete risk")]
     Delete(NameArgs),
@@ -90,6 +95,17 @@ pub(crate) struct SubscriptionApplyArgs {
     /// Say what would change, and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) server: ServerArg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SubscriptionSeekArgs {
+    /// Its name.
+    pub(crate) name: String,
+    /// latest, earliest, an RFC 3339 time, or positions separated by commas.
+    #[arg(long)]
+    pub(crate) to: String,
     #[command(flatten)]
     pub(crate) server: ServerArg,
 }

@@ -1,4 +1,4 @@
-//! `tidings subscription`: list, show, create, apply, update, test, pause, resume, delete.
+//! `tidings subscription`: list, show, create, apply, update, test, pause, resume, seek, delete.
 
 mod apply;
 mod difference;
@@ -42,6 +42,15 @@ pub(super) async fn run(command: SubscriptionCommand, as_json: bool) -> Result<(
         SubscriptionCommand::Resume(args) => {
             let client = Client::connect(&args.server.server).await?;
             tell(&client.rest().resume_subscription(&args.name).await?, as_json)
+        }
+        SubscriptionCommand::Seek(args) => {
+            let client = Client::connect(&args.server.server).await?;
+            let request = json!({ "to": start(&args.to) });
+            let found = client.rest().seek_subscription(&args.name, &request).await?;
+            if as_json {
+                return output::json(&found);
+            }
+            found.positions.iter().try_for_each(|position| output::line(position))
         }
         SubscriptionCommand::Delete(args) => {
             let client = Client::connect(&args.server.server).await?;

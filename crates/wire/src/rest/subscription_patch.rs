@@ -60,6 +60,14 @@ pub struct SubscriptionPatch {
     pub format: Option<String>,
 }
 
+/// What `POST …/{name}/seek` reads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SeekRequestDocument {
+    /// Where to go on. Of positions, partitions that are not named stay where they are.
+    pub to: StartDocument,
+}
+
 /// What `POST …/{name}/seek` answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SeekDocument {

@@ -263,10 +263,15 @@ class Client:
         ack_deadline: float | None = None,
         labels: Mapping[str, str] | None = None,
         owner: str | None = None,
+        where: str | None = None,
+        mode: Literal["ordered", "parallel"] = "ordered",
+        sharing: Literal["exclusive", "failover", "group"] = "exclusive",
+        retry: admin.Retry | None = None,
     ) -> admin.Subscription:
         """Creates a subscription; the same again does nothing, another is `SUBSCRIPTION_EXISTS`.
 
-        `topics` are patterns: `*` is one segment, `**` the rest.
+        `topics` are patterns: `*` is one segment, `**` the rest. `where` is a filter on
+        their events.
         """
         request = admin.CreateSubscriptionRequest(
             name=name,
@@ -277,8 +282,62 @@ class Client:
             labels=labels,
             owner=owner or "",
             ack_deadline_ms=None if ack_deadline is None else round(ack_deadline * 1000),
+            filter=where or "",
+            mode=mode.upper(),
+            sharing=sharing.upper(),
+            retry=retry,
         )
         return (await self._ask(_rpc.CREATE_SUBSCRIPTION, request)).subscription
+
+    async def update_subscription(
+        self,
+        name: str,
+        *,
+        topics: Sequence[str] | None = None,
+        where: str | None = None,
+        mode: Literal["ordered", "parallel"] | None = None,
+        max_in_flight: int | None = None,
+        retry: admin.Retry | None = None,
+        if_match: str | None = None,
+    ) -> admin.Subscription:
+        """Changes a subscription; what is `None` stays, and the empty filter `where` is all events.
+
+        Other topics or another filter hold from the `boundary` of the answer on.
+        """
+        request = admin.UpdateSubscriptionRequest(
+            name=name,
+            topics=topics,
+            filter=where,
+            mode=None if mode is None else mode.upper(),
+            max_in_flight=max_in_flight,
+            retry=retry,
+            if_match=if_match or "",
+        )
+        return (await self._ask(_rpc.UPDATE_SUBSCRIPTION, request)).subscription
+
+    async def pause_subscription(self, name: str) -> admin.Subscription:
+        """Stops a subscription from sending until it is resumed."""
+        request = admin.PauseSubscriptionRequest(name=name)
+        return (await self._ask(_rpc.PAUSE_SUBSCRIPTION, request)).subscription
+
+    async def resume_subscription(self, name: str) -> admin.Subscription:
+        """Lets a paused subscription send again."""
+        request = admin.ResumeSubscriptionRequest(name=name)
+        return (await self._ask(_rpc.RESUME_SUBSCRIPTION, request)).subscription
+
+    async def test_subscription(
+        self,
+        name: str = "",
+        *,
+        topics: Sequence[str] | None = None,
+        where: str | None = None,
+        samples: int = 10,
+    ) -> admin.TestSubscriptionResponse:
+        """What a subscription, or topics and a filter alone, match in what is kept; see `next`."""
+        request = admin.TestSubscriptionRequest(
+            name=name, topics=topics, filter=where, samples=samples
+        )
+        return await self._ask(_rpc.TEST_SUBSCRIPTION, request)
 
     async def delete_subscription(self, name: str, *, if_match: str | None = None) -> None:
         """Deletes a subscription and its progress."""
