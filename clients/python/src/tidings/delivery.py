@@ -132,7 +132,6 @@ class Delivery:
                 return run.attempt
         return 1
 
-
     @property
     def runs(self) -> tuple[Run, ...]:
         """Its offsets, for acks and nacks."""

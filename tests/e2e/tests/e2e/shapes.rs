@@ -1,4 +1,4 @@
-//! One event of each shape goes into the executable; pull gives the canonical event out.
+//! One event of each shape goes into the executable; the canonical event comes out, or is told as expired.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,6 +12,16 @@ const EVENTS: &str = "POST /api/v1/events";
 fn golden(shape: &str, kind: &str) -> Value {
     let text = fs::read_to_string(format!("{FIXTURES}/{shape}/{kind}.event.json")).unwrap();
     serde_json::from_str(&text).unwrap()
+}
+
+/// The event that a publish was answered the place of, as it lies in the log.
+fn stored(server: &Server, answer: &Answer) -> Value {
+    let at = &answer.json()["results"][0];
+    let name = at["topic"].as_str().unwrap().replace('/', ":");
+    let (partition, offset) = (&at["partition"], &at["offset"]);
+    let path =
+        format!("GET /api/v1/topics/{name}/events?partition={partition}&offset={offset}&limit=1");
+    ask(server, &path, "", b"").json()["events"][0]["event"].clone()
 }
 
 /// Publishes a fixture as it lies there.
@@ -41,7 +51,7 @@ fn one_event_of_each_shape_comes_out_as_its_canonical_event() {
     assert_eq!(created.status, 201, "{created:?}");
     let platform = ["indicators", "patterns", "anomaly", "correlation"];
     let all = [&platform[..], &["summary", "interval_complete"]].concat();
-    let mut want = BTreeMap::new();
+    let (mut want, mut stale) = (BTreeMap::new(), 0);
     for (shape, kinds) in
         [("a", &platform[..]), ("b", &platform), ("structured", &all), ("binary", &all)]
     {
@@ -49,12 +59,17 @@ fn one_event_of_each_shape_comes_out_as_its_canonical_event() {
             let answer = publish(&server, shape, kind);
             assert_eq!(answer.status, 200, "{shape} {kind}: {answer:?}");
             let event = golden(shape, kind);
-            want.insert(event["id"].to_string(), event);
+            assert_eq!(stored(&server, &answer), event, "{shape} {kind}");
+            if event["expires_at"].is_null() {
+                want.insert(event["id"].to_string(), event);
+            } else {
+                stale += 1;
+            }
         }
     }
     let pull = json!({"max": 1_000, "wait_ms": 20_000, "consumer": "c-1"}).to_string();
-    let mut got = BTreeMap::new();
-    while got.len() < want.len() {
+    let (mut got, mut expired) = (BTreeMap::new(), 0);
+    while got.len() < want.len() || expired < stale {
         let pulled = ask(
             &server,
             "POST /api/v1/subscriptions/desk/pull",
@@ -65,6 +80,11 @@ fn one_event_of_each_shape_comes_out_as_its_canonical_event() {
         let deliveries = document["deliveries"].as_array().unwrap();
         assert!(!deliveries.is_empty(), "nothing came within the wait: {got:?}");
         for delivery in deliveries {
+            if let Some(gap) = delivery.get("gap") {
+                assert_eq!(gap["reason"], "EXPIRED");
+                expired += gap["count"].as_u64().unwrap();
+                continue;
+            }
             // The service may have published marks of its own.
             let id = delivery["event"]["id"].to_string();
             if want.contains_key(&id) {
@@ -72,7 +92,7 @@ fn one_event_of_each_shape_comes_out_as_its_canonical_event() {
             }
         }
     }
-    assert_eq!(got, want);
+    assert_eq!((got, expired), (want, stale));
 }
 
 #[test]
