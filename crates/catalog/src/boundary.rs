@@ -6,8 +6,9 @@ use tidings_event::{Code, Offset, PartitionId, Position, Refusal, Timestamp, Top
 use tidings_log::ReadError;
 
 use crate::ledger::Ledger;
+use crate::records;
 use crate::snapshot::Snapshot;
-use crate::subscription::{Start, SubscriptionSpec};
+use crate::subscription::{Start, SubscriptionId, SubscriptionSpec};
 
 impl Ledger {
     /// Where a subscription starts in the partitions of the topics it covers now.
@@ -18,11 +19,8 @@ impl Ledger {
         spec: &SubscriptionSpec,
     ) -> Result<BTreeMap<TopicPartition, Offset>, Refusal> {
         let mut boundary = BTreeMap::new();
-        for topic in snapshot.topics(tenant).filter(|topic| spec.covers(topic.name.path())) {
-            for partition in (0..topic.partitions).map(PartitionId) {
-                let place = TopicPartition { topic: topic.id, partition };
-                boundary.insert(place, self.starts_at(place, &spec.start).await?);
-            }
+        for place in covered(snapshot, tenant, spec) {
+            boundary.insert(place, self.starts_at(place, &spec.start).await?);
         }
         if let Start::Positions(positions) = &spec.start {
             for (index, position) in positions.iter().enumerate() {
@@ -37,6 +35,26 @@ impl Ledger {
             }
         }
         Ok(boundary)
+    }
+
+    /// Makes durable that a subscription begins with last values; says where it goes on after them.
+    pub(crate) async fn begin(
+        &self,
+        snapshot: &Snapshot,
+        id: SubscriptionId,
+        tenant: &str,
+        spec: &SubscriptionSpec,
+    ) -> Result<BTreeMap<TopicPartition, Offset>, Refusal> {
+        let Some(beginnings) = self.beginnings.get() else {
+            let refusal = Refusal::new(Code::NotAvailable, "last values are not kept here");
+            return Err(refusal.at_field("start"));
+        };
+        let partitions = covered(snapshot, tenant, spec);
+        let begins = beginnings.beginning(id, tenant, spec, partitions).await?;
+        for part in records::parts(begins.changes) {
+            self.commit(part, |_| {}).await?;
+        }
+        Ok(begins.boundary)
     }
 
     /// The first offset of a partition that is not durable.
@@ -81,6 +99,16 @@ impl Ledger {
         }
         Ok(())
     }
+}
+
+/// The partitions of the topics that a subscription covers now.
+fn covered(snapshot: &Snapshot, tenant: &str, spec: &SubscriptionSpec) -> Vec<TopicPartition> {
+    let topics = snapshot.topics(tenant).filter(|topic| spec.covers(topic.name.path()));
+    let places = topics.flat_map(|topic| {
+        let partitions = (0..topic.partitions).map(PartitionId);
+        partitions.map(|partition| TopicPartition { topic: topic.id, partition })
+    });
+    places.collect()
 }
 
 fn unreadable(error: &ReadError) -> Refusal {

@@ -7,6 +7,7 @@ use tidings_log::PartitionLog;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
+use crate::beginning::Beginnings;
 use crate::definitions::{Definition, DefinitionMap, Definitions, NewDefinition};
 use crate::error::CatalogError;
 use crate::ledger::{Ledger, check_settings};
@@ -243,6 +244,12 @@ impl Catalog {
     /// longer kept.
     pub fn ask(&self, progress: Arc<dyn Progress>) {
         self.ledger.ask(progress);
+    }
+
+    /// Whom to have subscriptions begin that start with last values; the first one stays. Without
+    /// one they are refused.
+    pub fn begin_with(&self, beginnings: Arc<dyn Beginnings>) {
+        let _first_stays = self.ledger.beginnings.set(beginnings);
     }
 
     /// A tenant's subscriptions that were deleted within the last 30 days, in order of their numbers.

@@ -8,6 +8,7 @@ use tidings_event::{Clock, Code, Offset, Refusal, TopicId, TopicName, TopicParti
 use tidings_log::{AppendError, CommitError, PartitionLog, Table, TableChange, TopicError};
 use tokio::sync::{Mutex, watch};
 
+use crate::beginning::Beginnings;
 use crate::error::CatalogError;
 use crate::internal;
 use crate::progress::Progress;
@@ -33,6 +34,7 @@ pub(crate) struct Ledger {
     /// Held through a whole change, disk included: changes come one at a time.
     pub(crate) counters: Mutex<CountersRecord>,
     progress: OnceLock<Arc<dyn Progress>>,
+    pub(crate) beginnings: OnceLock<Arc<dyn Beginnings>>,
 }
 
 impl Ledger {
@@ -71,6 +73,7 @@ impl Ledger {
             version: watch::Sender::new(1),
             counters: Mutex::new(state.counters.unwrap_or_default()),
             progress: OnceLock::new(),
+            beginnings: OnceLock::new(),
         })
     }
 

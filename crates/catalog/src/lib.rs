@@ -4,6 +4,7 @@
 //! table, and shown to readers as an immutable [`Snapshot`] once they are durable; reading one
 //! takes no lock. Every key is scoped to a tenant, every record carries its version.
 
+mod beginning;
 mod boundary;
 mod catalog;
 mod definitions;
@@ -24,6 +25,7 @@ mod topic;
 mod topics;
 mod updates;
 
+pub use beginning::{Beginning, Beginnings};
 pub use catalog::{Applied, Catalog};
 pub use definitions::{Definition, DefinitionMap, NewDefinition};
 pub use error::CatalogError;

@@ -22,6 +22,9 @@ pub(crate) use subscription::{put_subscription, subscription, subscription_key};
 
 const VERSION: u8 = 1;
 
+/// Most bytes of one part of many changes.
+const PART_BYTES_MAX: usize = 800 << 10;
+
 /// The counters' key.
 pub(crate) const COUNTERS_KEY: &str = "m";
 
@@ -93,6 +96,23 @@ pub(crate) fn put(key: impl Into<String>, message: &impl Message) -> TableChange
 /// Bytes that a change takes of a commit.
 pub(crate) fn size(change: &TableChange) -> usize {
     change.key.len() + change.value.as_ref().map_or(0, Bytes::len)
+}
+
+/// Changes in parts that a commit takes, in order.
+pub(crate) fn parts(changes: Vec<TableChange>) -> Vec<Vec<TableChange>> {
+    let mut parts: Vec<Vec<TableChange>> = Vec::new();
+    let mut bytes = 0;
+    for change in changes {
+        bytes += size(&change);
+        match parts.last_mut().filter(|_| bytes <= PART_BYTES_MAX) {
+            Some(part) => part.push(change),
+            None => {
+                bytes = size(&change);
+                parts.push(vec![change]);
+            }
+        }
+    }
+    parts
 }
 
 pub(crate) fn delete(key: impl Into<String>) -> TableChange {

@@ -9,7 +9,7 @@ use crate::ledger::Ledger;
 use crate::past;
 use crate::precondition::Precondition;
 use crate::records;
-use crate::subscription::{Revision, Subscription, SubscriptionId, SubscriptionSpec};
+use crate::subscription::{Revision, Start, Subscription, SubscriptionId, SubscriptionSpec};
 
 impl Ledger {
     pub(crate) async fn create_subscription(
@@ -34,9 +34,17 @@ impl Ledger {
             let detail = format!("{count} subscriptions, at most {most}");
             return Err(Refusal::new(Code::ResourceExhausted, detail).with_hint("delete one first"));
         }
-        let boundary = self.boundary(&snapshot, &tenant, &spec).await?;
         let id = SubscriptionId(counters.next_subscription);
-        counters.next_subscription += 1;
+        let boundary = if spec.start == Start::LastPerKey {
+            // Durable before anything lies under it: a number is not given twice.
+            counters.next_subscription += 1;
+            self.commit(vec![records::put_counters(&counters)], |_| {}).await?;
+            self.begin(&snapshot, id, &tenant, &spec).await?
+        } else {
+            let boundary = self.boundary(&snapshot, &tenant, &spec).await?;
+            counters.next_subscription += 1;
+            boundary
+        };
         let created_at = self.clock.wall();
         let revisions = vec![Revision::first(&spec, created_at, &boundary)];
         let is_paused = false;

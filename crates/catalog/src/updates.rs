@@ -142,8 +142,9 @@ impl Ledger {
     fn judges(&self, of: &Subscription, after: &Revision) -> bool {
         after.boundary.iter().any(|(&place, &end)| {
             let kept = self.trim(place).unwrap_or(end);
-            // Below its start nothing is due.
-            let settled = self.settled_below(of.id, place).max(of.boundary.get(&place).copied());
+            // Without a cursor nothing below its start is due.
+            let settled =
+                self.settled_below(of.id, place).or_else(|| of.boundary.get(&place).copied());
             kept < end && settled.is_none_or(|settled| settled < end)
         })
     }

@@ -21,7 +21,7 @@ use crate::ack_id::{AckId, AckState};
 use crate::burying::Undertaker;
 use crate::dead_letter::{DeadLetters, Room};
 use crate::ephemeral;
-use crate::last_value::LastValues;
+use crate::last_value::{LastValueStart, LastValues};
 use crate::live::Live;
 use crate::lookout::Lookout;
 use crate::outgoing::{Pulled, Run};
@@ -102,6 +102,7 @@ impl Deliver {
             Arc::clone(&catalog),
             settings.last_values_max,
         ));
+        catalog.begin_with(Arc::new(LastValueStart::of(&values)));
         let unused =
             Arc::new(Unused::new(Arc::clone(&catalog), Arc::clone(&registry), Arc::clone(&clock)));
         // The number of the term above the count: no two sessions ever share a number.

@@ -3,6 +3,7 @@
 //! The winner is the highest (interval start, revision, offset), whatever order events arrive in:
 //! so live blocks and the tail replayed after a start may be fed side by side.
 
+mod beginning;
 mod snapshot;
 mod store;
 
@@ -17,11 +18,13 @@ use tidings_event::block::events;
 use tidings_event::hop::Committed;
 use tidings_event::topic_name::INTERNAL_TENANT;
 use tidings_event::v1::Kind;
-use tidings_event::{Code, JournalSeq, Offset, Position, Refusal};
+use tidings_event::{Code, JournalSeq, Offset, PartitionId, Position, Refusal, TopicPartition};
 use tidings_log::{Journal, PartitionLog};
 use tidings_telemetry::Timer;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use beginning::LastValueStart;
 use store::{Arrival, Found, Store};
 
 /// What one read of the tail takes at most.
@@ -65,6 +68,8 @@ pub struct LastValues {
     seen: Mutex<BTreeMap<Journal, JournalSeq>>,
     /// Groups that the rebuild still has to read, of how many.
     rebuilding: [Progress; 3],
+    /// Told when more was taken.
+    fed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -82,6 +87,12 @@ impl LastValues {
     ) -> Self {
         let mut store = Store::new(entries_max);
         let seen = snapshot::load(log.as_ref(), &mut store);
+        for topic in catalog.snapshot().all_topics() {
+            for partition in (0..topic.partitions).map(PartitionId) {
+                let at = TopicPartition { topic: topic.id, partition };
+                store.reached(at, log.bounds(at).map_or(0, |bounds| bounds.durable_tail.0));
+            }
+        }
         let rebuilding: [Progress; 3] = Default::default();
         for (journal, progress) in Journal::TOPICS.iter().zip(&rebuilding) {
             let reached = log.durable(*journal).borrow().0;
@@ -89,7 +100,8 @@ impl LastValues {
             progress.left.store(left, Ordering::SeqCst);
             progress.total.store(left, Ordering::SeqCst);
         }
-        Self { log, catalog, store: Mutex::new(store), seen: Mutex::new(seen), rebuilding }
+        let (store, seen, fed) = (Mutex::new(store), Mutex::new(seen), Notify::new());
+        Self { log, catalog, store, seen, rebuilding, fed }
     }
 
     /// Reads what a journal got between the snapshot and `until`.
@@ -239,7 +251,9 @@ impl LastValues {
                 };
                 store.put(topic.name.tenant(), &envelope, Arrival { position, event });
             }
+            store.reached(at, block.end_offset().0);
         }
+        self.fed.notify_waiters();
     }
 
     fn store(&self) -> MutexGuard<'_, Store> {

@@ -1,6 +1,6 @@
 //! Which subscriptions are live, and which topics each of them takes: desired state made actual.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -55,16 +55,24 @@ impl Registry {
         saver: Arc<Saver>,
         settings: DeliverSettings,
     ) -> Result<Self, DeliverError> {
+        let known: BTreeSet<u64> = catalog.snapshot().subscriptions().map(|s| s.id.0).collect();
+        let mut orphans = Vec::new();
         for (key, value) in log.table(Table::CURSORS) {
-            if Cursor::decode(&value).is_none() {
-                let number = |range| {
-                    key.get(range)
-                        .map_or(0, |b: &[u8]| b.iter().fold(0u64, |n, &b| n << 8 | u64::from(b)))
-                };
+            let number = |range| {
+                key.get(range)
+                    .map_or(0, |b: &[u8]| b.iter().fold(0u64, |n, &b| n << 8 | u64::from(b)))
+            };
+            if !known.contains(&number(0..8)) {
+                // Of one that was not made in the end, or deleted by a service that then stopped.
+                orphans.push(key);
+            } else if Cursor::decode(&value).is_none() {
                 let partition = u32::try_from(number(16..20)).unwrap_or(u32::MAX);
                 let partition = TopicPartition::new(number(8..16), partition);
                 return Err(DeliverError::Cursor { subscription: number(0..8), partition });
             }
+        }
+        if !orphans.is_empty() {
+            saver.forget(orphans);
         }
         let routes = ArcSwap::default();
         let registry = Self {

@@ -137,7 +137,7 @@ impl Slot {
 
     /// Whether settled runs above an unsettled offset hold it back.
     pub(crate) fn is_stalled(&self) -> bool {
-        self.is_oversized || self.window.is_stalled()
+        (self.is_oversized && !self.window.is_between()) || self.window.is_stalled()
     }
 
     /// Whether time alone may change it.
@@ -148,7 +148,7 @@ impl Slot {
     }
 
     fn sendable(&self) -> Option<Sendable> {
-        let may_start = || !self.is_oversized && !self.gates.are_full() && !self.is_share_full();
+        let may_start = || !self.is_stalled() && !self.gates.are_full() && !self.is_share_full();
         self.window.sendable(self.tail).filter(|run| run.again || may_start())
     }
 
@@ -253,7 +253,7 @@ impl Slot {
         let lies_apart = if run.again {
             self.window.is_scattered()
         } else {
-            self.judge.is_some() && self.fresh.is_sparse(run.first)
+            self.window.is_between() || self.judge.is_some() && self.fresh.is_sparse(run.first)
         };
         let expires = self.feed(run).0.expires(run.first);
         let looks_at_all = self.share.is_some() || self.folds.is_some() || expires;

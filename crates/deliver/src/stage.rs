@@ -54,7 +54,9 @@ impl Stage {
                 Ready::Unread(partition, from, why) => {
                     self.recorder.count(Counter::DeliverCatchUpReads, 1);
                     let offset = tidings_event::Offset(from);
-                    let answer = self.log.read(partition, offset, self.settings.read_bytes).await;
+                    let is_lonely = live.lock().is_lonely(partition, from);
+                    let bytes = if is_lonely { 1 } else { self.settings.read_bytes };
+                    let answer = self.log.read(partition, offset, bytes).await;
                     if let Some(answer) = self.or_letter(live, (partition, from), answer).await {
                         live.lock().filled((partition, from, why), answer);
                     }

@@ -17,6 +17,9 @@ use crate::runs::RunSet;
 
 pub(crate) use flight::{Due, Flight, Landed};
 
+/// So many offsets further on, the next one to be sent is not worth reading up to.
+const LONELY: u64 = 1_000;
+
 /// What may be sent next: offsets `first..end`, of which the caller sends a prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sendable {
@@ -125,7 +128,19 @@ impl Window {
 
     /// Whether so much is settled out of order that nothing new may be sent.
     pub(crate) fn is_stalled(&self) -> bool {
-        self.settled.len() >= RUNS_MAX
+        self.settled.len() >= RUNS_MAX && !self.is_between()
+    }
+
+    /// Whether what is looked at next lies below something settled: it only makes a cursor shorter.
+    pub(crate) fn is_between(&self) -> bool {
+        self.settled.next_above(self.next).is_some()
+    }
+
+    /// Whether an offset to be sent has settled ones above it, so many that a read of the log is not
+    /// to go on beyond its block.
+    pub(crate) fn is_lonely(&self, offset: u64) -> bool {
+        let end = self.settled.next_above(offset).and_then(|start| self.settled.end_of(start));
+        end.is_some_and(|end| end - offset > LONELY)
     }
 
     /// How many offsets below `tail` are neither settled nor known to be filtered.

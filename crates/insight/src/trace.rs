@@ -8,7 +8,7 @@ mod search;
 
 use std::sync::Arc;
 
-use tidings_catalog::{Catalog, Subscription};
+use tidings_catalog::{Catalog, Start, Subscription};
 use tidings_event::v1;
 use tidings_event::{Code, Position, Refusal, Timestamp};
 use tidings_log::PartitionLog;
@@ -139,7 +139,9 @@ fn fate(
         Fate::Filtered
     } else if let Some(settlement) = settlement {
         Fate::Ended(Box::new(settlement))
-    } else if starts.is_some_and(|start| offset < *start) {
+    } else if starts.is_some_and(|start| offset < *start)
+        && subscription.spec.start != Start::LastPerKey
+    {
         Fate::BeforeStart
     } else {
         Fate::Open

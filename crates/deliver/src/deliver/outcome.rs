@@ -47,9 +47,11 @@ impl Deliver {
         if let Some(event) = waits {
             return Ok(EventOutcome::Retrying(self.attempts(&event.history)));
         }
-        Ok(if start.is_some_and(|start| offset < *start) {
+        let is_settled =
+            offset.0 < window.low() || window.settled().overlap(offset.0, offset.0 + 1) > 0;
+        Ok(if is_settled && start.is_some_and(|start| offset < *start) {
             EventOutcome::BeforeStart
-        } else if offset.0 < window.low() || window.settled().overlap(offset.0, offset.0 + 1) > 0 {
+        } else if is_settled {
             EventOutcome::Settled
         } else if window.is_out(offset.0) {
             EventOutcome::InFlight

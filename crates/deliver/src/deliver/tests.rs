@@ -12,5 +12,6 @@ mod rig;
 mod seeking;
 mod settling;
 mod sharing;
+mod starting;
 mod streaming;
 mod values;

@@ -1,9 +1,9 @@
 //! The values in memory: who wins, what is found, what is given up when there are too many.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use tidings_event::v1::Kind;
-use tidings_event::{Envelope, Position};
+use tidings_event::{Envelope, Position, TopicId, TopicPartition};
 
 use super::LastValueQuery;
 
@@ -30,9 +30,10 @@ pub(crate) struct Arrival<'a> {
     pub(crate) event: &'a [u8],
 }
 
-/// The values of one thing at one venue in one timeframe.
-#[derive(Clone, Debug, Default)]
+/// The values of one thing at one venue in one timeframe, in one topic.
+#[derive(Clone, Debug)]
 pub(crate) struct Values {
+    topic: TopicId,
     venue: Box<str>,
     timeframe: Box<str>,
     finished: Option<Entry>,
@@ -57,6 +58,8 @@ pub(crate) struct Store {
     count: usize,
     max: usize,
     key: Vec<u8>,
+    /// Every event below is taken, and none above.
+    reached: HashMap<TopicPartition, u64>,
 }
 
 impl Store {
@@ -77,11 +80,15 @@ impl Store {
         }
         let Some(all) = self.things.get_mut(&self.key[..]) else { return };
         let venue = if envelope.venue.is_empty() { "XXXX" } else { envelope.venue };
-        let same =
-            |values: &Values| &*values.venue == venue && &*values.timeframe == envelope.timeframe;
+        let topic = arrival.position.topic;
+        let same = |values: &Values| {
+            values.topic == topic
+                && &*values.venue == venue
+                && &*values.timeframe == envelope.timeframe
+        };
         let at = all.iter().position(same).unwrap_or_else(|| {
             let (venue, timeframe) = (venue.into(), envelope.timeframe.into());
-            all.push(Values { venue, timeframe, ..Values::default() });
+            all.push(Values { topic, venue, timeframe, finished: None, unfinished: None });
             self.count += 1;
             all.len() - 1
         });
@@ -90,6 +97,45 @@ impl Store {
         if self.count > self.max {
             self.evict();
         }
+    }
+
+    /// Takes note that everything of a partition below an offset was taken.
+    pub(crate) fn reached(&mut self, partition: TopicPartition, end: u64) {
+        let reached = self.reached.entry(partition).or_default();
+        *reached = (*reached).max(end);
+    }
+
+    /// Forgets how far it is in the partitions of topics that are gone.
+    pub(crate) fn retain(&mut self, is_kept: impl Fn(TopicPartition) -> bool) {
+        self.reached.retain(|partition, _| is_kept(*partition));
+    }
+
+    /// How far it is in a partition.
+    pub(crate) fn reach(&self, partition: TopicPartition) -> u64 {
+        self.reached.get(&partition).copied().unwrap_or(0)
+    }
+
+    /// Of each partition that something is in, where the values are that pass: of a thing the last,
+    /// or else the last finished one. In offset order.
+    pub(crate) fn lasts(
+        &self,
+        tenant: &str,
+        passes: impl Fn(TopicPartition, &Entry) -> bool,
+    ) -> BTreeMap<TopicPartition, Vec<u64>> {
+        let mut lasts: BTreeMap<_, Vec<u64>> = BTreeMap::new();
+        let mine = |key: &[u8]| {
+            key.strip_prefix(tenant.as_bytes()).is_some_and(|rest| rest.first() == Some(&SEPARATOR))
+        };
+        let things = self.things.iter().filter(|(key, _)| mine(key)).flat_map(|(_, all)| all);
+        for values in things {
+            let kept = [&values.unfinished, &values.finished].into_iter().flatten();
+            let mut placed = kept.map(|entry| (entry.position.topic_partition(), entry));
+            if let Some((place, entry)) = placed.find(|(place, entry)| passes(*place, entry)) {
+                lasts.entry(place).or_default().push(entry.position.offset.0);
+            }
+        }
+        lasts.values_mut().for_each(|offsets| offsets.sort_unstable());
+        lasts
     }
 
     /// The value asked for.

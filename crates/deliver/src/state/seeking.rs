@@ -19,6 +19,11 @@ impl State {
         self.generation += 1;
     }
 
+    /// Whether what is read at an offset is not worth reading on from.
+    pub(crate) fn is_lonely(&self, partition: TopicPartition, offset: u64) -> bool {
+        self.slots.get(&partition).is_some_and(|slot| slot.window.is_lonely(offset))
+    }
+
     /// Takes a partition out; nothing of it is in flight any more.
     pub(super) fn take_out(&mut self, partition: TopicPartition) -> Option<Slot> {
         let mut slot = self.slots.remove(&partition)?;

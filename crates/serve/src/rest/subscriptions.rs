@@ -58,7 +58,7 @@ pub(crate) async fn list(ask: Ask) -> Answer {
         (status = 201, description = "It was created.", body = SubscriptionDocument),
         (status = 200, description = "It was there, just so; or nothing was made, as asked.", body = SubscriptionDocument),
     ),
-    extensions(("x-codes" = json!(["@document", "@write", "SUBSCRIPTION_EXISTS", "SUBSCRIPTION_NAME_INVALID", "PATTERN_INVALID", "FILTER_INVALID", "FILTER_TYPE", "POSITION_INVALID"]))),
+    extensions(("x-codes" = json!(["@document", "@write", "SUBSCRIPTION_EXISTS", "SUBSCRIPTION_NAME_INVALID", "PATTERN_INVALID", "FILTER_INVALID", "FILTER_TYPE", "POSITION_INVALID", "REBUILDING"]))),
 )]
 pub(crate) async fn create(mut ask: Ask) -> Answer {
     let is_dry_run = ask.is_dry_run()?;

@@ -36,6 +36,7 @@ mod road;
 mod shapes;
 mod sharing;
 mod shown;
+mod starts;
 mod storm;
 mod streams;
 mod subscriptions;

@@ -40,9 +40,8 @@ async fn after_a_crash_everything_after_the_last_confirmed_ack_comes_again() {
     let rig = rig.crash().await;
     let mut session = rig.attach("s").await;
     let again = next_delivery(&mut session).await;
-    assert_eq!((offsets(&again), again.redelivered), (vec![4, 5], vec![(Offset(4), 2)]));
-    let again = next_delivery(&mut session).await;
-    assert_eq!((offsets(&again), again.redelivered), (vec![8, 9], vec![(Offset(8), 2)]));
+    let flagged = vec![(Offset(4), 2), (Offset(8), 2)];
+    assert_eq!((offsets(&again), again.redelivered), (vec![4, 5, 8, 9], flagged));
     rig.publish(&topic, 0, 1).await;
     let new = next_delivery(&mut session).await;
     assert_eq!((offsets(&new), new.redelivered), (vec![10], vec![]));
