@@ -102,7 +102,6 @@ impl Deliver {
             Arc::clone(&catalog),
             settings.last_values_max,
         ));
-        catalog.begin_with(Arc::new(LastValueStart::of(&values)));
         let unused =
             Arc::new(Unused::new(Arc::clone(&catalog), Arc::clone(&registry), Arc::clone(&clock)));
         // The number of the term above the count: no two sessions ever share a number.
@@ -113,6 +112,7 @@ impl Deliver {
             clock: Arc::clone(&clock),
             recorder: Arc::clone(&recorder),
             thresholds: settings.health,
+            undertaker: Arc::clone(&undertaker),
         });
         let redriver = Arc::new(Redriver::new(
             Arc::clone(&letters),
@@ -140,6 +140,7 @@ impl Deliver {
     }
 
     fn start(&self, catalog: &Catalog) {
+        catalog.begin_with(Arc::new(LastValueStart::of(&self.values)));
         for journal in Journal::TOPICS {
             let reader = Reader {
                 log: Arc::clone(&self.stage.log),

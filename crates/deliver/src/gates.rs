@@ -274,6 +274,13 @@ impl Gates {
         waiting.min_by_key(|(_, event)| event.first_sent).map(|(&at, _)| at)
     }
 
+    /// Failing events below an offset that are neither on their way to the dead letters nor dead
+    /// letters that come back.
+    pub(crate) fn failing_below(&self, end: u64) -> Vec<u64> {
+        let stays = |event: &Failing| matches!(event.place, Place::Parked(_) | Place::Out);
+        self.failing.range(..end).filter(|(_, event)| stays(event)).map(|(&at, _)| at).collect()
+    }
+
     /// Whether a failing event is on its way to the dead letters.
     pub(crate) fn is_burying(&self) -> bool {
         self.failing.values().any(|event| matches!(event.place, Place::Burying(_)))

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_event::{Clock, Offset};
+use tidings_event::{Clock, Offset, Timestamp};
 use tidings_log::PartitionLog;
 use tidings_telemetry::{Counter, Gauge, Recorder, Timer};
 use tokio_util::sync::CancellationToken;
 
+use crate::burying::Undertaker;
 use crate::health::{Change, Health, Thresholds};
 use crate::live::Live;
 use crate::registry::Registry;
@@ -18,6 +19,9 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// Most reads of the log in one look at all subscriptions.
 const READS_MAX: usize = 256;
 
+/// How long before the end of its retention a failing event is given up; a tenth of short ones.
+const RESCUE_MAX: Duration = Duration::from_secs(60);
+
 /// See the module.
 pub(crate) struct Lookout {
     pub(crate) log: Arc<dyn PartitionLog>,
@@ -25,6 +29,7 @@ pub(crate) struct Lookout {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) thresholds: Thresholds,
+    pub(crate) undertaker: Arc<Undertaker>,
 }
 
 impl Lookout {
@@ -61,10 +66,29 @@ impl Lookout {
             let unknown = unknown.into_iter().take(reads).collect::<Vec<_>>();
             reads -= unknown.len();
             learn_ages(self.log.as_ref(), &live, unknown).await;
+            self.rescue(&live).await;
         }
         self.recorder.set(Gauge::SettleFullSubscriptions, full);
         for (health, count) in Health::ALL.into_iter().zip(counts) {
             self.recorder.set(gauge(health), count);
+        }
+    }
+
+    /// Has what fails dead-lettered a while before its topic lets go of it; what it held back may go.
+    async fn rescue(&self, live: &Arc<Live>) {
+        let failing = live.lock().failing();
+        for (partition, age) in failing {
+            let kept = age - (age / 10).min(RESCUE_MAX);
+            let ago = u64::try_from(kept.as_nanos()).unwrap_or(u64::MAX);
+            let since = Timestamp(self.clock.wall().0.saturating_sub(ago));
+            // What cannot be read is told to the consumer.
+            if let Ok(end) = self.log.resolve_time(partition, since).await {
+                live.lock().give_up_below(partition, end.0);
+            }
+        }
+        let wants_burial = live.lock().wants_burial();
+        if wants_burial {
+            self.undertaker.mark(live);
         }
     }
 }

@@ -4,6 +4,7 @@ mod expired;
 mod failed;
 mod looking;
 mod members;
+mod passing;
 mod redriven;
 mod saving;
 mod seeking;
@@ -85,6 +86,8 @@ pub(crate) struct State {
     pub(crate) is_ephemeral: bool,
     /// Partitions that time alone may change.
     timed: BTreeSet<TopicPartition>,
+    /// Partitions in which something may fail.
+    failing_in: BTreeSet<TopicPartition>,
     /// Of back-off.
     random: SmallRng,
     /// Exhausted, and nobody took them to bury them yet.
@@ -127,6 +130,7 @@ impl State {
             reported: 0,
             is_ephemeral: false,
             timed: BTreeSet::new(),
+            failing_in: BTreeSet::new(),
             random,
             exhausted: Vec::new(),
             is_burying: false,

@@ -14,11 +14,13 @@ pub enum Reason {
     Rejected,
     /// Too many events waited behind failing ones.
     ParkFull,
+    /// It was still failing when its topic was about to let go of it.
+    Retention,
 }
 
 impl Reason {
-    pub(super) const ALL: [Self; 4] =
-        [Self::AttemptsExhausted, Self::MaxAge, Self::Rejected, Self::ParkFull];
+    pub(super) const ALL: [Self; 5] =
+        [Self::AttemptsExhausted, Self::MaxAge, Self::Rejected, Self::ParkFull, Self::Retention];
 
     /// Its name on every wire.
     #[must_use]
@@ -28,6 +30,7 @@ impl Reason {
             Self::MaxAge => "MAX_AGE",
             Self::Rejected => "REJECTED",
             Self::ParkFull => "PARK_FULL",
+            Self::Retention => "RETENTION",
         }
     }
 }

@@ -68,6 +68,7 @@ const fn code(reason: Reason) -> u8 {
         Reason::MaxAge => 2,
         Reason::Rejected => 3,
         Reason::ParkFull => 4,
+        Reason::Retention => 5,
     }
 }
 

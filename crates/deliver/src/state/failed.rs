@@ -93,6 +93,7 @@ impl State {
             }
         }
         self.timed.insert(partition);
+        self.failing_in.insert(partition);
     }
 
     /// Gives up on what has failed the longest when too much waits and the terms say so.

@@ -34,7 +34,7 @@ pub struct DeadLetterDocument {
     /// The event; null when the disk gives back damaged bytes.
     #[schema(value_type = Option<EventSchema>)]
     pub event: Option<Box<RawValue>>,
-    /// `ATTEMPTS_EXHAUSTED`, `MAX_AGE`, `REJECTED` or `PARK_FULL`.
+    /// `ATTEMPTS_EXHAUSTED`, `MAX_AGE`, `REJECTED`, `PARK_FULL` or `RETENTION`.
     pub reason: String,
     /// `dead`, or `redriving` until it is settled.
     pub state: String,

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use tidings_catalog::{Mode, OnParkFull, Retry};
-use tidings_event::{Offset, Position};
+use tidings_event::{Clock, Offset, Position};
+use tidings_log::PartitionLog;
 
 use super::rig::{Rig, TENANT, next_delivery, nothing, offsets, summary};
 use crate::{
@@ -51,9 +52,13 @@ fn at_position(delivery: &Delivery) -> Position {
     }
 }
 
+async fn letters(rig: &Rig) -> Vec<DeadLetter> {
+    rig.deliver.dead_letters(TENANT, "s", None, 10).await.unwrap()
+}
+
 impl Failing {
     async fn letters(&self) -> Vec<DeadLetter> {
-        self.rig.deliver.dead_letters(TENANT, "s", None, 10).await.unwrap()
+        letters(&self.rig).await
     }
 
     async fn sent(&mut self) -> Vec<u64> {
@@ -195,4 +200,52 @@ async fn when_too_much_is_held_the_terms_say_what_goes() {
     let next = next_delivery(&mut f.session).await;
     assert_eq!((next.offsets[0].0, next.skipped_to_dead_letter), (Offset(10), vec![Offset(0)]));
     assert_eq!(f.letters().await[0].reason, Reason::ParkFull);
+}
+
+#[tokio::test]
+async fn what_fails_when_retention_comes_is_dead_lettered_and_its_key_goes_on() {
+    for is_due in [false, true] {
+        let Failing { rig, session } = failing(Retry::default(), Mode::Ordered).await;
+        drop(session);
+        let session = rig.deliver.attach(TENANT, "s", "c").await.unwrap();
+        let mut f = Failing { rig, session };
+        f.session.grant(4, 1 << 20);
+        let first = next_delivery(&mut f.session).await;
+        f.session.nack(vec![at(&first, 1)], Duration::ZERO);
+        f.session.grant(100, 0);
+        assert_eq!(f.sent().await, [5, 6, 8, 9]);
+        f.session.ack(vec![], vec![Run { last: Offset(9), ..at(&first, 0) }]);
+        let Failing { rig, session } = f;
+        drop(session);
+        // Nobody consumes until shortly before the events are a week old.
+        rig.clock.advance(Duration::from_secs(7 * 86_400 - 61));
+        rig.deliver.lookout.look().await;
+        if is_due {
+            rig.deliver.status(TENANT, "s").unwrap();
+        }
+        assert!(letters(&rig).await.is_empty());
+        rig.clock.advance(Duration::from_secs(2));
+        rig.deliver.lookout.look().await;
+        while letters(&rig).await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let session = rig.attach("s").await;
+        let mut f = Failing { rig, session };
+        let held = next_delivery(&mut f.session).await;
+        assert_eq!(
+            (offsets(&held), &held.skipped_to_dead_letter[..]),
+            (vec![4, 7], &[Offset(1)][..])
+        );
+        f.session.ack(vec![], vec![at(&held, 4), at(&held, 7)]);
+        f.pass(60);
+        f.rig.log.trim(f.rig.clock.wall()).await;
+        let letter = f.letters().await.remove(0);
+        assert_eq!((letter.position.offset, letter.reason), (Offset(1), Reason::Retention));
+        assert_eq!(
+            (letter.event.as_deref(), letter.attempts.len()),
+            (Some(&summary(1, "B", "XNAS", true)[..]), 1)
+        );
+        assert_eq!(f.rig.deliver.status(TENANT, "s").unwrap().lag_events, 0);
+        super::streaming::nothing_but_confirmations(&mut f.session).await;
+    }
 }
