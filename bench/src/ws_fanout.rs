@@ -68,7 +68,11 @@ pub(crate) async fn open(url: &str, name: &str, protobuf: bool) -> Result<Ws, Be
     let (mut ws, _) =
         connect_async_with_config(request, Some(config), true).await.map_err(broken)?;
     let opening = if protobuf {
-        let open = v1::ConsumeOpen { subscription: name.to_owned(), consumer: "bench".to_owned() };
+        let open = v1::ConsumeOpen {
+            subscription: name.to_owned(),
+            consumer: "bench".to_owned(),
+            compression: None,
+        };
         let credit = v1::Credit { events: u64::MAX, bytes: u64::MAX };
         asking(vec![Asked::Open(open), Asked::Credit(credit)])
     } else {

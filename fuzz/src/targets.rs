@@ -17,6 +17,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "event_scan", run: event::scan, seeds: event::scan_seeds, tries: 20_000 },
     Target { name: "event_json", run: event::json, seeds: event::json_seeds, tries: 20_000 },
     Target { name: "body", run: block::body, seeds: block::body_seeds, tries: 20_000 },
+    Target { name: "packed", run: block::packed, seeds: block::packed_seeds, tries: 20_000 },
     Target { name: "block_header", run: block::header, seeds: block::header_seeds, tries: 20_000 },
     Target {
         name: "key_notes",

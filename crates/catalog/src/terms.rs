@@ -60,7 +60,7 @@ pub enum Compression {
     /// As they are.
     #[default]
     None,
-    /// As one LZ4 frame; in Protobuf forms only.
+    /// As one LZ4 block, where that makes them shorter; in Protobuf forms only.
     Lz4,
 }
 

@@ -34,6 +34,8 @@ pub struct ConsumerOptions {
     pub credit_events: u64,
     /// Bytes that may be on their way to this consumer.
     pub credit_bytes: u64,
+    /// How batches travel; without it, as the subscription says. They are unpacked here.
+    pub compression: Option<Compression>,
     /// Whether to attach again when the connection breaks.
     pub reconnect: bool,
     /// Between attempts.
@@ -49,8 +51,27 @@ impl ConsumerOptions {
             consumer: consumer.into(),
             credit_events: 65_536,
             credit_bytes: 16 << 20,
+            compression: None,
             reconnect: true,
             backoff: Backoff::default(),
+        }
+    }
+}
+
+/// How batches travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// As they are stored.
+    None,
+    /// Packed, where that makes them shorter.
+    Lz4,
+}
+
+impl Compression {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Lz4 => "lz4",
         }
     }
 }
@@ -177,7 +198,7 @@ impl Consumer {
         match message.message {
             Some(Answer::Delivery(delivery)) => {
                 let topic = open.topics.get(&delivery.topic_id).cloned().unwrap_or_default();
-                let delivered = Delivered::read(topic, delivery);
+                let delivered = Delivered::read(topic, delivery)?;
                 self.top_up(&delivered);
                 Ok(Some(ConsumerEvent::Events(delivered)))
             }
@@ -262,6 +283,7 @@ async fn attach(client: &Client, options: &ConsumerOptions) -> Result<Open, Clie
     let open = Ask::Open(v1::ConsumeOpen {
         subscription: options.subscription.clone(),
         consumer: options.consumer.clone(),
+        compression: options.compression.map(|wanted| wanted.name().to_owned()),
     });
     let credit =
         Ask::Credit(v1::Credit { events: options.credit_events, bytes: options.credit_bytes });

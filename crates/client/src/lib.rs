@@ -43,7 +43,8 @@ pub use analysis::{Analysis, AnalysisEvent, AnalysisItem, AnalysisOptions};
 pub use backoff::Backoff;
 pub use connection::Client;
 pub use consumer::{
-    Confirmed, Consumer, ConsumerEvent, ConsumerOptions, Delivered, DeliveredEvent, Gap, Run,
+    Compression, Confirmed, Consumer, ConsumerEvent, ConsumerOptions, Delivered, DeliveredEvent,
+    Gap, Run,
 };
 pub use error::{ClientError, Problem};
 pub use matrix::{Assembly, MatrixError, split};

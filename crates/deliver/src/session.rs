@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tidings_catalog::Compression;
 use tidings_event::{Code, Offset, Position, Refusal};
 use tidings_telemetry::{Counter, Gauge};
 
@@ -129,6 +130,12 @@ impl Session {
     pub fn max_in_flight(&self) -> (u32, u64) {
         let limits = self.live.lock().limits;
         (u32::try_from(limits.events).unwrap_or(u32::MAX), limits.bytes)
+    }
+
+    /// How its subscription wants batches packed, now.
+    #[must_use]
+    pub fn compression(&self) -> Compression {
+        self.live.lock().subscription.spec.batching.compression
     }
 
     /// Adds credit. Nothing is sent unless both are positive.

@@ -20,6 +20,7 @@ pub mod hop;
 pub mod ids;
 pub mod json;
 pub mod key;
+pub mod packed;
 pub mod position;
 #[cfg(test)]
 mod sample;

@@ -4,6 +4,7 @@
 pub(crate) mod encoded;
 pub(crate) mod json;
 pub(crate) mod proto;
+mod shared;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -11,9 +12,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_catalog::Topic;
+use bytes::Bytes;
+use tidings_catalog::{Compression, Topic};
 use tidings_deliver::{AckId, Attach, Delivery, GapNotice, Outgoing, Run, Session};
-use tidings_event::{Offset, Position, Refusal, TopicId, TopicPartition};
+use tidings_event::{Offset, Position, Refusal, TopicId, TopicPartition, packed};
 use tidings_telemetry::Counter;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
@@ -25,7 +27,7 @@ use encoded::EventTexts;
 /// What a client asks. `Open` comes once and first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
-    Open { subscription: String, consumer: String },
+    Open { subscription: String, consumer: String, compression: Option<Compression> },
     Credit { events: u64, bytes: u64 },
     Ack { up_to: Vec<Position>, runs: Vec<Run> },
     AckIds { up_to: Vec<AckId>, ack_ids: Vec<AckId> },
@@ -64,6 +66,8 @@ pub(crate) enum Said {
 pub(crate) struct Consuming {
     doors: Arc<Doors>,
     session: Session,
+    /// How it wants bodies packed, where it says so; otherwise its subscription does.
+    compression: Option<Compression>,
     /// Topics that were named.
     topics: HashMap<TopicId, Arc<Topic>>,
     last_sent: BTreeMap<TopicPartition, Position>,
@@ -77,12 +81,12 @@ pub(crate) struct Consuming {
 impl Consuming {
     /// Attaches the consumer that an `open` names.
     pub(crate) fn open(doors: &Arc<Doors>, tenant: &str, asked: Asked) -> Result<Self, Refusal> {
-        let Asked::Open { subscription, consumer } = asked else {
+        let Asked::Open { subscription, consumer, compression } = asked else {
             return Err(out_of_turn("the first message is `open`"));
         };
         let attach = Attach { consumer, ..Attach::default() };
         let session = doors.parts.deliver.attach_with(tenant, &subscription, attach)?;
-        Ok(Self::over(doors, session))
+        Ok(Self { compression, ..Self::over(doors, session) })
     }
 
     /// Goes on with a session that is attached.
@@ -92,6 +96,7 @@ impl Consuming {
         let heartbeat = doors.parts.limits.now().heartbeat;
         Self {
             session,
+            compression: None,
             topics: HashMap::new(),
             last_sent: BTreeMap::new(),
             ready: VecDeque::from([opened]),
@@ -114,6 +119,14 @@ impl Consuming {
     /// JSON of a delivery's events, shared with whoever else is sent them.
     pub(crate) fn texts(&self, delivery: &Delivery) -> Result<Arc<EventTexts>, Refusal> {
         self.doors.encoded.texts(delivery)
+    }
+
+    /// A delivery's body and its codec, as this client wants it: packed ones are shared, too.
+    pub(crate) fn body(&self, delivery: &Delivery) -> Result<(Bytes, u32), Refusal> {
+        match self.compression.unwrap_or_else(|| self.session.compression()) {
+            Compression::None => Ok((delivery.body.clone(), packed::PLAIN)),
+            Compression::Lz4 => self.doors.encoded.packed(delivery),
+        }
     }
 
     /// Takes what a client asked after its `open`.

@@ -2,7 +2,6 @@
 
 pub(crate) mod document;
 pub(crate) mod patch;
-mod served;
 pub(crate) mod terms;
 pub(crate) mod trial;
 

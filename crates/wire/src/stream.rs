@@ -24,6 +24,9 @@ pub enum StreamRequest {
         /// Name of this consumer, for health and logs.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         consumer: String,
+        /// How bodies may be packed: `none`; these frames never are.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        compression: Option<String>,
     },
     /// Permission to send, added to what is left.
     Credit {

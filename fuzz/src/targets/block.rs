@@ -5,6 +5,7 @@ use prost::Message;
 use tidings_event::block::{
     BlockHeader, BodyBuilder, Flags, KeyNote, KeyNotes, KeyState, ProducerStamp, crc32c, events,
 };
+use tidings_event::packed::{LZ4, pack, unpack};
 use tidings_event::{Epoch, Offset, Term, Timestamp, TopicPartition};
 
 /// A body that is walked to its end is an `EventBatch` of the same events, and building it again
@@ -34,6 +35,22 @@ pub(super) fn body_seeds() -> Vec<Vec<u8>> {
         builder.push(&event);
     }
     vec![builder.take().0.to_vec(), b"\x0a\x01x\x0a\x00".to_vec()]
+}
+
+/// A packed body that is read is no longer than so few bytes can be, and packing it again gives it
+/// back; any other is refused.
+pub(super) fn packed(input: &[u8]) {
+    let Ok(body) = unpack(Bytes::copy_from_slice(input), LZ4) else { return };
+    assert!(body.len() <= input.len() * 255);
+    if let Some(again) = pack(&body) {
+        assert_eq!(unpack(again, LZ4).expect("what is packed is read"), body);
+    }
+}
+
+pub(super) fn packed_seeds() -> Vec<Vec<u8>> {
+    let bodies = body_seeds().into_iter().chain([b"tidings ".repeat(400), vec![0; 70_000]]);
+    let packed = bodies.filter_map(|body| pack(&body));
+    packed.map(|bytes| bytes.to_vec()).chain([b"\x01\0\0\0\x10a".to_vec()]).collect()
 }
 
 /// A header that is read says how long it is, and is written the same again.

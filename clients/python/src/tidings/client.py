@@ -310,6 +310,7 @@ class Client:
         mode: Literal["ordered", "parallel"] = "ordered",
         sharing: Literal["exclusive", "failover", "group"] = "exclusive",
         retry: admin.Retry | None = None,
+        batch: admin.Batch | None = None,
     ) -> admin.Subscription:
         """Creates a subscription; the same again does nothing, another is `SUBSCRIPTION_EXISTS`.
 
@@ -329,6 +330,7 @@ class Client:
             mode=mode,
             sharing=sharing,
             retry=retry,
+            batch=batch,
         )
         return self._worker.run(work)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tidings import frames
 from tidings._convert import write_event
+from tidings._packed import unpack
 from tidings.errors import TidingsError
 from tidings.v1 import consumer_pb2
 from tidings.v1.event_pb2 import Event, EventBatch
@@ -74,7 +75,7 @@ class Delivery:
         #: When the service took the block in, nanoseconds since 1970.
         self.ingested_at = message.ingested_at
         #: The events, as one serialised `tidings.v1.EventBatch`.
-        self.body = message.body
+        self.body = unpack(message.body, message.codec)
         self.offsets = [
             o for run in message.offsets for o in range(run.first, run.first + run.count)
         ]

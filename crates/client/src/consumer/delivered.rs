@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tidings_event::block::{self, Events};
-use tidings_event::{Epoch, Offset, PartitionId, Position, Timestamp, TopicId};
+use tidings_event::{Epoch, Offset, PartitionId, Position, Timestamp, TopicId, packed};
 use tidings_wire::v1;
 
 use crate::ClientError;
@@ -63,20 +63,21 @@ pub struct DeliveredEvent<'a> {
 }
 
 impl Delivered {
-    pub(super) fn read(topic: Arc<str>, delivery: v1::Delivery) -> Self {
-        Self {
+    pub(super) fn read(topic: Arc<str>, delivery: v1::Delivery) -> Result<Self, ClientError> {
+        let body = packed::unpack(delivery.body, delivery.codec);
+        Ok(Self {
             topic,
             topic_id: TopicId(delivery.topic_id),
             partition: PartitionId(delivery.partition),
             epoch: Epoch(delivery.epoch),
             ingested_at: Timestamp(delivery.ingested_at),
             count: delivery.offsets.iter().map(|run| run.count).sum(),
-            body: delivery.body,
+            body: body.map_err(|error| ClientError::Protocol(error.to_string()))?,
             offsets: delivery.offsets,
             attempts: delivery.attempts,
             redelivered: delivery.redelivered,
             digests: delivery.digests,
-        }
+        })
     }
 
     /// The events, in order.

@@ -1,18 +1,23 @@
-//! JSON of blocks on their way out: made once for all who are sent the same events.
+//! Blocks in the forms that are not stored: the JSON of their events, and packed bodies.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 
+use bytes::Bytes;
 use tidings_deliver::Delivery;
 use tidings_event::block::events;
-use tidings_event::{Code, Epoch, Offset, Refusal, TopicPartition, json};
+use tidings_event::{Code, Refusal, json, packed};
 use tidings_telemetry::{Counter, Recorder};
 
-/// Most bytes of JSON that are kept for the next reader; the oldest goes first.
+use super::shared::Shared;
+
+/// Most bytes of either form that are kept for the next reader.
 pub(crate) const KEPT_BYTES: usize = 8 << 20;
 
 /// JSON takes about so much more than the canonical form.
 const GROWTH: usize = 3;
+
+/// What is kept of a body that does not shrink: its place.
+const PLACE_BYTES: usize = 128;
 
 /// The events of a delivery.
 #[derive(Debug)]
@@ -47,78 +52,42 @@ impl EventTexts {
     }
 }
 
-/// Offsets of one delivery.
-type Place = (TopicPartition, Epoch, Offset, u32);
-
-/// Texts that are there or in the making: who comes second waits for the first.
-type Made = Arc<OnceLock<Result<Arc<EventTexts>, Refusal>>>;
-
-/// See the module.
+/// See the module. Each form of a delivery is made once for all who are sent it.
 #[derive(Debug)]
 pub(crate) struct Encoded {
-    recent: Mutex<Recent>,
-    /// Most bytes kept; 0: nothing is shared.
-    kept_bytes: usize,
+    texts: Shared<Arc<EventTexts>>,
+    /// None for a body that does not shrink.
+    packed: Shared<Option<Bytes>>,
     recorder: Arc<Recorder>,
-}
-
-#[derive(Debug, Default)]
-struct Recent {
-    texts: HashMap<Place, Made>,
-    /// What is made, and its bytes.
-    order: VecDeque<(Place, usize)>,
-    bytes: usize,
 }
 
 impl Encoded {
     pub(crate) fn new(kept_bytes: usize, recorder: Arc<Recorder>) -> Self {
-        Self { recent: Mutex::default(), kept_bytes, recorder }
+        let packed_bytes =
+            |packed: &Option<Bytes>| PLACE_BYTES + packed.as_ref().map_or(0, Bytes::len);
+        Self {
+            texts: Shared::new(kept_bytes, |texts| texts.len()),
+            packed: Shared::new(kept_bytes, packed_bytes),
+            recorder,
+        }
     }
 
     /// The texts of a delivery's events.
     pub(crate) fn texts(&self, delivery: &Delivery) -> Result<Arc<EventTexts>, Refusal> {
-        let at = TopicPartition { topic: delivery.topic.id, partition: delivery.partition };
-        let &[(first, count)] = delivery.offsets.as_slice() else {
-            return self.make(delivery);
-        };
-        let place = (at, delivery.epoch, first, count);
-        let made = Arc::clone(self.lock().texts.entry(place).or_default());
-        let mut is_mine = false;
-        let texts = made.get_or_init(|| {
-            is_mine = true;
-            self.make(delivery)
-        });
-        if is_mine {
-            let bytes = texts.as_ref().ok().map(|texts| texts.len());
-            self.lock().keep(place, bytes, self.kept_bytes);
-        }
-        texts.clone()
+        self.texts.of(delivery, || {
+            self.recorder.count(Counter::ServeEncodings, 1);
+            EventTexts::of(delivery).map(Arc::new)
+        })
     }
 
-    fn make(&self, delivery: &Delivery) -> Result<Arc<EventTexts>, Refusal> {
-        self.recorder.count(Counter::ServeEncodings, 1);
-        EventTexts::of(delivery).map(Arc::new)
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Recent> {
-        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Recent {
-    /// Counts what was made, and drops it when it failed or is too large; then the oldest.
-    fn keep(&mut self, place: Place, bytes: Option<usize>, most: usize) {
-        let Some(bytes) = bytes.filter(|&bytes| bytes <= most) else {
-            self.texts.remove(&place);
-            return;
-        };
-        self.order.push_back((place, bytes));
-        self.bytes += bytes;
-        while self.bytes > most {
-            let Some((oldest, bytes)) = self.order.pop_front() else { return };
-            self.bytes -= bytes;
-            self.texts.remove(&oldest);
-        }
+    /// A delivery's body, packed where that makes it shorter, and its codec.
+    pub(crate) fn packed(&self, delivery: &Delivery) -> Result<(Bytes, u32), Refusal> {
+        let made = self.packed.of(delivery, || {
+            self.recorder.count(Counter::ServeEncodings, 1);
+            Ok(packed::pack(&delivery.body))
+        })?;
+        Ok(made
+            .map_or_else(|| (delivery.body.clone(), packed::PLAIN), |bytes| (bytes, packed::LZ4)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tidings_catalog::Compression;
 use tidings_deliver::{AckId, Delivery, Digest, Run};
 use tidings_event::{Code, Offset, Position, Refusal, format_event_id};
 use tidings_wire::ProblemDocument;
@@ -10,6 +11,7 @@ use tidings_wire::stream::{BatchHead, EventLine, Frame, RunLine, StreamRequest};
 
 use super::encoded::EventTexts;
 use super::{Asked, Consuming, Said};
+use crate::subscribing::terms::compression;
 
 /// Longest delay of a nack.
 const DELAY_MAX_MS: u64 = 86_400_000;
@@ -21,7 +23,10 @@ const LINE_BYTES: usize = 128;
 /// What a client asks.
 pub(crate) fn asked(text: &[u8]) -> Result<Asked, Refusal> {
     Ok(match StreamRequest::read(text)? {
-        StreamRequest::Open { subscription, consumer } => Asked::Open { subscription, consumer },
+        StreamRequest::Open { subscription, consumer, compression } => {
+            let compression = unpacked("compression", compression.as_deref())?;
+            Asked::Open { subscription, consumer, compression }
+        }
         StreamRequest::Credit { events, bytes } => {
             Asked::Credit { events, bytes: bytes.unwrap_or(u64::MAX) }
         }
@@ -43,6 +48,17 @@ pub(crate) fn asked(text: &[u8]) -> Result<Asked, Refusal> {
             Asked::Nack { runs, delay: Duration::from_millis(delay_ms) }
         }
     })
+}
+
+/// Refuses what is only done to Protobuf.
+fn unpacked(field: &str, given: Option<&str>) -> Result<Option<Compression>, Refusal> {
+    match compression(field, given)? {
+        Some(Compression::Lz4) => {
+            let refusal = Refusal::new(Code::FieldInvalid, "JSON is never packed").at_field(field);
+            Err(refusal.with_hint("speak Protobuf: gRPC, or the subprotocol tidings.v1.protobuf"))
+        }
+        other => Ok(other),
+    }
 }
 
 fn ids(field: &str, texts: &[String]) -> Result<Vec<AckId>, Refusal> {

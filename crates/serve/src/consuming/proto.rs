@@ -9,15 +9,18 @@ use tidings_wire::v1;
 use tidings_wire::v1::consume_request::Message as Wanted;
 use tidings_wire::v1::consume_response::Message;
 
-use super::{Asked, Said};
+use super::{Asked, Consuming, Said};
 use crate::grpc::out_of_turn;
+use crate::subscribing::terms::compression;
 
 /// What a client asks.
 pub(crate) fn asked(request: v1::ConsumeRequest) -> Result<Asked, Refusal> {
     Ok(match request.message {
-        Some(Wanted::Open(open)) => {
-            Asked::Open { subscription: open.subscription, consumer: open.consumer }
-        }
+        Some(Wanted::Open(open)) => Asked::Open {
+            compression: compression("open.compression", open.compression.as_deref())?,
+            subscription: open.subscription,
+            consumer: open.consumer,
+        },
         Some(Wanted::Credit(credit)) => {
             Asked::Credit { events: credit.events, bytes: credit.bytes }
         }
@@ -32,7 +35,10 @@ pub(crate) fn asked(request: v1::ConsumeRequest) -> Result<Asked, Refusal> {
 }
 
 /// What a client is told. Windows are not told of in this form: its client grants credit.
-pub(crate) fn said(said: Said) -> Option<v1::ConsumeResponse> {
+pub(crate) fn said(
+    said: Said,
+    consuming: &Consuming,
+) -> Result<Option<v1::ConsumeResponse>, Refusal> {
     let message = match said {
         Said::Opened { session, events, bytes } => Message::Opened(v1::ConsumeOpened {
             session,
@@ -43,16 +49,16 @@ pub(crate) fn said(said: Said) -> Option<v1::ConsumeResponse> {
             topic_id: topic.id.0,
             name: topic.name.path().to_owned(),
         }),
-        Said::Delivery(delivered) => Message::Delivery(delivery(delivered)),
+        Said::Delivery(delivered) => Message::Delivery(delivery(delivered, consuming)?),
         Said::Confirmed { runs, stale } => Message::Confirmed(confirmed(&runs, &stale)),
         Said::Gap(notice) => Message::Gap(gap(&notice)),
-        Said::Paused { .. } | Said::Resumed { .. } => return None,
+        Said::Paused { .. } | Said::Resumed { .. } => return Ok(None),
         Said::Heartbeat { last_sent, lag } => Message::Heartbeat(v1::Heartbeat {
             last_sent: last_sent.iter().map(position_message).collect(),
             lag_events: lag,
         }),
     };
-    Some(v1::ConsumeResponse { message: Some(message) })
+    Ok(Some(v1::ConsumeResponse { message: Some(message) }))
 }
 
 /// The end.
@@ -60,14 +66,15 @@ pub(crate) fn error(refusal: &Refusal, request_id: &str) -> v1::ConsumeResponse 
     v1::ConsumeResponse { message: Some(Message::Error(problem::to_proto(refusal, request_id))) }
 }
 
-fn delivery(delivery: Delivery) -> v1::Delivery {
+fn delivery(delivery: Delivery, consuming: &Consuming) -> Result<v1::Delivery, Refusal> {
+    let (body, codec) = consuming.body(&delivery)?;
     let run = |&(first, count): &(Offset, u32)| v1::OffsetRun { first: first.0, count };
     let attempt = |&(first, count, attempt): &(Offset, u32, u32)| v1::AttemptRun {
         first: first.0,
         count,
         attempt,
     };
-    v1::Delivery {
+    Ok(v1::Delivery {
         topic_id: delivery.topic.id.0,
         partition: delivery.partition.0,
         epoch: delivery.epoch.0,
@@ -75,12 +82,12 @@ fn delivery(delivery: Delivery) -> v1::Delivery {
         attempts: delivery.attempts.iter().map(attempt).collect(),
         redelivered: delivery.redelivered.iter().map(run).collect(),
         ingested_at: delivery.ingested_at.0,
-        body: delivery.body,
+        body,
         skipped_to_dead_letter: delivery.skipped_to_dead_letter.iter().map(|o| o.0).collect(),
         redriven: delivery.redriven.iter().map(run).collect(),
-        codec: 0,
+        codec,
         digests: delivery.digests.iter().map(|(offset, told)| digest(*offset, told)).collect(),
-    }
+    })
 }
 
 fn digest(offset: Offset, digest: &Digest) -> v1::Digest {

@@ -80,7 +80,7 @@ impl ConsumeStream {
                     }
                 }
                 said = consuming.next() => match said? {
-                    Some(said) => if let Some(response) = proto::said(said) {
+                    Some(said) => if let Some(response) = proto::said(said, consuming)? {
                         return Ok(Some(response));
                     },
                     None => return Ok(None),

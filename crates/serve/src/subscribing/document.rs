@@ -12,7 +12,7 @@ use tidings_wire::rest::{
     SubscriptionDocument, SubscriptionRequest,
 };
 
-use super::{ACK_DEADLINE, max_in_flight, patterns, served, terms};
+use super::{ACK_DEADLINE, max_in_flight, patterns, terms};
 use crate::etag;
 
 /// What a request asks for; what it asks for and is not served is refused by name.
@@ -28,7 +28,7 @@ pub(crate) fn spec_from(
 ) -> Result<SubscriptionSpec, Refusal> {
     only("format", wanted.format.as_deref(), "json", &["avro", "protobuf"])?;
     let (delivery, ack_deadline) = delivery(wanted.delivery.unwrap_or_default())?;
-    let spec = SubscriptionSpec {
+    Ok(SubscriptionSpec {
         filter: wanted.filter.map(|text| Filter::compile(&text)).transpose()?,
         start,
         max_in_flight: wanted.max_in_flight.unwrap_or(max_in_flight(delivery)),
@@ -43,9 +43,7 @@ pub(crate) fn spec_from(
         owner: wanted.owner,
         ack_deadline,
         ..SubscriptionSpec::new(wanted.name, patterns(&wanted.topics)?)
-    };
-    served::check(&spec)?;
-    Ok(spec)
+    })
 }
 
 /// The request that asks for just this.

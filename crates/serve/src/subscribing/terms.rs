@@ -80,10 +80,16 @@ pub(crate) fn batching(given: BatchDocument) -> Result<Batching, Refusal> {
         max_events: given.max_events,
         max_bytes: given.max_bytes,
         max_delay: Duration::from_millis(given.max_delay_ms.unwrap_or(0)),
-        compression: given.compression.map_or(Ok(Compression::None), |text| {
-            named("batch.compression", &text, COMPRESSIONS)
-        })?,
+        compression: compression("batch.compression", given.compression.as_deref())?
+            .unwrap_or_default(),
     })
+}
+
+pub(crate) fn compression(
+    field: &str,
+    given: Option<&str>,
+) -> Result<Option<Compression>, Refusal> {
+    given.map(|text| named(field, text, COMPRESSIONS)).transpose()
 }
 
 pub(crate) fn batch_document(batching: &Batching) -> BatchDocument {

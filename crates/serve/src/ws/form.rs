@@ -68,19 +68,24 @@ impl Form {
         let (mut frames, mut batch, mut bytes) = (Vec::new(), Vec::new(), 0);
         let mut next = Ok(Some(first));
         while let Ok(Some(said)) = next {
-            if let Self::Protobuf = self {
-                if let Some(response) = proto::said(said) {
-                    bytes += response.encoded_len();
-                    batch.push(response);
-                }
-            } else {
-                match json::said(said, consuming) {
-                    Ok(Some(text)) => {
-                        bytes += text.len();
-                        frames.push(Message::Text(text.into()));
-                    }
-                    Ok(None) => {}
-                    Err(refusal) => return (frames, Some(refusal)),
+            let written = match self {
+                Self::Json { .. } => json::said(said, consuming).map(|text| {
+                    let frame = text.map(|text| Message::Text(text.into()));
+                    let length = frame.as_ref().map_or(0, Message::len);
+                    frames.extend(frame);
+                    length
+                }),
+                Self::Protobuf => proto::said(said, consuming).map(|response| {
+                    let length = response.as_ref().map_or(0, v1::ConsumeResponse::encoded_len);
+                    batch.extend(response);
+                    length
+                }),
+            };
+            match written {
+                Ok(length) => bytes += length,
+                Err(refusal) => {
+                    next = Err(refusal);
+                    break;
                 }
             }
             if bytes >= MESSAGE_BYTES {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tidings_event::block::events;
+use tidings_event::packed;
 use tidings_serve::Limits;
 use tidings_wire::v1;
 use tidings_wire::v1::consume_request::Message as Asked;
@@ -28,9 +29,13 @@ impl Stream {
     }
 
     async fn open(server: &Running, subscription: &str) -> Self {
-        let stream = Self::start(server).await;
         let subscription = subscription.to_owned();
-        let open = v1::ConsumeOpen { subscription, consumer: "c-1".to_owned() };
+        let consumer = "c-1".to_owned();
+        Self::open_as(server, v1::ConsumeOpen { subscription, consumer, compression: None }).await
+    }
+
+    async fn open_as(server: &Running, open: v1::ConsumeOpen) -> Self {
+        let stream = Self::start(server).await;
         stream.send(Asked::Open(open)).await;
         stream
     }
@@ -100,6 +105,62 @@ async fn credit_delivery_ack() {
     let backwards = v1::PositionRun { first: 5, last: 4, ..run };
     stream.send(Asked::Ack(v1::Ack { up_to: vec![], runs: vec![backwards] })).await;
     stream.ends_with("POSITION_INVALID").await;
+}
+
+/// The deliveries of so many events, unpacked, with their codecs; what was packed is shorter.
+async fn bodies(stream: &mut Stream, events: u32) -> Vec<(u32, Vec<u8>)> {
+    stream.send(Asked::Credit(v1::Credit { events: 1_000, bytes: 1 << 20 })).await;
+    let (mut found, mut count) = (Vec::new(), 0);
+    while count < events {
+        let Some(said) = stream.next().await else { panic!("ended after {count}") };
+        let Said::Delivery(delivery) = said else { continue };
+        count += delivery.offsets.iter().map(|run| run.count).sum::<u32>();
+        let packed = delivery.body.len();
+        let body = packed::unpack(delivery.body, delivery.codec).unwrap();
+        assert!(delivery.codec == packed::PLAIN || packed * 2 < body.len(), "{packed}");
+        found.push((delivery.codec, body.to_vec()));
+    }
+    found
+}
+
+#[tokio::test]
+async fn bodies_are_packed_once_for_all_who_want_them_so() {
+    let server = start().await;
+    for (name, compression) in [("plain", "none"), ("a", "lz4"), ("b", "lz4"), ("c", "none")] {
+        let body = format!(
+            r#"{{"name":"{name}","topics":["analysis/**"],"start":"earliest",
+                "batch":{{"compression":"{compression}"}},"delivery":{{"stream":{{}}}}}}"#
+        );
+        server.send("POST /api/v1/subscriptions", &body).await.expect(201);
+    }
+    let array: Vec<_> = (1..=50).map(|n| event("AAPL", n)).collect();
+    server.send("POST /api/v1/events", &format!("[{}]", array.join(","))).await.expect(200);
+    let open = |subscription: &str, compression: Option<&str>| v1::ConsumeOpen {
+        subscription: subscription.to_owned(),
+        compression: compression.map(str::to_owned),
+        ..Default::default()
+    };
+    let encodings = || server.recorder.counted(tidings_telemetry::Counter::ServeEncodings);
+    let mut plain = Stream::open_as(&server, open("plain", None)).await;
+    let plain = bodies(&mut plain, 50).await;
+    assert!(plain.iter().all(|(codec, _)| *codec == packed::PLAIN));
+    assert_eq!(encodings(), 0);
+    // Two by their subscription, one by its own wish; one does not want what its subscription says.
+    let (mut all, deliveries) = (Vec::new(), plain.len() as u64);
+    for (name, wish) in [("a", None), ("b", Some("lz4")), ("c", Some("lz4"))] {
+        let mut stream = Stream::open_as(&server, open(name, wish)).await;
+        all.push(bodies(&mut stream, 50).await);
+    }
+    assert!(all.iter().flatten().all(|(codec, _)| *codec == packed::LZ4));
+    assert_eq!(encodings(), deliveries, "each delivery was packed once for all three");
+    let mut unwilling = Stream::open_as(&server, open("a", Some("none"))).await;
+    assert_eq!(bodies(&mut unwilling, 50).await, plain);
+    let texts = |bodies: &[(u32, Vec<u8>)]| -> Vec<_> {
+        bodies.iter().map(|(_, body)| body.clone()).collect()
+    };
+    assert!(all.iter().all(|bodies| texts(bodies) == texts(&plain)));
+    let mut wrong = Stream::open_as(&server, open("b", Some("zip"))).await;
+    wrong.ends_with("FIELD_INVALID").await;
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ async fn consume(
     use v1::consume_request::Message as Asked;
     use v1::consume_response::Message as Said;
     let (out, requests) = mpsc::channel(16);
-    let open = v1::ConsumeOpen { subscription: "s".to_owned(), consumer: "c-1".to_owned() };
+    let open = v1::ConsumeOpen { subscription: "s".to_owned(), ..Default::default() };
     out.send(v1::ConsumeRequest { message: Some(Asked::Open(open)) }).await.unwrap();
     let answered = ConsumerClient::new(channel).consume(ReceiverStream::new(requests)).await;
     let mut said = answered.unwrap().into_inner();
@@ -111,7 +111,7 @@ async fn a_deadline_ends_a_stream_and_frees_its_session() {
 
     let open = v1::consume_request::Message::Open(v1::ConsumeOpen {
         subscription: "s".to_owned(),
-        consumer: "c-1".to_owned(),
+        ..Default::default()
     });
     let (out, requests) = mpsc::channel(1);
     out.send(v1::ConsumeRequest { message: Some(open) }).await.unwrap();

@@ -7,6 +7,7 @@ use futures::{SinkExt, StreamExt};
 use prost::Message as _;
 use serde_json::{Value, json};
 use tidings_event::block::events;
+use tidings_event::packed;
 use tidings_serve::Limits;
 use tidings_wire::v1;
 use tidings_wire::v1::consume_request::Message as Asked;
@@ -209,7 +210,11 @@ async fn both_forms_say_the_same() {
         }
     }
     let mut binary = Ws::protobuf(&server).await;
-    let open = v1::ConsumeOpen { subscription: "b".into(), consumer: "c".into() };
+    let open = v1::ConsumeOpen {
+        subscription: "b".into(),
+        compression: Some("lz4".into()),
+        ..Default::default()
+    };
     let credit = v1::Credit { events: 50, bytes: 1 << 20 };
     binary.ask(vec![Asked::Open(open), Asked::Credit(credit)]).await;
     let (mut read, mut names, mut last) = (Vec::new(), Vec::new(), None);
@@ -219,7 +224,9 @@ async fn both_forms_say_the_same() {
                 Said::Topic(topic) => names.push(topic.name),
                 Said::Delivery(delivery) => {
                     let first = delivery.offsets[0].first;
-                    for (offset, event) in (first..).zip(events(&delivery.body)) {
+                    assert_eq!(delivery.codec, packed::LZ4);
+                    let body = packed::unpack(delivery.body, delivery.codec).unwrap();
+                    for (offset, event) in (first..).zip(events(&body)) {
                         let json = tidings_event::json::to_json(event.unwrap()).unwrap();
                         read.push((offset, serde_json::from_str(&json).unwrap()));
                         last = Some(v1::Position {
@@ -241,6 +248,27 @@ async fn both_forms_say_the_same() {
     let said = binary.responses().await;
     assert!(matches!(&said[0], Said::Confirmed(c) if c.runs[0].last == 49), "{said:?}");
     assert_eq!(lag(&server, "b").await, 0);
+}
+
+#[tokio::test]
+async fn json_is_never_packed() {
+    let server = start().await;
+    let body = r#"{"name":"s","topics":["analysis/**"],"start":"earliest",
+        "batch":{"compression":"lz4"},"delivery":{"stream":{}}}"#;
+    server.send("POST /api/v1/subscriptions", body).await.expect(201);
+    publish(&server, 0..50).await;
+    for compression in ["lz4", "zip"] {
+        let mut ws = Ws::json(&server).await;
+        ws.say(json!({"type": "open", "subscription": "s", "compression": compression})).await;
+        assert_eq!(ws.end().await, ("FIELD_INVALID".to_owned(), 4400));
+    }
+    let mut ws = Ws::json(&server).await;
+    ws.say(json!({"type": "open", "subscription": "s", "compression": "none"})).await;
+    ws.say(json!({"type": "credit", "events": 50})).await;
+    let mut seen = 0;
+    while seen < 50 {
+        seen += ws.next("events").await["events"].as_array().unwrap().len();
+    }
 }
 
 #[tokio::test]

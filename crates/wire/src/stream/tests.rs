@@ -80,7 +80,11 @@ fn what_is_read_is_exactly_these_frames() {
     for (text, frame) in [
         (
             r#"{"type":"open","subscription":"s"}"#,
-            StreamRequest::Open { subscription: "s".into(), consumer: String::new() },
+            StreamRequest::Open {
+                subscription: "s".into(),
+                consumer: String::new(),
+                compression: None,
+            },
         ),
         (r#"{"events":1,"type":"credit"}"#, StreamRequest::Credit { events: 1, bytes: None }),
         (r#"{"type":"ack","ack_ids":["a"]}"#, StreamRequest::Ack { up_to: vec![], ack_ids: ids() }),

@@ -267,6 +267,7 @@ class Client:
         mode: Literal["ordered", "parallel"] = "ordered",
         sharing: Literal["exclusive", "failover", "group"] = "exclusive",
         retry: admin.Retry | None = None,
+        batch: admin.Batch | None = None,
     ) -> admin.Subscription:
         """Creates a subscription; the same again does nothing, another is `SUBSCRIPTION_EXISTS`.
 
@@ -286,6 +287,7 @@ class Client:
             mode=mode.upper(),
             sharing=sharing.upper(),
             retry=retry,
+            batch=batch,
         )
         return (await self._ask(_rpc.CREATE_SUBSCRIPTION, request)).subscription
 

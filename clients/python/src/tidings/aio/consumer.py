@@ -13,6 +13,7 @@ from types import TracebackType
 
 from tidings._acks import Ack, Acks
 from tidings._backoff import Attempts, Backoff
+from tidings._packed import wish
 from tidings._rpc import CONSUME, Connection, Stream
 from tidings.delivery import DeliveredEvent, Delivery, Gap, Run
 from tidings.errors import TidingsError
@@ -41,6 +42,9 @@ class ConsumerOptions:
     credit_events: int = 65_536
     #: Bytes that may be on their way to this consumer.
     credit_bytes: int = 16 << 20
+    #: How batches travel: "none" or "lz4". Without it as the subscription says, or as they are where
+    #: the package lz4 is not installed.
+    compression: str | None = None
     #: Whether to attach again when the connection breaks.
     reconnect: bool = True
     #: Between attempts.
@@ -81,7 +85,11 @@ class Consumer:
     async def _attach(self) -> _ConsumeStream:
         options = self._options
         stream = self._connection.stream(CONSUME)
-        opening = wire.ConsumeOpen(subscription=options.subscription, consumer=options.consumer)
+        opening = wire.ConsumeOpen(
+            subscription=options.subscription,
+            consumer=options.consumer,
+            compression=wish(options.compression),
+        )
         credit = wire.Credit(events=options.credit_events, bytes=options.credit_bytes)
         try:
             await stream.write(wire.ConsumeRequest(open=opening))

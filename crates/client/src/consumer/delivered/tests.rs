@@ -1,9 +1,12 @@
 //! Offsets, attempts and flags meet the right events; a delivery that contradicts itself is told.
 
+use bytes::Bytes;
 use tidings_event::block::BodyBuilder;
+use tidings_event::packed;
 use tidings_wire::v1;
 
 use super::Delivered;
+use crate::ClientError;
 
 fn delivered(offsets: &[(u64, u32)], events: &[&str]) -> Delivered {
     let mut body = BodyBuilder::default();
@@ -19,7 +22,7 @@ fn delivered(offsets: &[(u64, u32)], events: &[&str]) -> Delivered {
         body: body.take().0,
         ..Default::default()
     };
-    Delivered::read("t".into(), delivery)
+    Delivered::read("t".into(), delivery).unwrap()
 }
 
 #[test]
@@ -44,5 +47,20 @@ fn a_count_that_does_not_fit_is_an_error_once() {
         let delivered = delivered(offsets, events);
         let walked: Vec<_> = delivered.events().map(|e| e.is_ok()).collect();
         assert_eq!(walked, [true, false]);
+    }
+}
+
+#[test]
+fn a_packed_body_is_unpacked_and_a_wrong_one_is_an_error() {
+    let mut body = BodyBuilder::default();
+    assert!(body.push(&b"analysis ".repeat(40)));
+    let body = body.take().0;
+    let read = |body: Bytes, codec: u32| {
+        Delivered::read("t".into(), v1::Delivery { body, codec, ..Default::default() })
+    };
+    let packed = packed::pack(&body).unwrap();
+    assert_eq!(read(packed.clone(), packed::LZ4).unwrap().body, body);
+    for (bytes, codec) in [(packed.slice(1..), packed::LZ4), (packed, 9)] {
+        assert!(matches!(read(bytes, codec), Err(ClientError::Protocol(_))));
     }
 }

@@ -9,7 +9,9 @@ use bytes::Bytes;
 use tidings_catalog::{Durability, Topic};
 use tidings_deliver::Delivery;
 use tidings_event::v1::{Event, Indicators, Kind, Value, event::Payload};
-use tidings_event::{Epoch, Offset, PartitionId, Timestamp, TopicId, TopicName, block, encode};
+use tidings_event::{
+    Epoch, Offset, PartitionId, Timestamp, TopicId, TopicName, block, encode, packed,
+};
 use tidings_log::Retention;
 use tidings_telemetry::{Counter, Recorder};
 
@@ -84,29 +86,63 @@ fn delivery(offset: u64, bytes: usize) -> Delivery {
     }
 }
 
-/// How often the JSON was made for so many readers, and what they allocated.
-fn read(kept_bytes: usize, readers: usize) -> (u64, usize) {
+/// How often one form was made for so many readers, and what they allocated.
+fn read<T>(
+    (kept_bytes, readers): (usize, usize),
+    form: impl Fn(&Encoded, &Delivery) -> T,
+    is_same: impl Fn(&T, &T) -> bool,
+) -> (u64, usize) {
     let recorder = Recorder::new();
     let encoded = Encoded::new(kept_bytes, Arc::clone(&recorder));
     let delivery = delivery(0, 20_000);
-    let mut texts: Vec<Arc<EventTexts>> = Vec::with_capacity(readers);
+    let mut made: Vec<T> = Vec::with_capacity(readers);
     let before = ALLOCATED.get();
-    texts.extend((0..readers).map(|_| encoded.texts(&delivery).unwrap()));
+    made.extend((0..readers).map(|_| form(&encoded, &delivery)));
     let allocated = ALLOCATED.get() - before;
-    assert!(texts.iter().all(|text| text.text == texts[0].text));
+    assert!(made.iter().all(|one| is_same(one, &made[0])));
     (recorder.counted(Counter::ServeEncodings), allocated)
+}
+
+/// A thousand readers of one form cost what one does, and do not when nothing is kept for the next.
+fn check<T>(form: impl Fn(&Encoded, &Delivery) -> T, is_same: impl Fn(&T, &T) -> bool) {
+    let (once, one) = read((KEPT_BYTES, 1), &form, &is_same);
+    let (shared, thousand) = read((KEPT_BYTES, 1_000), &form, &is_same);
+    assert_eq!((once, shared), (1, 1));
+    assert!(thousand * 100 < one * 105, "{one} bytes for one, {thousand} for a thousand");
+    // The same without sharing: it is the sharing that is measured.
+    let (apart, thousand) = read((0, 1_000), &form, &is_same);
+    assert_eq!(apart, 1_000);
+    assert!(thousand > one * 900, "{one} bytes for one, {thousand} for a thousand apart");
 }
 
 #[test]
 fn a_thousand_readers_cost_the_memory_of_one() {
-    let (once, one) = read(KEPT_BYTES, 1);
-    let (shared, thousand) = read(KEPT_BYTES, 1_000);
-    assert_eq!((once, shared), (1, 1));
-    assert!(thousand * 100 < one * 105, "{one} bytes for one, {thousand} for a thousand");
-    // The same without sharing: it is the sharing that is measured.
-    let (apart, thousand) = read(0, 1_000);
-    assert_eq!(apart, 1_000);
-    assert!(thousand > one * 900, "{one} bytes for one, {thousand} for a thousand apart");
+    check(|encoded, delivery| encoded.texts(delivery).unwrap(), |a, b| a.text == b.text);
+    check(|encoded, delivery| encoded.packed(delivery).unwrap(), |a, b| a == b);
+}
+
+#[test]
+fn a_body_is_packed_where_that_makes_it_shorter() {
+    let encoded = Encoded::new(KEPT_BYTES, Recorder::new());
+    let long = delivery(0, 20_000);
+    let body = Bytes::from_static(b"abcdefgh");
+    let short = Delivery { offsets: vec![(Offset(1), 1)], body, ..long.clone() };
+    let (bytes, codec) = encoded.packed(&long).unwrap();
+    assert!(codec == packed::LZ4 && bytes.len() * 2 < long.body.len(), "{}", bytes.len());
+    assert_eq!(packed::unpack(bytes, codec).unwrap(), long.body);
+    assert_eq!(encoded.packed(&short).unwrap(), (short.body, packed::PLAIN));
+}
+
+#[test]
+fn the_same_runs_are_the_same_form_and_others_are_not() {
+    let recorder = Recorder::new();
+    let encoded = Encoded::new(KEPT_BYTES, Arc::clone(&recorder));
+    let one = delivery(0, 2_000);
+    let apart = Delivery { offsets: vec![(Offset(0), 1), (Offset(4), 2)], ..one.clone() };
+    for delivery in [&one, &apart, &one, &apart] {
+        encoded.packed(delivery).unwrap();
+    }
+    assert_eq!(recorder.counted(Counter::ServeEncodings), 2);
 }
 
 #[test]
@@ -137,10 +173,7 @@ fn the_newest_texts_are_kept_up_to_a_bound() {
     }
     encoded.texts(&delivery(99, 20_000)).unwrap();
     assert_eq!(recorder.counted(Counter::ServeEncodings), 10);
-    let recent = encoded.lock();
-    let mut kept: Vec<_> = recent.texts.keys().map(|(.., offset, _)| offset.0).collect();
-    kept.sort_unstable();
-    assert_eq!((kept, recent.bytes), (vec![5, 6, 7, 8], 4 * one));
+    assert_eq!(encoded.texts.kept(), (vec![5, 6, 7, 8], 4 * one));
 }
 
 #[test]
