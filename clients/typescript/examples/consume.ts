@@ -1,8 +1,9 @@
-/** Prints and acknowledges the first five events of a subscription, over gRPC. */
+/** Prints and acknowledges the first events of a subscription over gRPC, five or as many as it is told. */
 
 import { Client } from "../src/client.js";
 
 const client = new Client(process.argv[2] ?? "http://127.0.0.1:8080");
+const wanted = Number(process.argv[3] ?? 5);
 const consumer = client.consume("node-grpc");
 let count = 0;
 for await (const delivered of consumer) {
@@ -13,6 +14,6 @@ for await (const delivered of consumer) {
   }
   consumer.ack(delivered);
   count += delivered.length;
-  if (count >= 5) consumer.close();
+  if (count >= wanted) consumer.close();
 }
 console.log(`${count} events acknowledged`);

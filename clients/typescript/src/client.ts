@@ -56,6 +56,8 @@ export interface Delivered {
   readonly topic: string;
   readonly partition: number;
   readonly offset: bigint;
+  /** It may have been delivered before. */
+  readonly redelivered: boolean;
   readonly event: Event;
   readonly run: PositionRun;
 }
@@ -92,20 +94,40 @@ export class Client {
   }
 }
 
-/** A live attachment: iterate over deliveries, acknowledge what was handled, close. */
+/** Refusals that pass: attaching again may help. */
+const PASSING = new Set([
+  "LOG_READ_ONLY",
+  "REBUILDING",
+  "RESOURCE_EXHAUSTED",
+  "SHUTTING_DOWN",
+  "STORAGE_FULL",
+  "SUBSCRIPTION_BUSY",
+]);
+
+/** How a broken connection ends a call, which the service has no word for any more. */
+const BROKEN = new Set([Code.Aborted, Code.Canceled, Code.Internal, Code.Unavailable, Code.Unknown]);
+
+/** Milliseconds between attempts to attach again: half of it to all of it, doubled each time. */
+const BACKOFF_MIN = 100;
+const BACKOFF_MAX = 5_000;
+
+/**
+ * A live attachment: iterate over deliveries, acknowledge what was handled, close. Once it was
+ * attached, it attaches again when the connection breaks or the service restarts; what was not
+ * confirmed then comes again, flagged `redelivered`.
+ */
 export class Consuming implements AsyncIterable<Delivered[]> {
-  private readonly asks = new Outbox<ConsumeRequest>();
-  private readonly abort = new AbortController();
+  private asks = new Outbox<ConsumeRequest>();
+  private abort = new AbortController();
   private unsettled = 0n;
   private closing = false;
+  private attached = false;
+  private backoff = BACKOFF_MIN;
 
   constructor(
     private readonly calls: Calls<typeof Consumer>,
-    subscription: string,
-  ) {
-    this.ask({ case: "open", value: { subscription, consumer: `node-${process.pid}` } });
-    this.ask({ case: "credit", value: { events: 65_536n, bytes: 16n << 20n } });
-  }
+    private readonly subscription: string,
+  ) {}
 
   private ask(message: MessageInitShape<typeof ConsumeRequestSchema>["message"] & object): void {
     this.asks.push(create(ConsumeRequestSchema, { message }));
@@ -137,34 +159,64 @@ export class Consuming implements AsyncIterable<Delivered[]> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Delivered[]> {
-    const topics = new Map<bigint, string>();
-    try {
-      const answers = this.calls.consume(this.asks, { signal: this.abort.signal });
-      for await (const { message } of answers) {
-        if (message.case === "topic") {
-          topics.set(message.value.topicId, message.value.name);
-        } else if (message.case === "delivery" && !this.closing) {
-          const delivery = message.value;
-          yield events(delivery, topics.get(delivery.topicId) ?? "");
-          const size = { events: counted(delivery), bytes: BigInt(delivery.body.length) };
-          this.ask({ case: "credit", value: size });
-        } else if (message.case === "confirmed") {
-          for (const run of [...message.value.runs, ...message.value.stale]) {
-            this.unsettled -= run.last - run.first + 1n;
-          }
-          this.endWhenSettled();
-        } else if (message.case === "gap") {
-          const { count, partition, reason } = message.value;
-          console.warn(`gap: ${count} events of partition ${partition}: ${reason}`);
-        } else if (message.case === "error") {
-          throw new TidingsError(message.value);
-        }
+    for (;;) {
+      try {
+        yield* this.attachment();
+        if (this.closing) return;
+      } catch (error) {
+        if (this.closing && ConnectError.from(error).code === Code.Canceled) return;
+        const fault = TidingsError.of(error);
+        if (this.closing || !this.attached || !passes(fault)) throw fault;
       }
-    } catch (error) {
-      if (this.closing && ConnectError.from(error).code === Code.Canceled) return;
-      throw TidingsError.of(error);
+      const wait = (this.backoff * (1 + Math.random())) / 2;
+      this.backoff = Math.min(2 * this.backoff, BACKOFF_MAX);
+      await new Promise((resolve) => setTimeout(resolve, wait));
     }
   }
+
+  /** What one stream brings, to its end. */
+  private async *attachment(): AsyncGenerator<Delivered[]> {
+    const topics = new Map<bigint, string>();
+    // What was asked of the stream before will never be answered.
+    this.asks.end();
+    this.asks = new Outbox();
+    this.abort = new AbortController();
+    this.unsettled = 0n;
+    const consumer = `node-${process.pid}`;
+    // This client reads bodies as they are stored.
+    const open = { subscription: this.subscription, consumer, compression: "none" };
+    this.ask({ case: "open", value: open });
+    this.ask({ case: "credit", value: { events: 65_536n, bytes: 16n << 20n } });
+    this.endWhenSettled();
+    for await (const { message } of this.calls.consume(this.asks, { signal: this.abort.signal })) {
+      if (message.case === "opened") {
+        this.attached = true;
+        this.backoff = BACKOFF_MIN;
+      } else if (message.case === "topic") {
+        topics.set(message.value.topicId, message.value.name);
+      } else if (message.case === "delivery" && !this.closing) {
+        const delivery = message.value;
+        yield events(delivery, topics.get(delivery.topicId) ?? "");
+        const size = { events: counted(delivery), bytes: BigInt(delivery.body.length) };
+        this.ask({ case: "credit", value: size });
+      } else if (message.case === "confirmed") {
+        for (const run of [...message.value.runs, ...message.value.stale]) {
+          this.unsettled -= run.last - run.first + 1n;
+        }
+        this.endWhenSettled();
+      } else if (message.case === "gap") {
+        const { count, partition, reason } = message.value;
+        console.warn(`gap: ${count} events of partition ${partition}: ${reason}`);
+      } else if (message.case === "error") {
+        throw new TidingsError(message.value);
+      }
+    }
+  }
+}
+
+function passes(fault: unknown): boolean {
+  if (fault instanceof TidingsError) return PASSING.has(fault.code);
+  return fault instanceof ConnectError && BROKEN.has(fault.code);
 }
 
 function counted(delivery: Delivery): bigint {
@@ -180,7 +232,11 @@ function events(delivery: Delivery, topic: string): Delivered[] {
     const offset = offsets[at];
     if (offset === undefined) throw new Error("a delivery has not one offset per event");
     const place = { topicId, epoch, partition, first: offset, last: offset };
-    return { topic, partition, offset, event, run: create(PositionRunSchema, place) };
+    const redelivered = delivery.redelivered.some(
+      ({ first, count }) => offset >= first && offset < first + BigInt(count),
+    );
+    const run = create(PositionRunSchema, place);
+    return { topic, partition, offset, redelivered, event, run };
   });
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::Server;
+use crate::{Server, soon};
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +42,20 @@ pub fn ask(server: &Server, line: &str, content_type: &str, body: &[u8]) -> Answ
         "{line} HTTP/1.1\r\nhost: e2e\r\nconnection: close\r\n{kind}content-length: {length}\r\n\r\n"
     );
     send_raw(server, &[head.as_bytes(), body].concat(), true)
+}
+
+/// Asks for the status of a subscription until it is as wanted.
+///
+/// # Panics
+/// When it is not within a minute.
+pub async fn until(server: &Server, subscription: &str, is_wanted: impl Fn(&Value) -> bool) {
+    let line = format!("GET /api/v1/subscriptions/{subscription}/status");
+    let asking = async {
+        while !is_wanted(&ask(server, &line, "", b"").json()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("a subscription to be as wanted", asking).await;
 }
 
 /// Sends bytes as they are; without `wait` the connection is dropped unanswered.

@@ -18,7 +18,7 @@ pub use chronicle::Chronicle;
 pub use desk::{Desk, Pulled};
 pub use events::{TestEvent, indicator, indicator_json, without_source};
 pub use executable::{Finished, example, executable, finish, run, run_with_input};
-pub use http::{Answer, ask, send_raw};
+pub use http::{Answer, ask, send_raw, until};
 pub use limit::soon;
 pub use server::Server;
 pub use settlements::settlements;

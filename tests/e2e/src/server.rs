@@ -24,7 +24,16 @@ impl Server {
     /// When it ends instead, with what it said.
     #[must_use]
     pub fn start(data_dir: &Path) -> Self {
-        Self::launch(Command::new(executable()), data_dir)
+        Self::launch(Command::new(executable()), data_dir, "127.0.0.1:0")
+    }
+
+    /// As [`Self::start`], at the address of one that ended.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    #[must_use]
+    pub fn start_at(data_dir: &Path, addr: &str) -> Self {
+        Self::launch(Command::new(executable()), data_dir, addr)
     }
 
     /// As [`Self::start`], and no file of it can grow beyond so many KiB.
@@ -37,7 +46,7 @@ impl Server {
         command.args(["-c", &format!("ulimit -f {kib}; exec \"$0\" \"$@\"")]).arg(executable());
         // A coverage profile cut off at the limit could not be read.
         command.env("LLVM_PROFILE_FILE", "/dev/null");
-        Self::launch(command, data_dir)
+        Self::launch(command, data_dir, "127.0.0.1:0")
     }
 
     /// As [`Self::start`], by a command that has the executable as its last argument so far, or is
@@ -47,14 +56,14 @@ impl Server {
     /// As [`Self::start`].
     #[must_use]
     pub fn start_by(command: Command, data_dir: &Path) -> Self {
-        Self::launch(command, data_dir)
+        Self::launch(command, data_dir, "127.0.0.1:0")
     }
 
-    fn launch(mut command: Command, data_dir: &Path) -> Self {
+    fn launch(mut command: Command, data_dir: &Path, addr: &str) -> Self {
         let log = data_dir.with_extension("stderr");
         let opened = std::fs::OpenOptions::new().create(true).append(true).open(&log);
         let mut child = command
-            .args(["--json", "serve", "--addr", "127.0.0.1:0", "--data-dir"])
+            .args(["--json", "serve", "--addr", addr, "--data-dir"])
             .arg(data_dir)
             .current_dir(data_dir.parent().expect("a data directory has a parent"))
             .stdin(Stdio::null())

@@ -5,7 +5,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
 use tidings_event::block::crc32c;
@@ -48,6 +48,26 @@ fn command(program: &Path, dir: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("timeout");
     command.args(["-s", "KILL", LIMIT]).arg(program).args(arguments).current_dir(dir);
     command
+}
+
+/// Starts a command, with its output to be read; its end is within ten minutes.
+///
+/// # Panics
+/// When it cannot be started.
+#[must_use]
+pub fn begin(program: impl AsRef<Path>, dir: &Path, arguments: &[&str]) -> Child {
+    let mut command = command(program.as_ref(), dir, arguments);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("timeout runs")
+}
+
+/// Waits for the end of what [`begin`] started.
+///
+/// # Panics
+/// When it does not end.
+pub async fn ended(child: Child) -> Finished {
+    let output = tokio::task::spawn_blocking(move || child.wait_with_output());
+    let output = crate::limit::soon("a tool to end", output).await.expect("it is waited for");
+    output.expect("its output can be read").into()
 }
 
 /// As [`tool`], with the executable and the project's root in its environment.

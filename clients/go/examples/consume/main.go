@@ -1,4 +1,5 @@
-// Command consume prints and acknowledges the first five events of the subscription go-desk.
+// Command consume prints and acknowledges the first events of the subscription go-desk, five or as
+// many as it is told: consume ADDRESS COUNT.
 package main
 
 import (
@@ -6,6 +7,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"strconv"
 	"time"
 
 	tidings "github.com/tidings-dev/tidings/clients/go"
@@ -16,6 +18,13 @@ func main() {
 	address := "127.0.0.1:8080"
 	if len(os.Args) > 1 {
 		address = os.Args[1]
+	}
+	wanted := 5
+	if len(os.Args) > 2 {
+		var err error
+		if wanted, err = strconv.Atoi(os.Args[2]); err != nil {
+			log.Fatal(err)
+		}
 	}
 	client, err := tidings.Dial(address)
 	if err != nil {
@@ -31,7 +40,7 @@ func main() {
 			fmt.Printf("%s %s = %v (%s, offset %d)\n",
 				delivered.Event.GetInstrument(), name, value.GetValue(), delivered.Topic, delivered.Offset)
 		}
-		if count++; count == 5 {
+		if count++; count == wanted {
 			return tidings.ErrStop
 		}
 		return nil
@@ -39,5 +48,5 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("5 events acknowledged")
+	fmt.Printf("%d events acknowledged\n", wanted)
 }
