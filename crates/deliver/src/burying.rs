@@ -175,7 +175,8 @@ impl Undertaker {
         });
         let (attempts, reason) = (attempts.collect(), event.reason);
         let stored = block.block.body.slice_ref(bytes);
-        Ok((Buried { position, event: stored, reason, attempts }, key_of(bytes)))
+        let sent = event.sent;
+        Ok((Buried { position, event: stored, reason, attempts, sent }, key_of(bytes)))
     }
 }
 

@@ -120,12 +120,14 @@ impl Gates {
         failures
     }
 
-    /// Takes a dead letter that comes back, as one of its key that fails; says whether it is new.
-    pub(crate) fn redrive(&mut self, offset: u64, key: Option<KeyHash>, now: Duration) -> bool {
-        if self.failing.contains_key(&offset) {
-            return false;
-        }
-        self.failing.insert(offset, Failing::redriven(key, now));
+    /// Takes a dead letter that comes back now, with this attempt, as one of its key that fails.
+    pub(crate) fn redrive(
+        &mut self,
+        offset: u64,
+        key: Option<KeyHash>,
+        (now, attempt): (Duration, u32),
+    ) {
+        self.failing.insert(offset, Failing::redriven(key, now, attempt));
         if let Some(key) = key {
             let gate = self.keys.entry(key).or_default();
             gate.failing.insert(offset);
@@ -133,7 +135,6 @@ impl Gates {
             gate.skipped.retain(|&letter| letter != offset);
             self.line_up(key);
         }
-        true
     }
 
     /// A letter that came back will not go out; what it held back may.

@@ -278,12 +278,18 @@ struct Acks<'a> {
 
 impl Acks<'_> {
     fn up_to(&mut self, id: AckId) -> AckState {
+        if is_of_before(self.state, id) {
+            return self.count(0);
+        }
         let runs = self.state.ack(id.session(), Run::of(id.position()), true, self.now);
         self.count(runs.iter().map(Run::count).sum())
     }
 
     fn one(&mut self, id: AckId) -> AckState {
         let position = id.position();
+        if is_of_before(self.state, id) {
+            return self.count(0);
+        }
         let held = is_held(self.state, id);
         let runs = self.state.ack(id.session(), Run::of(position), false, self.now);
         if held && !runs.is_empty() {
@@ -321,6 +327,13 @@ impl Acks<'_> {
         self.stage.recorder.count(Counter::SettleStale, 1);
         AckState::Stale
     }
+}
+
+/// Whether a delivery was before its event began anew, by a seek or a redrive.
+pub(crate) fn is_of_before(state: &State, id: AckId) -> bool {
+    let position = id.position();
+    let slot = state.slots.get(&position.topic_partition());
+    slot.is_some_and(|slot| id.attempt() < slot.window.first_attempt(position.offset.0))
 }
 
 fn is_held(state: &State, id: AckId) -> bool {

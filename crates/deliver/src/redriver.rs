@@ -12,6 +12,7 @@ use crate::dead_letter::{DeadLetters, Place};
 use crate::live::Live;
 use crate::registry::Registry;
 use crate::slot::key_of;
+use crate::state::Returning;
 
 /// Most letters of a subscription on their way at a time, and most bytes of one hand-over.
 const AT_ONCE: (usize, u64) = (500, 4 << 20);
@@ -66,7 +67,8 @@ impl Redriver {
         }
     }
 
-    async fn hand_over(&self, live: &Live) {
+    /// Hands a subscription letters of its own, as many as go at a time.
+    pub(crate) async fn hand_over(&self, live: &Live) {
         let id = {
             let state = live.lock();
             // Few enough are left that more are worth a read.
@@ -84,7 +86,11 @@ impl Redriver {
         };
         let keyed: Vec<_> = letters
             .iter()
-            .map(|letter| (Place::of(&letter.position), key_of(&letter.event)))
+            .map(|letter| Returning {
+                place: Place::of(&letter.position),
+                key: key_of(&letter.event),
+                sent: letter.sent,
+            })
             .collect();
         let is_wanted = |place| self.letters.is_redriving(id, place);
         let taken = live.lock().redrive(&keyed, is_wanted, self.clock.monotonic());

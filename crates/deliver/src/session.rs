@@ -13,6 +13,7 @@ use tidings_telemetry::{Counter, Gauge};
 use crate::ack_id::AckId;
 use crate::live::Live;
 use crate::outgoing::{Delivery, Outgoing, Run};
+use crate::pull::is_of_before;
 use crate::registry::Registry;
 use crate::sent::Sent;
 use crate::slot::Budget;
@@ -199,15 +200,31 @@ impl Session {
     }
 
     /// As [`Self::ack`], by ids. One that was given to another session counts, as a late one does,
-    /// while the event is not settled and nobody else had it since; it is reported as stale.
+    /// while the event is not settled and nobody else had it since; it is reported as stale. One of
+    /// before a seek or a redrive counts for nothing.
     pub fn ack_ids(&self, up_to: &[AckId], ids: &[AckId]) {
         let (mut positions, mut runs) = (Vec::new(), Vec::new());
-        for id in up_to.iter().chain(ids).filter(|id| id.session() != self.number) {
-            self.ack_late(*id);
+        let (mut late, mut stale) = (Vec::new(), Vec::new());
+        let state = self.live.lock();
+        for (at, id) in up_to.iter().chain(ids).enumerate() {
+            if is_of_before(&state, *id) {
+                stale.push(Run::of(id.position()));
+            } else if id.session() != self.number {
+                late.push(*id);
+            } else if at < up_to.len() {
+                positions.push(id.position());
+            } else {
+                runs.push(Run::of(id.position()));
+            }
         }
-        let mine = |id: &&AckId| id.session() == self.number;
-        positions.extend(up_to.iter().filter(mine).map(AckId::position));
-        runs.extend(ids.iter().filter(mine).map(|id| Run::of(id.position())));
+        drop(state);
+        late.into_iter().for_each(|id| self.ack_late(id));
+        if !stale.is_empty() {
+            self.stage.recorder.count(Counter::SettleStale, stale.len() as u64);
+            let told = Outgoing::Confirmed { runs: Vec::new(), stale };
+            self.live.lock().tell(self.number, told);
+            self.live.changed.notify_waiters();
+        }
         if !positions.is_empty() || !runs.is_empty() {
             self.ack(positions, runs);
         }

@@ -372,12 +372,24 @@ impl Slot {
         }
     }
 
-    /// Takes a dead letter that comes back; says whether it is new.
-    pub(crate) fn redrive(&mut self, offset: u64, key: Option<KeyHash>, now: Duration) -> bool {
-        if !self.gates.redrive(offset, key, now) {
+    /// Takes a dead letter that comes back after it was sent so often; says whether it is new.
+    pub(crate) fn redrive(
+        &mut self,
+        (offset, sent): (u64, u32),
+        key: Option<KeyHash>,
+        now: Duration,
+    ) -> bool {
+        if !self.window.is_settled(offset) {
+            // After a seek: it comes in its order.
+            let is_new = !self.window.is_redriven(offset);
+            self.window.redrive(offset, sent);
+            return is_new;
+        }
+        if self.gates.get(offset).is_some() {
             return false;
         }
-        self.window.redrive(offset);
+        let attempt = self.window.redrive(offset, sent);
+        self.gates.redrive(offset, key, (now, attempt));
         self.behind.insert(offset, self.window.next());
         true
     }

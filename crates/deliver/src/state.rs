@@ -33,6 +33,7 @@ use crate::window::{Freed, To, Window};
 pub(crate) use failed::{BurialOutcome, Counts, Exhausted};
 use looking::Looks;
 pub(crate) use members::{Consumer, Members};
+pub(crate) use redriven::Returning;
 pub(crate) use saving::{Ended, Ticket};
 
 /// What a step asks of the shell.

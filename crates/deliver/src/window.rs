@@ -6,8 +6,9 @@
 //! looked at yet, but what is settled. Whatever is due goes first, in offset order.
 
 mod flight;
+mod lives;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tidings_event::Timestamp;
@@ -87,8 +88,12 @@ pub(crate) struct Window {
     flags_left: u64,
     /// Whether anything in flight has a deadline.
     has_deadlines: bool,
-    /// Settled offsets that go out again, as dead letters that were redriven.
-    redriven: BTreeSet<u64>,
+    /// Offsets that go out again, as dead letters that were redriven, and their first attempts as such.
+    redriven: BTreeMap<u64, u32>,
+    /// The highest attempt of anything, and that of before a seek: what was sent before then goes on
+    /// above it.
+    attempts: u32,
+    attempts_before: u32,
 }
 
 impl Window {
@@ -174,12 +179,14 @@ impl Window {
         if redelivered {
             end = end.min(self.flag_below).min(first.saturating_add(self.flags_left));
         }
-        Some(Sendable { first, end, attempt: 1, redelivered, again: false })
+        let attempt = if redelivered { self.attempts_before + 1 } else { 1 };
+        Some(Sendable { first, end, attempt, redelivered, again: false })
     }
 
     /// Takes note that `first..end`, a prefix of [`Self::sendable`], went out.
     pub(crate) fn sent(&mut self, run: Sendable, end: u64, bytes: u64, to: To) {
         let due = self.consume(run, end);
+        self.attempts = self.attempts.max(run.attempt);
         if run.redelivered && !run.again {
             self.flags_left = self.flags_left.saturating_sub(end - run.first);
         }
@@ -195,8 +202,8 @@ impl Window {
         let before = self.flights.range_mut(..run.first).next_back();
         if let Some((_, last)) = before
             && last.goes_on(&flight)
-            && !self.redriven.contains(&run.first)
-            && !self.redriven.contains(&(last.end - 1))
+            && !self.redriven.contains_key(&run.first)
+            && !self.redriven.contains_key(&(last.end - 1))
             && self.filtered.covers(last.end, run.first)
         {
             last.end = end;
@@ -356,33 +363,10 @@ impl Window {
 
     /// How many events of what was sent a run holds: a redriven one counts although it is settled.
     fn events(&self, first: u64, end: u64) -> u64 {
-        let settled = |offset: &&u64| self.settled.covers(**offset, **offset + 1);
-        let redriven = self.redriven.range(first..end.max(first)).filter(settled).count();
+        let settled = |offset: &u64| self.settled.covers(*offset, *offset + 1);
+        let redriven = self.redriven.range(first..end.max(first)).map(|(at, _)| at);
+        let redriven = redriven.filter(|&offset| settled(offset)).count();
         self.left(first, end) + redriven as u64
-    }
-
-    /// Lets a settled offset go out again, once it is released.
-    pub(crate) fn redrive(&mut self, offset: u64) {
-        self.redriven.insert(offset);
-    }
-
-    /// How many offsets go out again.
-    pub(crate) fn redriven(&self) -> usize {
-        self.redriven.len()
-    }
-
-    /// Whether an offset goes out again.
-    pub(crate) fn is_redriven(&self, offset: u64) -> bool {
-        self.redriven.contains(&offset)
-    }
-
-    /// Those of a range do not any more; which they were.
-    pub(crate) fn end_redriven(&mut self, first: u64, end: u64) -> Vec<u64> {
-        let ended: Vec<u64> = self.redriven.range(first..end.max(first)).copied().collect();
-        ended.iter().for_each(|offset| {
-            self.redriven.remove(offset);
-        });
-        ended
     }
 
     /// Takes an offset away from what is due.
@@ -394,7 +378,7 @@ impl Window {
     pub(crate) fn has_out_below(&self, offset: u64) -> bool {
         let sent = self.flights.range(..offset).map(|(first, _)| first);
         let mut all = sent.chain(self.due.range(..offset).map(|(first, _)| first));
-        all.any(|first| !self.redriven.contains(first))
+        all.any(|&first| !self.is_redriven(first))
     }
 
     /// Settles a run and the filtered offsets that it touches.

@@ -33,6 +33,7 @@ pub(crate) fn items(
         reason: letter.reason.as_str().to_owned(),
         buried_at: buried_at.0,
         attempts: letter.attempts.iter().skip(passed).map(write).collect(),
+        deliveries: letter.sent,
     };
     [note.encode_to_vec(), letter.event.to_vec()]
 }
@@ -62,6 +63,8 @@ fn read(attempt: &v1::DeliveryAttempt) -> Option<Attempt> {
 pub(crate) struct Note {
     pub(crate) buried_at: Timestamp,
     pub(crate) attempts: Vec<Attempt>,
+    /// How often the event was sent.
+    pub(crate) sent: u32,
 }
 
 /// Reads copies; one after the other in the same block costs one read.
@@ -89,6 +92,8 @@ impl<'a> Copies<'a> {
         Ok(note.map(|note| Note {
             buried_at: Timestamp(note.buried_at),
             attempts: note.attempts.iter().filter_map(read).collect(),
+            // Of before that was counted: as often as it failed, at least.
+            sent: note.deliveries.max(u32::try_from(note.attempts.len()).unwrap_or(u32::MAX)),
         }))
     }
 

@@ -83,6 +83,8 @@ pub(crate) struct Buried {
     pub(crate) reason: Reason,
     /// Oldest first.
     pub(crate) attempts: Vec<Attempt>,
+    /// How often it was sent.
+    pub(crate) sent: u32,
 }
 
 /// Why events were not buried. Some of them may have been; to bury those again changes nothing.
@@ -146,6 +148,8 @@ pub struct DeadLetter {
 pub(crate) struct Redriven {
     pub(crate) position: Position,
     pub(crate) event: Bytes,
+    /// How often it was sent before.
+    pub(crate) sent: u32,
 }
 
 /// How much lies in a subscription's dead letters.

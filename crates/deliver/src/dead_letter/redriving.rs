@@ -73,9 +73,12 @@ impl DeadLetters {
             if size > bytes && !redriven.is_empty() {
                 break;
             }
-            match copies.event(place.partition.partition, record.copy).await {
+            let about = place.partition.partition;
+            let note = copies.note(about, record.copy).await;
+            let sent = note.ok().flatten().map_or(0, |note| note.sent);
+            match copies.event(about, record.copy).await {
                 Ok(Some(event)) => {
-                    redriven.push(Redriven { position: place.position(&record), event });
+                    redriven.push(Redriven { position: place.position(&record), event, sent });
                 }
                 Ok(None) | Err(ReadError::Trimmed { .. } | ReadError::DataLoss { .. }) => {}
                 Err(error) => {

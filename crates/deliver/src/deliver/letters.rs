@@ -56,7 +56,8 @@ impl Deliver {
     }
 
     /// Sends dead letters on their way again, behind what of their keys is in flight and ahead of
-    /// what was not sent yet. Resolves when that is durable.
+    /// what was not sent yet when it resolves: then that is durable, and the first of them are handed
+    /// over. Above 500, or 4 MiB, the others follow.
     ///
     /// # Errors
     /// `SUBSCRIPTION_UNKNOWN`; `STORAGE_FULL`, `LOG_READ_ONLY` when it could not be stored.
@@ -66,8 +67,10 @@ impl Deliver {
         subscription: &str,
         selection: Selection,
     ) -> Result<Chosen, Refusal> {
+        let live = self.live(tenant, subscription)?;
         let (id, reach) = self.places(tenant, subscription)?;
         let chosen = self.letters.redrive(id, selection, reach).await?;
+        self.redriver.hand_over(&live).await;
         self.redriver.wake();
         Ok(chosen)
     }

@@ -5,6 +5,7 @@ mod failing;
 mod filtering;
 mod folding;
 mod health;
+mod lives;
 mod pulling;
 mod redriving;
 mod resuming;

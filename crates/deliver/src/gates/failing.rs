@@ -63,12 +63,12 @@ impl Failing {
         }
     }
 
-    /// A dead letter that comes back; its attempts count anew.
-    pub(super) fn redriven(key: Option<KeyHash>, now: Duration) -> Self {
+    /// A dead letter that comes back; its failures count anew, its attempts go on.
+    pub(super) fn redriven(key: Option<KeyHash>, now: Duration, attempt: u32) -> Self {
         Self {
             key,
             failures: 0,
-            attempt: 1,
+            attempt,
             last_session: 0,
             first_sent: now,
             place: Place::Behind,

@@ -21,6 +21,8 @@ pub(crate) struct Exhausted {
     pub(crate) offset: u64,
     pub(crate) reason: Reason,
     pub(crate) attempts: Vec<FailedAttempt>,
+    /// How often it was sent.
+    pub(crate) sent: u32,
 }
 
 /// What became of the burial of an event.
@@ -122,7 +124,8 @@ impl State {
         let found = taken.into_iter().filter_map(|(partition, offset)| {
             let event = self.slots.get(&partition)?.gates.get(offset)?;
             let Place::Burying(reason) = event.place else { return None };
-            Some(Exhausted { partition, offset, reason, attempts: event.history.clone() })
+            let (attempts, sent) = (event.history.clone(), event.attempt.saturating_sub(1));
+            Some(Exhausted { partition, offset, reason, attempts, sent })
         });
         found.collect()
     }

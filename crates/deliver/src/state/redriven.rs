@@ -10,24 +10,33 @@ use tidings_event::key::KeyHash;
 use super::State;
 use crate::dead_letter::Place;
 
+/// A letter on its way to the subscription that it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Returning {
+    pub(crate) place: Place,
+    pub(crate) key: KeyHash,
+    /// How often it was sent before.
+    pub(crate) sent: u32,
+}
+
 impl State {
     /// Takes letters that are to be delivered again and are neither on their way nor settled by
     /// now; says how many.
     pub(crate) fn redrive(
         &mut self,
-        letters: &[(Place, KeyHash)],
+        letters: &[Returning],
         is_wanted: impl Fn(Place) -> bool,
         now: Duration,
     ) -> usize {
         let is_ordered = self.subscription.spec.mode == Mode::Ordered;
         let mut taken = 0;
-        for &(place, key) in letters {
+        for &Returning { place, key, sent } in letters {
             if self.unsaved_letters.contains(&place) || !is_wanted(place) {
                 continue;
             }
             let Some(slot) = self.slots.get_mut(&place.partition) else { continue };
             let key = is_ordered.then_some(key);
-            if slot.redrive(place.offset, key, now) {
+            if slot.redrive((place.offset, sent), key, now) {
                 taken += 1;
                 self.wake(place.partition);
             }

@@ -5,16 +5,14 @@ use tidings_event::TopicPartition;
 use super::State;
 use crate::cursor::Cursor;
 use crate::slot::Slot;
-use crate::window::Window;
 
 impl State {
     /// Goes on at a cursor. What is in flight is forgotten: its acks are stale. What was sent before
     /// is flagged when it comes again.
     pub(crate) fn seek(&mut self, partition: TopicPartition, to: Cursor) {
         let Some(slot) = self.take_out(partition) else { return };
-        let seen = slot.window.next();
         self.exhausted.retain(|(other, _)| *other != partition);
-        self.add(partition, slot.topic, Window::new(to, seen, u64::MAX), slot.tail);
+        self.add(partition, slot.topic, slot.window.after(to), slot.tail);
         self.dirty(partition);
         self.generation += 1;
     }

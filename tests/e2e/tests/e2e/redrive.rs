@@ -117,7 +117,7 @@ fn a_redriven_letter_that_fails_again_is_dead_again_with_all_its_attempts_over_a
     assert_eq!(desk.letters()[0]["attempts"].as_array().unwrap().len(), 1);
     let _changed = desk.call("POST", "/dead-letters/redrive", &json!({"all": true}));
     let again = desk.pull(10);
-    assert_eq!((numbers(&again), again[0].attempt()), (vec![0], 1));
+    assert_eq!((numbers(&again), again[0].attempt()), (vec![0], 2));
     desk.nack(&again);
     let letter = loop {
         let letter = desk.letters().remove(0);

@@ -8,7 +8,7 @@ use tidings_telemetry::Timer;
 use super::rig::{Rig, TENANT};
 use crate::{AckId, AckRequest, AckState, PullRequest, Pulled, PulledEvent};
 
-async fn pull(rig: &Rig, max: u32, consumer: &str) -> Vec<PulledEvent> {
+pub(super) async fn pull(rig: &Rig, max: u32, consumer: &str) -> Vec<PulledEvent> {
     let request = PullRequest { max, wait: Duration::ZERO, consumer: consumer.to_owned() };
     let pulled = rig.deliver.pull(TENANT, "s", request).await.unwrap();
     let event = |pulled| match pulled {
@@ -22,7 +22,7 @@ fn offsets(pulled: &[PulledEvent]) -> Vec<u64> {
     pulled.iter().map(|event| event.position.offset.0).collect()
 }
 
-async fn ack(rig: &Rig, up_to: &[AckId], ack_ids: &[AckId]) -> Vec<AckState> {
+pub(super) async fn ack(rig: &Rig, up_to: &[AckId], ack_ids: &[AckId]) -> Vec<AckState> {
     let request = AckRequest { up_to: up_to.to_vec(), ack_ids: ack_ids.to_vec() };
     let answers = rig.deliver.ack(TENANT, "s", request).await.unwrap();
     answers.into_iter().map(|(_, state)| state).collect()
