@@ -1,10 +1,13 @@
-//! What an idle subscription with its consumer costs in memory: on an SSE connection of its own, and as
-//! one of the streams that share a gRPC connection.
+//! What an idle subscription to a topic costs in memory, with its consumer: on an SSE connection of its
+//! own, and as one of the streams that share a gRPC connection.
 
-use tidings_client::{Client, ConsumerOptions};
+use tidings_client::{Client, ConsumerOptions, PublisherOptions};
+use tidings_event::{Clock, SystemClock};
+use tidings_market::load::LoadOptions;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::blocks::{Blocks, PARTITIONS};
 use crate::process::Server;
 use crate::report::{Report, Round};
 use crate::ws_fanout::broken;
@@ -29,13 +32,11 @@ pub(crate) async fn run(args: &Args, report: &mut Report) -> Result<(), BenchErr
     Ok(())
 }
 
-/// Bytes each.
+/// Bytes each, with its record, its cursors' places and its consumer.
 async fn one(args: &Args, kind: &str) -> Result<u64, BenchError> {
     let server = Server::start(&args.server).await?;
     let mut client = Client::connect(&server.url).await?;
-    for number in 0..args.subscriptions {
-        consume::subscribe(&client, &format!("s-{number}"), &["analysis/**"]).await?;
-    }
+    publish_one(&client).await?;
     let (mut sockets, mut streams) = (Vec::new(), Vec::new());
     let mut before = server.resident_kib()?;
     for number in 0..args.subscriptions {
@@ -43,6 +44,7 @@ async fn one(args: &Args, kind: &str) -> Result<u64, BenchError> {
             before = server.resident_kib()?;
         }
         let name = format!("s-{number}");
+        consume::subscribe(&client, &name, &["analysis/**"]).await?;
         if kind == "SSE" {
             sockets.push(attach(&server.url, &name).await?);
         } else {
@@ -55,6 +57,18 @@ async fn one(args: &Args, kind: &str) -> Result<u64, BenchError> {
     let bytes = server.resident_kib()?.saturating_sub(before) * 1024;
     server.stop().await?;
     Ok(bytes / args.subscriptions.saturating_sub(WARM_UP).max(1))
+}
+
+/// Makes a topic, so that there is something to be idle on.
+async fn publish_one(client: &Client) -> Result<(), BenchError> {
+    let publisher = client.publisher(PublisherOptions::sequenced("bench")).await?;
+    let now = SystemClock::new().wall();
+    for block in Blocks::new(LoadOptions::SPREAD).next_events(1, now) {
+        let place = (block.partition, PARTITIONS);
+        publisher.send_body_to(&block.topic, place, block.body, block.count).await?;
+    }
+    publisher.flush().await?;
+    Ok(())
 }
 
 async fn attach(url: &str, name: &str) -> Result<TcpStream, BenchError> {

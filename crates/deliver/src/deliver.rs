@@ -362,8 +362,8 @@ impl Deliver {
         self.readers.wait().await;
         for live in self.registry.subscriptions() {
             self.registry.pass(&live);
-            let is_dirty = live.lock().slots.values().any(|slot| slot.is_dirty);
-            if is_dirty {
+            let is_unsaved = live.lock().slots.are_unsaved();
+            if is_unsaved {
                 self.stage.saver.mark(&live);
             }
         }

@@ -44,15 +44,13 @@ impl InternalWriter {
 
     /// Appends items, in order, each in the partition that keeps what is about its key. An item has
     /// at most what an event may have.
-    pub(crate) fn append(
-        &self,
-        items: impl IntoIterator<Item = (PartitionId, Items)>,
-    ) -> Result<Written, AppendError> {
+    pub(crate) fn append(&self, items: &[(PartitionId, Items)]) -> Result<Written, AppendError> {
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.wall().max(*newest);
-        let mut by_partition: BTreeMap<PartitionId, Items> = BTreeMap::new();
+        let mut by_partition: BTreeMap<PartitionId, Vec<&[u8]>> = BTreeMap::new();
         for (about, items) in items {
-            by_partition.entry(self.topic.about(about).partition).or_default().extend(items);
+            let place = self.topic.about(*about).partition;
+            by_partition.entry(place).or_default().extend(items.iter().map(Vec::as_slice));
         }
         let (mut blocks, mut firsts) = (Vec::new(), BTreeMap::new());
         for (partition, items) in by_partition {
@@ -72,7 +70,7 @@ impl InternalWriter {
         &self,
         place: TopicPartition,
         tail: Offset,
-        items: &[Vec<u8>],
+        items: &[&[u8]],
         now: Timestamp,
         blocks: &mut Vec<Block>,
     ) {

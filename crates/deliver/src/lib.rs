@@ -41,6 +41,7 @@ mod session;
 mod settings;
 mod settlement;
 mod slot;
+mod slots;
 mod spans;
 mod stage;
 mod state;

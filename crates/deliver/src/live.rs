@@ -79,8 +79,7 @@ impl Live {
             return;
         }
         let mut state = self.lock();
-        let partitions: Vec<_> = state.slots.keys().copied().collect();
-        for partition in partitions {
+        for partition in state.slots.partitions() {
             if let Ok(bounds) = log.bounds(partition) {
                 state.offered_from(partition, bounds.durable_tail.0);
             }

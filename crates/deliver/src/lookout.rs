@@ -22,6 +22,9 @@ const READS_MAX: usize = 256;
 /// How long before the end of its retention a failing event is given up; a tenth of short ones.
 const RESCUE_MAX: Duration = Duration::from_secs(60);
 
+/// After so many subscriptions others have their turn.
+const TURN: usize = 32;
+
 /// See the module.
 pub(crate) struct Lookout {
     pub(crate) log: Arc<dyn PartitionLog>,
@@ -48,7 +51,14 @@ impl Lookout {
     pub(crate) async fn look(&self) {
         let mut counts = [0; Health::ALL.len()];
         let (mut reads, mut full) = (READS_MAX, 0);
-        for live in self.registry.subscriptions() {
+        for (number, live) in self.registry.all().into_iter().enumerate() {
+            if number % TURN == TURN - 1 {
+                tokio::task::yield_now().await;
+            }
+            live.lock().rest();
+            if live.lock().is_ephemeral {
+                continue;
+            }
             self.registry.pass(&live);
             let (now, wall) = (self.clock.monotonic(), self.clock.wall());
             let (change, unknown) = {

@@ -206,7 +206,7 @@ impl Registry {
             return;
         }
         let mut state = live.lock();
-        for partition in state.judged() {
+        for partition in state.slots.judged() {
             state.offered_to(partition, self.ends.offered_to(partition));
         }
         let wants_save = state.wants_save();
@@ -266,7 +266,7 @@ impl Registry {
         restarted: bool,
     ) {
         let mut state = live.lock();
-        let mut gone: Vec<_> = state.slots.keys().copied().collect();
+        let mut gone = state.slots.partitions();
         gone.retain(|partition| snapshot.topic_by_id(partition.topic).is_none());
         for &partition in &gone {
             // Nobody followed the partition while the subscription had no consumer.
@@ -282,7 +282,7 @@ impl Registry {
             for partition in 0..topic.partitions {
                 let partition =
                     TopicPartition { topic: topic.id, partition: PartitionId(partition) };
-                if !state.slots.contains_key(&partition) {
+                if !state.slots.contains(&partition) {
                     self.add(&mut state, partition, topic, restarted);
                 }
             }
@@ -329,8 +329,8 @@ impl Registry {
         let state = live.lock();
         let name = state.subscription.spec.name.clone();
         let id = state.subscription.id;
-        let keys: Vec<_> =
-            state.slots.keys().map(|&partition| cursor::key(id, partition)).collect();
+        let partitions = state.slots.partitions();
+        let keys: Vec<_> = partitions.into_iter().map(|at| cursor::key(id, at)).collect();
         drop(state);
         self.saver.forget(keys);
         live.close(Refusal::new(

@@ -21,6 +21,12 @@ const COMMIT_BYTES: usize = 512 << 10;
 /// How long a full log is left alone before the next try.
 const RETRY: Duration = Duration::from_millis(100);
 
+/// Most intervals between two saves.
+const REST_MAX: u32 = 10;
+
+/// After so many subscriptions others have their turn.
+const TURN: usize = 32;
+
 /// Subscriptions whose cursors changed, and cursors to be deleted.
 #[derive(Debug, Default)]
 struct Dirty {
@@ -79,11 +85,15 @@ impl Saver {
                 () = stop.cancelled() => break,
                 () = self.wake.notified() => {}
             }
+            let began = self.clock.monotonic();
             self.save().await;
-            // Acks that keep coming share saves; the first after a pause is saved at once.
+            // Acks that keep coming share saves; the first after a pause is saved at once. What takes
+            // long is done less often.
+            let took = self.clock.monotonic().saturating_sub(began);
+            let rest = took.clamp(self.interval, self.interval * REST_MAX);
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = Timer.after(self.interval) => {}
+                () = Timer.after(rest) => {}
             }
         }
         self.save().await;
@@ -96,7 +106,10 @@ impl Saver {
             return;
         }
         let (mut tickets, mut settled) = (Vec::with_capacity(lives.len()), Vec::new());
-        for live in lives {
+        for (number, live) in lives.into_iter().enumerate() {
+            if number % TURN == TURN - 1 {
+                tokio::task::yield_now().await;
+            }
             let mut state = live.lock();
             state.is_saving = false;
             let (cursors, mut ticket) = state.collect();
@@ -117,7 +130,10 @@ impl Saver {
             Ok(()) => self.commit(changes).await,
             Err(refusal) => Err(refusal),
         };
-        for (live, ticket) in tickets {
+        for (number, (live, ticket)) in tickets.into_iter().enumerate() {
+            if number % TURN == TURN - 1 {
+                tokio::task::yield_now().await;
+            }
             self.settle(&live, ticket, &outcome);
         }
     }

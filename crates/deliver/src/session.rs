@@ -105,11 +105,11 @@ impl Session {
     pub fn positions(&self) -> Vec<Position> {
         let state = self.live.lock();
         let epoch = state.epoch;
-        let next = state.slots.iter().map(|(at, slot)| Position {
+        let next = state.slots.places().into_iter().map(|(at, _, next)| Position {
             topic: at.topic,
             epoch,
             partition: at.partition,
-            offset: Offset(slot.window.next()),
+            offset: Offset(next),
         });
         next.filter(|position| position.offset.0 > 0).collect()
     }
@@ -301,7 +301,7 @@ impl Session {
     #[must_use]
     pub fn lag(&self) -> u64 {
         let state = self.live.lock();
-        state.slots.values().map(|slot| slot.window.unsettled(slot.tail)).sum()
+        state.slots.awake().map(|(_, slot)| slot.window.unsettled(slot.tail)).sum()
     }
 
     fn spend(&self, sent: Sent) -> Delivery {

@@ -23,6 +23,7 @@ use crate::group::Group;
 use crate::matching::{Judge, Matched};
 use crate::runs::RunSet;
 use crate::sent::{Picker, Sent};
+use crate::slots::Rest;
 use crate::window::{Due, Sendable, To, Window};
 
 use age::Ages;
@@ -128,6 +129,17 @@ impl Slot {
             turn: TURN_BYTES,
             behind: BTreeMap::new(),
         }
+    }
+
+    /// Where it is, when it has nothing to do and would be the same made anew from that.
+    pub(crate) fn rests(&self) -> Option<Rest> {
+        let level = self.window.level_at(self.tail)?;
+        let is_saved = !self.is_dirty && self.saved_low == level.low && !self.is_oversized;
+        let is_told = self.expired.is_empty() && self.folds_nothing();
+        let is_quiet = !self.is_timed() && self.gates.is_empty() && self.shares_nothing();
+        let is_offered = self.fresh.is_offered();
+        (is_saved && is_told && is_quiet && self.fresh.bytes() == 0)
+            .then_some(Rest { level, is_offered })
     }
 
     /// Whether there may be something to send, or to read.

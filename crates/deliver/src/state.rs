@@ -10,7 +10,7 @@ mod saving;
 mod seeking;
 mod settling;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,11 +23,12 @@ use rand::rngs::SmallRng;
 
 use crate::dead_letter::{AttemptOutcome, Place as Letter};
 use crate::group::Group;
-use crate::matching::{Judge, Matched};
+use crate::matching::Matched;
 use crate::outgoing::{GapNotice, GapReason, Outgoing};
 use crate::sent::Sent;
 use crate::settlement::Outcome;
-use crate::slot::{Batch, Budget, Pass, ReadFor, Slot};
+use crate::slot::{Budget, Pass, ReadFor};
+use crate::slots::Slots;
 use crate::window::{Freed, To, Window};
 
 pub(crate) use failed::{BurialOutcome, Counts, Exhausted};
@@ -63,7 +64,7 @@ pub(crate) struct State {
     pub(crate) subscription: Arc<Subscription>,
     pub(crate) limits: Limits,
     pub(crate) epoch: Epoch,
-    pub(crate) slots: BTreeMap<TopicPartition, Slot>,
+    pub(crate) slots: Slots,
     pub(crate) members: Members,
     /// Who of them has which keys, where they share them.
     pub(crate) group: Option<Group>,
@@ -111,11 +112,12 @@ impl State {
         random: SmallRng,
     ) -> Self {
         let group = (subscription.spec.sharing == Sharing::Group).then(Group::default);
+        let slots = Slots::new(Arc::clone(&subscription));
         Self {
             subscription,
             limits,
             epoch,
-            slots: BTreeMap::new(),
+            slots,
             members: Members::default(),
             group,
             outbox: VecDeque::new(),
@@ -149,13 +151,7 @@ impl State {
         window: Window,
         tail: u64,
     ) {
-        let mut slot = Slot::new(topic, partition.partition, window, tail);
-        slot.share = self.group.as_ref().map(|_| Box::default());
-        slot.fold_as(self.subscription.spec.folding);
-        slot.batch = Batch::of(self.subscription.spec.batching);
-        slot.saved_low = slot.window.low();
-        slot.judge = Judge::of(&self.subscription, slot.topic.name.path());
-        self.slots.insert(partition, slot);
+        self.slots.add(partition, topic, window, tail);
         self.wake(partition);
     }
 
@@ -183,23 +179,15 @@ impl State {
     pub(crate) fn revise(&mut self, subscription: &Arc<Subscription>) {
         let before = std::mem::replace(&mut self.subscription, Arc::clone(subscription));
         self.limits.events = u64::from(subscription.spec.max_in_flight.max(1));
-        if before.spec.batching != subscription.spec.batching {
-            let batch = |slot: &mut Slot| slot.batch = Batch::of(subscription.spec.batching);
-            self.slots.values_mut().for_each(batch);
-        }
-        self.slots.values_mut().for_each(|slot| slot.fold_as(subscription.spec.folding));
-        if before.revisions == subscription.revisions {
-            return;
-        }
-        for slot in self.slots.values_mut() {
-            slot.judge = Judge::of(subscription, slot.topic.name.path());
-            self.queued_bytes -= slot.fresh.bytes();
-            slot.fresh.clear();
-        }
+        self.queued_bytes -= self.slots.revise(&before, subscription);
     }
 
     /// Learns that a partition is durable up to `tail`, and that what follows is offered.
     pub(crate) fn offered_from(&mut self, partition: TopicPartition, tail: u64) {
+        if let Some(rest) = self.slots.resting(partition).filter(|rest| rest.level.low >= tail) {
+            rest.is_offered = true;
+            return;
+        }
         if let Some(slot) = self.slots.get_mut(&partition)
             && let Some(judge) = &slot.judge
             && !slot.fresh.is_offered()
@@ -213,19 +201,22 @@ impl State {
 
     /// Learns that every block of a partition below an offset was offered.
     pub(crate) fn offered_to(&mut self, partition: TopicPartition, offset: u64) {
+        if self.slots.resting(partition).is_some_and(|rest| rest.level.low >= offset) {
+            return;
+        }
         if let Some(slot) = self.slots.get_mut(&partition) {
             slot.offered_to(offset);
+            if slot.is_dirty {
+                self.slots.moved(partition);
+            }
         }
-    }
-
-    /// The partitions of which it takes some events only.
-    pub(crate) fn judged(&self) -> Vec<TopicPartition> {
-        let judged = self.slots.iter().filter(|(_, slot)| slot.judge.is_some());
-        judged.map(|(partition, _)| *partition).collect()
     }
 
     /// Learns that a partition is durable up to `tail`.
     pub(crate) fn reached(&mut self, partition: TopicPartition, tail: u64) {
+        if self.slots.resting(partition).is_some_and(|rest| rest.level.low >= tail) {
+            return;
+        }
         if let Some(slot) = self.slots.get_mut(&partition) {
             self.news += u64::from(slot.tail < tail);
             slot.tail = slot.tail.max(tail);
@@ -302,10 +293,10 @@ impl State {
         slot.release(released);
         let count = skipped.iter().map(|run| run.2).sum();
         if count > 0 {
-            slot.is_dirty = true;
             let notice = gap(&slot.topic, self.epoch, partition, (first, end), count, reason);
             self.outbox.push_back(Outgoing::Gap(notice));
             self.generation += 1;
+            self.dirty(partition);
         }
         self.conflate(partition, (first, end), None, &Arc::from(""));
         let consumer: Arc<str> = Arc::from("");
@@ -369,7 +360,10 @@ impl State {
             if slot.is_timed() {
                 self.timed.insert(partition);
             }
-            if !slot.expired.is_empty() {
+            if slot.is_dirty {
+                self.slots.moved(partition);
+            }
+            if self.slots.get(&partition).is_some_and(|slot| !slot.expired.is_empty()) {
                 self.tell_expired(partition);
             }
             if self.slots.get(&partition).is_some_and(|slot| slot.gates.are_full()) {
@@ -423,6 +417,7 @@ impl State {
     fn dirty(&mut self, partition: TopicPartition) {
         if let Some(slot) = self.slots.get_mut(&partition) {
             slot.is_dirty = true;
+            self.slots.moved(partition);
         }
     }
 

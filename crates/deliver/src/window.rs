@@ -72,6 +72,15 @@ impl Freed {
     }
 }
 
+/// All that is known of a window that holds nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Level {
+    /// Everything below is settled, and nothing above was looked at.
+    pub(crate) low: u64,
+    attempts: u32,
+    attempts_before: u32,
+}
+
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Window {
@@ -103,6 +112,24 @@ impl Window {
         let Cursor { low, mut settled } = cursor;
         let low = settled.absorb(low);
         Self { low, settled, next: low, flag_below, flags_left: flags, ..Self::default() }
+    }
+
+    /// A window that holds nothing.
+    pub(crate) fn level(level: Level) -> Self {
+        let Level { low, attempts, attempts_before } = level;
+        Self { low, next: low, attempts, attempts_before, ..Self::default() }
+    }
+
+    /// Where it is, when everything below `tail` is settled and nothing else would be forgotten with
+    /// it.
+    pub(crate) fn level_at(&self, tail: u64) -> Option<Level> {
+        let is_level = self.low == self.next && self.low == tail;
+        let has_runs = !self.settled.is_empty() || !self.filtered.is_empty();
+        let is_out = !self.flights.is_empty() || !self.due.is_empty() || !self.redriven.is_empty();
+        let has_flags = self.flags_left > 0 && self.flag_below > self.low;
+        let Self { low, attempts, attempts_before, .. } = *self;
+        (is_level && !has_runs && !is_out && !has_flags)
+            .then_some(Level { low, attempts, attempts_before })
     }
 
     /// Everything below is settled.

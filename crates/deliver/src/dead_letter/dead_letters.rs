@@ -171,7 +171,7 @@ impl DeadLetters {
         items: Vec<(PartitionId, Vec<Vec<u8>>)>,
     ) -> Result<BTreeMap<PartitionId, Offset>, BuryError> {
         loop {
-            match self.writer.append(items.iter().cloned()) {
+            match self.writer.append(&items) {
                 Ok(written) => {
                     let durable = written.pending.await;
                     durable.map_err(|error| BuryError::Refused(error.to_string()))?;

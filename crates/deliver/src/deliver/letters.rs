@@ -93,7 +93,7 @@ impl Deliver {
     fn places(&self, tenant: &str, name: &str) -> Result<(SubscriptionId, Reach), Refusal> {
         let live = self.live(tenant, name)?;
         let state = live.lock();
-        Ok((state.subscription.id, state.slots.keys().copied().collect()))
+        Ok((state.subscription.id, state.slots.partitions().into_iter().collect()))
     }
 
     fn subscription(&self, tenant: &str, name: &str) -> Result<Arc<Subscription>, Refusal> {

@@ -40,16 +40,16 @@ impl Deliver {
         let (place, offset) = (position.topic_partition(), position.offset);
         let mut state = live.lock();
         state.expire(self.stage.clock.monotonic());
-        let Some(slot) = state.slots.get(&place) else { return Ok(EventOutcome::NotMatched) };
+        let start = state.subscription.boundary.get(&place).copied();
+        let Some(slot) = state.slots.get_mut(&place) else { return Ok(EventOutcome::NotMatched) };
         let window = &slot.window;
-        let start = state.subscription.boundary.get(&place);
         let waits = slot.gates.get(offset.0).filter(|event| event.place != Place::Out);
         if let Some(event) = waits {
             return Ok(EventOutcome::Retrying(self.attempts(&event.history)));
         }
         let is_settled =
             offset.0 < window.low() || window.settled().overlap(offset.0, offset.0 + 1) > 0;
-        Ok(if is_settled && start.is_some_and(|start| offset < *start) {
+        Ok(if is_settled && start.is_some_and(|start| offset < start) {
             EventOutcome::BeforeStart
         } else if is_settled {
             EventOutcome::Settled

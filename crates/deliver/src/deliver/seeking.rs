@@ -30,7 +30,7 @@ impl Deliver {
             let refusal = Refusal::new(Code::FieldInvalid, "only a new subscription starts there");
             return Err(refusal.at_field("to"));
         }
-        let held: Vec<TopicPartition> = live.lock().slots.keys().copied().collect();
+        let held = live.lock().slots.partitions();
         let places = self.resolve(&held, &to).await?;
         let saved = live.saved.subscribe();
         let (epoch, generation) = {

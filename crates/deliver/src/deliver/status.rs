@@ -9,7 +9,6 @@ use crate::live::Live;
 use crate::lookout::learn_ages;
 use crate::outgoing::{MemberStatus, SubscriptionState, SubscriptionStatus};
 use crate::session::SessionId;
-use crate::slot::Slot;
 
 impl Deliver {
     /// How a subscription is doing.
@@ -34,15 +33,15 @@ impl Deliver {
         });
         let members: Vec<_> = members.collect();
         let epoch = state.epoch;
-        let is_stalled = state.slots.values().any(Slot::is_stalled);
+        let is_stalled = state.slots.awake().any(|(_, slot)| slot.is_stalled());
         let counts = |of: fn((usize, usize)) -> usize| {
-            state.slots.values().map(|slot| of(slot.gates.counts()) as u64).sum()
+            state.slots.awake().map(|(_, slot)| of(slot.gates.counts()) as u64).sum()
         };
-        let low_water = state.slots.iter().map(|(at, slot)| Position {
+        let low_water = state.slots.places().into_iter().map(|(at, low, _)| Position {
             topic: at.topic,
             epoch,
             partition: at.partition,
-            offset: Offset(slot.window.low()),
+            offset: Offset(low),
         });
         Ok(SubscriptionStatus {
             lag_events,
@@ -54,8 +53,8 @@ impl Deliver {
             low_water: low_water.collect(),
             failing: counts(|(failing, _)| failing),
             held: counts(|(_, held)| held),
-            folded: state.slots.values().map(|slot| slot.folded() as u64).sum(),
-            waiting: state.slots.values().map(|slot| slot.waiting() as u64).sum(),
+            folded: state.slots.awake().map(|(_, slot)| slot.folded() as u64).sum(),
+            waiting: state.slots.awake().map(|(_, slot)| slot.waiting() as u64).sum(),
             state: match (is_stalled, !state.members.is_empty()) {
                 _ if state.subscription.is_paused => SubscriptionState::Paused,
                 _ if state.is_held_by_letters() => SubscriptionState::PausedByDeadLetters,
@@ -89,8 +88,7 @@ impl Deliver {
     /// Asks the log how far each partition is durable, whether or not anybody consumes.
     fn reach(&self, live: &Live) {
         let mut state = live.lock();
-        let partitions: Vec<_> = state.slots.keys().copied().collect();
-        for partition in partitions {
+        for partition in state.slots.partitions() {
             if let Ok(bounds) = self.stage.log.bounds(partition) {
                 state.reached(partition, bounds.durable_tail.0);
             }

@@ -18,9 +18,9 @@ async fn items_lie_in_order_where_the_writer_said_and_times_never_go_back() {
     let items = |about, items: &[&[u8]]| {
         (PartitionId(about), items.iter().map(|item| item.to_vec()).collect::<Items>())
     };
-    writer.append([items(3, &[b"a"])]).unwrap().pending.await.unwrap();
+    writer.append(&[items(3, &[b"a"])]).unwrap().pending.await.unwrap();
     clock.set_wall(Timestamp(500));
-    let written = writer.append([items(19, &[b"b", &large, b"c"]), items(0, &[b"d"])]).unwrap();
+    let written = writer.append(&[items(19, &[b"b", &large, b"c"]), items(0, &[b"d"])]).unwrap();
     assert_eq!(written.firsts[&PartitionId(3)], Offset(1));
     assert_eq!(written.firsts[&PartitionId(0)], Offset(0));
     written.pending.await.unwrap();

@@ -53,7 +53,7 @@ impl Settlements {
             return Ok(());
         }
         loop {
-            match self.writer.append(all.iter().cloned()) {
+            match self.writer.append(&all) {
                 Ok(written) => {
                     written.pending.await.map_err(|_| {
                         let detail = "whether the settlements were stored is not known";

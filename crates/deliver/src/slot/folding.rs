@@ -63,6 +63,12 @@ impl Slot {
         self.folds.as_deref()?.told.get(&offset).cloned()
     }
 
+    /// Whether no digest is due, out or in the making.
+    pub(super) fn folds_nothing(&self) -> bool {
+        let folds = self.folds.as_deref();
+        folds.is_none_or(|folds| folds.fold.next_at().is_none() && folds.told.is_empty())
+    }
+
     /// How many events wait to be told by a digest.
     pub(crate) fn folded(&self) -> usize {
         self.folds.as_ref().map_or(0, |folds| folds.fold.waiting())

@@ -49,6 +49,12 @@ impl Slot {
         self.share.as_ref().is_some_and(|share| share.waiting.len() > 0)
     }
 
+    /// Whether no event waits for its member or is with it.
+    pub(super) fn shares_nothing(&self) -> bool {
+        let share = self.share.as_deref();
+        share.is_none_or(|share| share.waiting.len() == 0 && share.lent.is_empty())
+    }
+
     /// How many events wait for their members.
     pub(crate) fn waiting(&self) -> usize {
         self.share.as_ref().map_or(0, |share| share.waiting.len())

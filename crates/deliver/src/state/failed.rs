@@ -155,9 +155,11 @@ impl State {
                 if is_one {
                     slot.window.end_redriven(offset, offset + 1);
                     slot.window.end(offset);
-                    slot.is_dirty = true;
                 }
                 slot.release(released);
+                if is_one {
+                    self.dirty(partition);
+                }
                 if let Some((reason, due, consumer)) = last.filter(|_| is_one) {
                     self.conflate(partition, (offset, offset + 1), due.first_sent, &consumer);
                     self.ended(Ended {

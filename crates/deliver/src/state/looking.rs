@@ -18,6 +18,9 @@ type Marks = (u64, u64, u64, bool);
 pub(crate) struct Looks {
     watch: Watch,
     marks: Option<Marks>,
+    /// As `marks`, when what has nothing to do was last looked for.
+    rested: Option<Marks>,
+    is_rested: bool,
     /// What the last look saw; of its age, the time that it counts from.
     seen: Observation,
     oldest: Option<Timestamp>,
@@ -44,7 +47,7 @@ impl State {
         thresholds: &Thresholds,
     ) -> Option<Change> {
         let has_consumer = self.is_consumed();
-        let marks = (self.generation, self.news, self.in_flight.events, has_consumer);
+        let marks = self.marks();
         if self.looks.marks != Some(marks) {
             self.looks.marks = Some(marks);
             self.count_lag();
@@ -60,11 +63,29 @@ impl State {
         self.looks.watch.step(&seen, now, thresholds)
     }
 
+    /// Lays partitions to rest that have nothing to do, once nothing has happened for a while.
+    pub(crate) fn rest(&mut self) {
+        let marks = self.marks();
+        if self.looks.rested != Some(marks) {
+            self.looks.rested = Some(marks);
+            self.looks.is_rested = false;
+        } else if !self.looks.is_rested && self.unconfirmed == 0 && !self.is_saving {
+            self.looks.is_rested = true;
+            self.slots.rest();
+            self.timed.retain(|at| self.slots.get(at).is_some());
+            self.members.iter_mut().for_each(|member| member.ready.tidy());
+        }
+    }
+
+    fn marks(&self) -> Marks {
+        (self.generation, self.news, self.in_flight.events, self.is_consumed())
+    }
+
     /// Counts what is not settled, and finds out how old it is as far as that is known.
     pub(crate) fn count_lag(&mut self) {
         let (mut unsettled, mut oldest) = (0, None::<Timestamp>);
         self.looks.unknown.clear();
-        for (&partition, slot) in &mut self.slots {
+        for (partition, slot) in self.slots.awake_mut() {
             let count = slot.window.unsettled(slot.tail);
             if count == 0 {
                 continue;

@@ -50,6 +50,13 @@ impl Ready {
         }
     }
 
+    /// Gives back the room of what waited once, when nothing waits now.
+    pub(super) fn tidy(&mut self) {
+        if self.queue.is_empty() {
+            *self = Self::default();
+        }
+    }
+
     pub(super) fn rotate(&mut self) {
         self.queue.rotate_left(1);
     }
@@ -225,7 +232,7 @@ impl State {
         if let Some(group) = &mut self.group {
             group.dead(session, now);
         }
-        let partitions: Vec<_> = self.slots.keys().copied().collect();
+        let partitions: Vec<_> = self.slots.awake().map(|(at, _)| at).collect();
         for partition in partitions {
             let Some(slot) = self.slots.get_mut(&partition) else { continue };
             let back = slot.window.give_back(0, u64::MAX, session);
@@ -280,7 +287,7 @@ impl State {
         }
         if !fenced.is_empty() {
             self.counts.fenced += fenced.len() as u64;
-            let partitions: Vec<_> = self.slots.keys().copied().collect();
+            let partitions: Vec<_> = self.slots.awake().map(|(at, _)| at).collect();
             for partition in partitions {
                 let Some(slot) = self.slots.get_mut(&partition) else { continue };
                 let back = slot.fence(&fenced);
@@ -311,7 +318,7 @@ impl State {
     pub(super) fn turn(&mut self, session: u64) -> Option<TopicPartition> {
         let ready = &mut self.members.get_mut(session)?.ready;
         while let Some(partition) = ready.first() {
-            if self.slots.contains_key(&partition) {
+            if self.slots.contains(&partition) {
                 return Some(partition);
             }
             ready.pop();
@@ -359,9 +366,7 @@ impl State {
 
     /// Gives the live blocks back.
     pub(crate) fn forget_live(&mut self) {
-        for slot in self.slots.values_mut() {
-            slot.fresh.clear();
-        }
+        self.slots.forget_live();
         self.queued_bytes = 0;
     }
 
@@ -373,7 +378,7 @@ impl State {
     }
 
     pub(super) fn wake_all(&mut self) {
-        for (&partition, _) in self.slots.iter().filter(|(_, slot)| slot.has_work()) {
+        for (partition, _) in self.slots.awake().filter(|(_, slot)| slot.has_work()) {
             self.members.iter_mut().for_each(|member| member.ready.push(partition));
         }
     }

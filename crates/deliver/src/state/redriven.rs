@@ -46,7 +46,7 @@ impl State {
 
     /// How many letters are on their way again.
     pub(crate) fn redriven(&self) -> usize {
-        self.slots.values().map(|slot| slot.window.redriven()).sum()
+        self.slots.awake().map(|(_, slot)| slot.window.redriven()).sum()
     }
 
     /// Whether what lies at an offset comes as a letter.

@@ -12,6 +12,7 @@ use crate::cursor::{self, Cursor};
 use crate::dead_letter::Place;
 use crate::outgoing::{Outgoing, Run};
 use crate::settlement::{Outcome, Settled};
+use crate::slot::Slot;
 
 /// Most events of a partition that are passed without an ack before a cursor is saved.
 const PASSED_MAX: u64 = 10_000;
@@ -90,7 +91,8 @@ impl State {
         let mut cursors = Vec::new();
         // Cursors of a deleted subscription are gone, and stay so.
         let keeps = self.closed.is_none();
-        for (&partition, slot) in self.slots.iter_mut().filter(|(_, slot)| keeps && slot.is_dirty) {
+        for partition in self.slots.take_moved() {
+            let Some(slot) = self.slots.get_mut(&partition).filter(|_| keeps) else { continue };
             slot.is_dirty = false;
             slot.saved_low = slot.window.low();
             let value = Cursor::encode(slot.window.low(), slot.window.settled());
@@ -105,7 +107,8 @@ impl State {
     /// Whether so much was passed without an ack that its cursors should be saved for their own sake:
     /// what is not saved is read again after a crash.
     pub(crate) fn wants_save(&self) -> bool {
-        self.slots.values().any(|slot| slot.window.low() >= slot.saved_low + PASSED_MAX)
+        let is_far = |slot: &Slot| slot.window.low() >= slot.saved_low + PASSED_MAX;
+        self.slots.moved_slots().any(is_far)
     }
 
     /// A save is durable.
@@ -119,9 +122,7 @@ impl State {
     /// A save failed for good: acks can no longer be confirmed.
     pub(crate) fn save_failed(&mut self, ticket: &Ticket, refusal: Refusal) {
         self.unconfirmed = self.unconfirmed.saturating_sub(ticket.count);
-        for slot in self.slots.values_mut() {
-            slot.is_dirty = true;
-        }
+        self.slots.all_moved();
         let sessions: Vec<_> = self.members.iter().map(|m| m.consumer.session).collect();
         for session in sessions {
             self.tell(session, Outgoing::Closed(refusal.clone()));

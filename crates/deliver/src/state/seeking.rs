@@ -12,8 +12,9 @@ impl State {
     pub(crate) fn seek(&mut self, partition: TopicPartition, to: Cursor) {
         let Some(slot) = self.take_out(partition) else { return };
         self.exhausted.retain(|(other, _)| *other != partition);
-        self.add(partition, slot.topic, slot.window.after(to), slot.tail);
+        self.slots.insert(partition, slot.topic, slot.window.after(to), slot.tail);
         self.dirty(partition);
+        self.wake(partition);
         self.generation += 1;
     }
 
@@ -24,7 +25,7 @@ impl State {
 
     /// Takes a partition out; nothing of it is in flight any more.
     pub(super) fn take_out(&mut self, partition: TopicPartition) -> Option<Slot> {
-        let mut slot = self.slots.remove(&partition)?;
+        let mut slot = self.slots.remove(partition)?;
         self.queued_bytes -= slot.fresh.bytes();
         let sessions: Vec<_> = self.members.iter().map(|m| m.consumer.session).collect();
         for session in sessions {

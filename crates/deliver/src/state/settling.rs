@@ -24,7 +24,6 @@ impl State {
         if settled.is_empty() {
             return Vec::new();
         }
-        slot.is_dirty = true;
         for run in &settled {
             let released = slot.gates.settled(run.first, run.flight.end);
             slot.release(released);
@@ -34,6 +33,7 @@ impl State {
         for run in &settled {
             self.letters_settled(partition, run.first, run.flight.end);
         }
+        self.dirty(partition);
         self.acked(Freed::of(&settled).events, now);
         self.wake(partition);
         runs_of(run, &settled)

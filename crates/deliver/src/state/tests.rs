@@ -19,6 +19,7 @@ use crate::sent::Sent;
 use crate::slot::{Budget, key_of};
 use crate::window::Window;
 
+mod resting;
 mod rig;
 
 const PARTITION: TopicPartition =
@@ -52,6 +53,8 @@ enum Act {
     },
     /// The next block is durable.
     Publish,
+    /// Cursors are saved, and what has nothing to do is laid to rest.
+    Rest,
 }
 
 fn any_act() -> impl Strategy<Value = Act> {
@@ -68,6 +71,7 @@ fn any_act() -> impl Strategy<Value = Act> {
         4 => (1u64..2_000).prop_map(Act::Pass),
         2 => any::<bool>().prop_map(|fits| Act::Bury { fits }),
         3 => Just(Act::Publish),
+        3 => Just(Act::Rest),
     ]
 }
 
@@ -329,6 +333,11 @@ impl Playing {
             }
             Act::Bury { fits } => self.bury(fits)?,
             Act::Publish => self.publish(),
+            Act::Rest => {
+                let (_, ticket) = self.state.collect();
+                self.state.saved(ticket);
+                self.state.slots.rest();
+            }
         }
         let exhausted = self.state.exhausted();
         self.exhausted.extend(exhausted.iter().map(|event| event.offset));
@@ -345,7 +354,7 @@ impl Playing {
             return;
         }
         let (block, keys) = self.coming.remove(0);
-        let judge = self.state.slots[&PARTITION].judge.clone();
+        let judge = self.state.slots.get_mut(&PARTITION).unwrap().judge.clone();
         let matched = judge.as_ref().and_then(|judge| judge.runs(&block));
         // What nobody takes is not handed over.
         if matched.as_ref().is_none_or(|runs| !runs.is_empty()) {
@@ -377,10 +386,11 @@ impl Playing {
         let tail = self.naive.fates.len() as u64;
         let is_open = |fate: &&Fate| !matches!(fate, Fate::Settled | Fate::Filtered);
         let open = self.naive.fates.iter().filter(is_open).count() as u64;
-        let slot = &self.state.slots[&PARTITION];
+        let (_, low, next) = self.state.slots.places()[0];
         // What was not looked at yet may be filtered.
-        let unseen = tail.saturating_sub(slot.window.next());
-        let unsettled = slot.window.unsettled(tail);
+        let unseen = tail.saturating_sub(next);
+        let slot = self.state.slots.get(&PARTITION);
+        let unsettled = slot.map_or(tail - low, |slot| slot.window.unsettled(tail));
         prop_assert!((open..=open + unseen).contains(&unsettled), "{unsettled} of {open}");
         prop_assert!(self.has_filter || unsettled == open);
         let flying = self.flying(0, self.naive.fates.len() as u64);
@@ -463,7 +473,7 @@ proptest! {
         }
         // Nobody hands over what is filtered; it is passed all the same.
         run.state.offered_to(PARTITION, run.naive.fates.len() as u64);
-        let slot = &run.state.slots[&PARTITION];
+        let slot = run.state.slots.get_mut(&PARTITION).unwrap();
         prop_assert_eq!(slot.window.low(), run.naive.fates.len() as u64);
         prop_assert_eq!(slot.gates.counts(), (0, 0));
         prop_assert!(slot.gates.is_empty() || !run.naive.untold.is_empty());

@@ -1,0 +1,258 @@
+//! The partitions of one live subscription: a slot for each where something happens, and of the
+//! others only how far they are.
+//!
+//! A subscription to many topics has hundreds of partitions, most of which are silent for hours. A
+//! slot that has nothing to do is laid to rest, and made anew when somebody asks for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tidings_catalog::{Sharing, Subscription, Topic};
+use tidings_event::{PartitionId, TopicId, TopicPartition};
+
+use crate::matching::Judge;
+use crate::slot::{Batch, Slot};
+use crate::window::{Level, Window};
+
+/// How far a partition is of which everything durable is settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rest {
+    /// Nothing from there on is known to be durable.
+    pub(crate) level: Level,
+    /// Whether every block from there on is offered.
+    pub(crate) is_offered: bool,
+}
+
+/// The partitions of one topic that are at rest.
+#[derive(Debug)]
+struct Resting {
+    topic: Arc<Topic>,
+    /// Whether a filter or a pattern selects among its events.
+    is_judged: bool,
+    /// By partition number.
+    rests: Vec<Option<Rest>>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    subscription: Arc<Subscription>,
+    awake: BTreeMap<TopicPartition, Slot>,
+    resting: BTreeMap<TopicId, Resting>,
+    /// Whose cursors moved since they were last saved.
+    unsaved: BTreeSet<TopicPartition>,
+}
+
+impl Slots {
+    pub(crate) fn new(subscription: Arc<Subscription>) -> Self {
+        let (awake, resting, unsaved) = Default::default();
+        Self { subscription, awake, resting, unsaved }
+    }
+
+    /// Goes by what the subscription asks for now. Blocks that were handed over by other rules are
+    /// forgotten; says how many bytes they had.
+    pub(crate) fn revise(&mut self, before: &Subscription, now: &Arc<Subscription>) -> usize {
+        self.subscription = Arc::clone(now);
+        for slot in self.awake.values_mut() {
+            if before.spec.batching != now.spec.batching {
+                slot.batch = Batch::of(now.spec.batching);
+            }
+            slot.fold_as(now.spec.folding);
+        }
+        if before.revisions == now.revisions {
+            return 0;
+        }
+        for resting in self.resting.values_mut() {
+            resting.is_judged = is_judged(now, &resting.topic);
+        }
+        for slot in self.awake.values_mut() {
+            slot.judge = Judge::of(now, slot.topic.name.path());
+        }
+        self.forget_live()
+    }
+
+    /// Gives live blocks back, which are not offered any more; says how many bytes they had.
+    pub(crate) fn forget_live(&mut self) -> usize {
+        let resting = self.resting.values_mut().flat_map(|resting| &mut resting.rests);
+        resting.flatten().for_each(|rest| rest.is_offered = false);
+        let forget = |slot: &mut Slot| {
+            let bytes = slot.fresh.bytes();
+            slot.fresh.clear();
+            bytes
+        };
+        self.awake.values_mut().map(forget).sum()
+    }
+
+    /// Adds a partition that goes on at a window, durable up to `tail`.
+    pub(crate) fn add(&mut self, at: TopicPartition, topic: Arc<Topic>, window: Window, tail: u64) {
+        if let Some(level) = window.level_at(tail) {
+            self.lay(at, topic, Rest { level, is_offered: false });
+        } else {
+            self.insert(at, topic, window, tail);
+        }
+    }
+
+    /// As [`Self::add`], and it does not rest before its cursor is saved.
+    pub(crate) fn insert(
+        &mut self,
+        at: TopicPartition,
+        topic: Arc<Topic>,
+        window: Window,
+        tail: u64,
+    ) -> &mut Slot {
+        let subscription = &self.subscription;
+        let mut slot = Slot::new(topic, at.partition, window, tail);
+        slot.share = (subscription.spec.sharing == Sharing::Group).then(Box::default);
+        slot.fold_as(subscription.spec.folding);
+        slot.batch = Batch::of(subscription.spec.batching);
+        slot.saved_low = slot.window.low();
+        slot.judge = Judge::of(subscription, slot.topic.name.path());
+        self.awake.entry(at).insert_entry(slot).into_mut()
+    }
+
+    /// Takes a partition out.
+    pub(crate) fn remove(&mut self, at: TopicPartition) -> Option<Slot> {
+        self.get_mut(&at)?;
+        self.unsaved.remove(&at);
+        self.awake.remove(&at)
+    }
+
+    /// A partition where something happens; nothing of the others is in flight, waits or fails.
+    pub(crate) fn get(&self, at: &TopicPartition) -> Option<&Slot> {
+        self.awake.get(at)
+    }
+
+    /// A partition, awoken when it rests.
+    pub(crate) fn get_mut(&mut self, at: &TopicPartition) -> Option<&mut Slot> {
+        if !self.awake.contains_key(at) {
+            self.wake(*at)?;
+        }
+        self.awake.get_mut(at)
+    }
+
+    fn wake(&mut self, at: TopicPartition) -> Option<()> {
+        let resting = self.resting.get_mut(&at.topic)?;
+        let rest = resting.rests.get_mut(at.partition.0 as usize)?.take()?;
+        let topic = Arc::clone(&resting.topic);
+        if resting.rests.iter().all(Option::is_none) {
+            self.resting.remove(&at.topic);
+        }
+        let slot = self.insert(at, topic, Window::level(rest.level), rest.level.low);
+        if let Some(judge) = slot.judge.as_ref().filter(|_| rest.is_offered) {
+            let from = judge.in_force_from(at).max(rest.level.low);
+            slot.fresh.offer_from(from);
+        }
+        Some(())
+    }
+
+    /// Where a partition rests, if it does.
+    pub(crate) fn resting(&mut self, at: TopicPartition) -> Option<&mut Rest> {
+        let resting = self.resting.get_mut(&at.topic)?;
+        resting.rests.get_mut(at.partition.0 as usize)?.as_mut()
+    }
+
+    /// Lays those to rest that have nothing to do.
+    pub(crate) fn rest(&mut self) {
+        let rests = self.awake.iter().filter_map(|(at, slot)| Some((*at, slot.rests()?)));
+        for (at, rest) in rests.collect::<Vec<_>>() {
+            if let Some(slot) = self.awake.remove(&at) {
+                self.lay(at, slot.topic, rest);
+            }
+        }
+    }
+
+    fn lay(&mut self, at: TopicPartition, topic: Arc<Topic>, rest: Rest) {
+        let is_judged = is_judged(&self.subscription, &topic);
+        let resting = self.resting.entry(at.topic);
+        let resting = resting.or_insert_with(|| Resting { topic, is_judged, rests: Vec::new() });
+        let number = at.partition.0 as usize;
+        if resting.rests.len() <= number {
+            let partitions = resting.topic.partitions as usize;
+            resting.rests.resize(partitions.max(number + 1), None);
+        }
+        if let Some(place) = resting.rests.get_mut(number) {
+            *place = Some(rest);
+        }
+    }
+
+    /// Whether it is a partition of the subscription.
+    pub(crate) fn contains(&self, at: &TopicPartition) -> bool {
+        let rests = || self.resting.get(&at.topic).map(|resting| &resting.rests);
+        let rest = || rests()?.get(at.partition.0 as usize);
+        self.awake.contains_key(at) || rest().is_some_and(Option::is_some)
+    }
+
+    fn at_rest(&self) -> impl Iterator<Item = (TopicPartition, Rest)> {
+        self.resting.iter().flat_map(|(&topic, resting)| {
+            let rests = (0..).zip(&resting.rests);
+            rests.filter_map(move |(number, rest)| {
+                Some((TopicPartition { topic, partition: PartitionId(number) }, (*rest)?))
+            })
+        })
+    }
+
+    /// Every partition with its low-water offset and the first offset that was not looked at, in
+    /// order.
+    pub(crate) fn places(&self) -> Vec<(TopicPartition, u64, u64)> {
+        let awake = self.awake.iter();
+        let awake = awake.map(|(at, slot)| (*at, slot.window.low(), slot.window.next()));
+        let resting = self.at_rest().map(|(at, rest)| (at, rest.level.low, rest.level.low));
+        let mut places: Vec<_> = awake.chain(resting).collect();
+        places.sort_unstable();
+        places
+    }
+
+    /// Every partition, in order.
+    pub(crate) fn partitions(&self) -> Vec<TopicPartition> {
+        self.places().into_iter().map(|(at, ..)| at).collect()
+    }
+
+    /// Every partition of which some events are taken only.
+    pub(crate) fn judged(&self) -> Vec<TopicPartition> {
+        let awake = self.awake.iter().filter(|(_, slot)| slot.judge.is_some()).map(|(at, _)| *at);
+        let is_judged =
+            |at: &TopicPartition| self.resting.get(&at.topic).is_some_and(|r| r.is_judged);
+        let resting = self.at_rest().map(|(at, _)| at).filter(is_judged);
+        awake.chain(resting).collect()
+    }
+
+    /// The partitions where something happens.
+    pub(crate) fn awake(&self) -> impl Iterator<Item = (TopicPartition, &Slot)> {
+        self.awake.iter().map(|(at, slot)| (*at, slot))
+    }
+
+    /// As [`Self::awake`], to be changed.
+    pub(crate) fn awake_mut(&mut self) -> impl Iterator<Item = (TopicPartition, &mut Slot)> {
+        self.awake.iter_mut().map(|(at, slot)| (*at, slot))
+    }
+
+    /// Takes note that a cursor moved.
+    pub(crate) fn moved(&mut self, at: TopicPartition) {
+        self.unsaved.insert(at);
+    }
+
+    /// All cursors of partitions where something happens are to be saved again.
+    pub(crate) fn all_moved(&mut self) {
+        self.awake.values_mut().for_each(|slot| slot.is_dirty = true);
+        self.unsaved.extend(self.awake.keys());
+    }
+
+    /// The partitions whose cursors moved since they were last saved.
+    pub(crate) fn moved_slots(&self) -> impl Iterator<Item = &Slot> {
+        self.unsaved.iter().filter_map(|at| self.awake.get(at))
+    }
+
+    /// Whether a cursor moved since it was last saved.
+    pub(crate) fn are_unsaved(&self) -> bool {
+        !self.unsaved.is_empty()
+    }
+
+    /// Takes the partitions whose cursors moved since they were last saved.
+    pub(crate) fn take_moved(&mut self) -> BTreeSet<TopicPartition> {
+        std::mem::take(&mut self.unsaved)
+    }
+}
+
+fn is_judged(subscription: &Arc<Subscription>, topic: &Topic) -> bool {
+    Judge::of(subscription, topic.name.path()).is_some()
+}
