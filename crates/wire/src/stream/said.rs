@@ -86,6 +86,15 @@ impl Frame {
         let _infallible = self.0.write_fmt(text);
     }
 
+    fn texts(&mut self, texts: &[&str]) {
+        texts.iter().for_each(|text| self.0.push_str(text));
+    }
+
+    /// Without the formatter: several are written for every event.
+    fn number(&mut self, number: impl itoa::Integer) {
+        self.0.push_str(itoa::Buffer::new().format(number));
+    }
+
     /// The stream is open.
     #[must_use]
     pub fn opened(session: &str, events: u32, bytes: u64) -> Self {
@@ -98,10 +107,11 @@ impl Frame {
     #[must_use]
     pub fn batch(head: &BatchHead<'_>, capacity: usize) -> Self {
         let mut frame = Self(String::with_capacity(capacity));
-        let BatchHead { topic, partition, epoch, ingested_at } = head;
-        frame.put(format_args!(
-            r#"{{"type":"events","topic":"{topic}","partition":{partition},"epoch":{epoch},"ingested_at":"{ingested_at}","events":["#
-        ));
+        frame.texts(&[r#"{"type":"events","topic":""#, head.topic, r#"","partition":"#]);
+        frame.number(head.partition);
+        frame.texts(&[r#","epoch":"#]);
+        frame.number(head.epoch);
+        frame.texts(&[r#","ingested_at":""#, head.ingested_at, r#"","events":["#]);
         frame
     }
 
@@ -110,7 +120,8 @@ impl Frame {
         if !self.0.ends_with('[') {
             self.0.push(',');
         }
-        self.put(format_args!(r#"{{"offset":{}"#, line.offset));
+        self.texts(&[r#"{"offset":"#]);
+        self.number(line.offset);
         if let Some(id) = &line.ack_id {
             self.put(format_args!(r#","ack_id":"{id}""#));
         }
@@ -179,9 +190,15 @@ impl Frame {
             if !self.0.ends_with('[') {
                 self.0.push(',');
             }
-            self.put(format_args!(
-                r#"{{"topic":"{topic}","partition":{partition},"epoch":{epoch},"from":{from},"to":{to}}}"#
-            ));
+            self.texts(&[r#"{"topic":""#, topic, r#"","partition":"#]);
+            self.number(partition);
+            self.texts(&[r#","epoch":"#]);
+            self.number(epoch);
+            self.texts(&[r#","from":"#]);
+            self.number(from);
+            self.texts(&[r#","to":"#]);
+            self.number(to);
+            self.0.push('}');
         }
     }
 
