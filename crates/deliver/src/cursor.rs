@@ -1,6 +1,6 @@
 //! Cursors: a low-water offset and the settled runs above it, and their durable form.
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
 use tidings_catalog::SubscriptionId;
 use tidings_event::TopicPartition;
 
@@ -11,6 +11,12 @@ pub(crate) const RUNS_MAX: usize = 10_000;
 
 /// Most bytes of a cursor before a partition stops sending.
 pub(crate) const BYTES_MAX: usize = 64 << 10;
+
+/// Bytes of a cursor's key.
+const KEY_BYTES: usize = 20;
+
+/// Bytes of most cursors, with their keys.
+pub(crate) const USUAL_BYTES: usize = 28;
 
 const VERSION: u8 = 1;
 
@@ -24,18 +30,23 @@ pub(crate) struct Cursor {
 }
 
 impl Cursor {
-    /// `version, varint low, { varint gap, varint length }`.
+    /// The bytes of [`Self::put`].
     pub(crate) fn encode(low: u64, settled: &RunSet) -> Bytes {
         let mut out = Vec::with_capacity(12 + settled.len() * 4);
-        out.push(VERSION);
-        push(&mut out, low);
+        Self::put(&mut out, low, settled);
+        out.into()
+    }
+
+    /// `version, varint low, { varint gap, varint length }`.
+    pub(crate) fn put(out: &mut impl BufMut, low: u64, settled: &RunSet) {
+        out.put_u8(VERSION);
+        push(out, low);
         let mut at = low;
         for (first, end) in settled.iter() {
-            push(&mut out, first - at);
-            push(&mut out, end - first);
+            push(out, first - at);
+            push(out, end - first);
             at = end;
         }
-        out.into()
     }
 
     /// Reads what [`Self::encode`] wrote; `None` for anything else.
@@ -60,22 +71,27 @@ impl Cursor {
     }
 }
 
-/// Key of a cursor in its table: subscription, topic, partition, big-endian.
+/// Key of a cursor in its table.
 pub(crate) fn key(subscription: SubscriptionId, partition: TopicPartition) -> Bytes {
-    let mut key = Vec::with_capacity(20);
-    key.extend_from_slice(&subscription.0.to_be_bytes());
-    key.extend_from_slice(&partition.topic.0.to_be_bytes());
-    key.extend_from_slice(&partition.partition.0.to_be_bytes());
+    let mut key = Vec::with_capacity(KEY_BYTES);
+    put_key(&mut key, subscription, partition);
     key.into()
 }
 
-fn push(out: &mut Vec<u8>, mut value: u64) {
+/// Subscription, topic, partition, big-endian.
+pub(crate) fn put_key(out: &mut impl BufMut, subscription: SubscriptionId, at: TopicPartition) {
+    out.put_u64(subscription.0);
+    out.put_u64(at.topic.0);
+    out.put_u32(at.partition.0);
+}
+
+fn push(out: &mut impl BufMut, mut value: u64) {
     while value >= 0x80 {
         // The low seven bits.
-        out.push((value & 0x7F) as u8 | 0x80);
+        out.put_u8((value & 0x7F) as u8 | 0x80);
         value >>= 7;
     }
-    out.push(value as u8);
+    out.put_u8(value as u8);
 }
 
 fn pull(bytes: &mut &[u8]) -> Option<u64> {

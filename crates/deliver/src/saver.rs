@@ -4,12 +4,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use tidings_event::{Clock, Code, Refusal};
 use tidings_log::{AppendError, CommitError, PartitionLog, Pending, Table, TableChange};
 use tidings_telemetry::{Counter, Latency, Recorder, Timer};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::cursor;
 use crate::dead_letter::DeadLetters;
 use crate::live::Live;
 use crate::settlement::{SettledOf, Settlements};
@@ -106,13 +108,14 @@ impl Saver {
             return;
         }
         let (mut tickets, mut settled) = (Vec::with_capacity(lives.len()), Vec::new());
+        let mut room = BytesMut::with_capacity(lives.len() * cursor::USUAL_BYTES);
         for (number, live) in lives.into_iter().enumerate() {
             if number % TURN == TURN - 1 {
                 tokio::task::yield_now().await;
             }
             let mut state = live.lock();
             state.is_saving = false;
-            let (cursors, mut ticket) = state.collect();
+            let (cursors, mut ticket) = state.collect(&mut room);
             let (subscription, epoch) = (Arc::clone(&state.subscription), state.epoch);
             drop(state);
             let change =

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tidings_event::{Refusal, Timestamp, TopicPartition};
 
 use super::State;
@@ -16,6 +16,9 @@ use crate::slot::Slot;
 
 /// Most events of a partition that are passed without an ack before a cursor is saved.
 const PASSED_MAX: u64 = 10_000;
+
+/// Room for what ends between two saves of a subscription that is not busy.
+const USUAL_ENDS: usize = 8;
 
 /// How deliveries of a run ended.
 #[derive(Clone, Debug)]
@@ -82,22 +85,29 @@ impl State {
             last.first_sent = last.first_sent.min(run.first_sent);
             return;
         }
+        if self.ticket.ended.capacity() == 0 {
+            self.ticket.ended.reserve(USUAL_ENDS);
+        }
         self.ticket.ended.push(run);
     }
 
-    /// The changed cursors, and what their save will confirm.
-    pub(crate) fn collect(&mut self) -> (Vec<(Bytes, Bytes)>, Ticket) {
+    /// The changed cursors, as parts of `room`, and what their save will confirm.
+    pub(crate) fn collect(&mut self, room: &mut BytesMut) -> (Vec<(Bytes, Bytes)>, Ticket) {
         let id = self.subscription.id;
-        let mut cursors = Vec::new();
+        let moved = self.slots.take_moved();
+        let mut cursors = Vec::with_capacity(moved.len());
         // Cursors of a deleted subscription are gone, and stay so.
         let keeps = self.closed.is_none();
-        for partition in self.slots.take_moved() {
+        for partition in moved {
             let Some(slot) = self.slots.get_mut(&partition).filter(|_| keeps) else { continue };
             slot.is_dirty = false;
             slot.saved_low = slot.window.low();
-            let value = Cursor::encode(slot.window.low(), slot.window.settled());
+            cursor::put_key(room, id, partition);
+            let key = room.split().freeze();
+            Cursor::put(room, slot.window.low(), slot.window.settled());
+            let value = room.split().freeze();
             slot.is_oversized = value.len() > cursor::BYTES_MAX;
-            cursors.push((cursor::key(id, partition), value));
+            cursors.push((key, value));
         }
         let mut ticket = std::mem::take(&mut self.ticket);
         ticket.generation = self.generation;
@@ -132,6 +142,9 @@ impl State {
     /// Confirms to a session, with the next save, what it settled and what was not its to settle.
     pub(crate) fn confirm(&mut self, session: u64, runs: Vec<Run>, stale: Vec<Run>) {
         let confirm = self.ticket.confirms.entry(session).or_default();
+        if confirm.0.is_empty() {
+            confirm.0.reserve(runs.len().max(USUAL_ENDS));
+        }
         confirm.0.extend(runs);
         confirm.1.extend(stale);
     }

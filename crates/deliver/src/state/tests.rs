@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
@@ -334,7 +335,7 @@ impl Playing {
             Act::Bury { fits } => self.bury(fits)?,
             Act::Publish => self.publish(),
             Act::Rest => {
-                let (_, ticket) = self.state.collect();
+                let (_, ticket) = self.state.collect(&mut BytesMut::new());
                 self.state.saved(ticket);
                 self.state.slots.rest();
             }

@@ -55,8 +55,9 @@ pub struct RunLine<'a> {
     pub to: u64,
 }
 
-/// Room for what most frames without events say.
-const FRAME_BYTES: usize = 512;
+/// Room for what most frames without events say, and for a run of offsets in one.
+const FRAME_BYTES: usize = 64;
+const RUN_BYTES: usize = 128;
 
 /// Text of a frame. Writing to it cannot fail; names and ids are of grammars without quotes.
 #[derive(Debug, Default)]
@@ -176,7 +177,8 @@ impl Frame {
         runs: impl Iterator<Item = RunLine<'a>>,
         stale: impl Iterator<Item = RunLine<'a>>,
     ) -> Self {
-        let mut frame = Self(String::with_capacity(FRAME_BYTES));
+        let count = runs.size_hint().0 + stale.size_hint().0;
+        let mut frame = Self(String::with_capacity(FRAME_BYTES + count * RUN_BYTES));
         frame.0.push_str(r#"{"type":"confirmed","runs":["#);
         frame.runs(runs);
         frame.0.push_str(r#"],"stale":["#);

@@ -38,7 +38,7 @@ fn send(state: &mut State) -> Option<Sent> {
 
 /// Has a save become durable.
 fn save(state: &mut State) -> usize {
-    let (cursors, ticket) = state.collect();
+    let (cursors, ticket) = state.collect(&mut BytesMut::new());
     state.saved(ticket);
     cursors.len()
 }
