@@ -128,8 +128,11 @@ impl Window {
         let is_out = !self.flights.is_empty() || !self.due.is_empty() || !self.redriven.is_empty();
         let has_flags = self.flags_left > 0 && self.flag_below > self.low;
         let Self { low, attempts, attempts_before, .. } = *self;
-        (is_level && !has_runs && !is_out && !has_flags)
-            .then_some(Level { low, attempts, attempts_before })
+        (is_level && !has_runs && !is_out && !has_flags).then_some(Level {
+            low,
+            attempts,
+            attempts_before,
+        })
     }
 
     /// Everything below is settled.
