@@ -23,6 +23,9 @@ const COMMIT_BYTES: usize = 512 << 10;
 /// How long a full log is left alone before the next try.
 const RETRY: Duration = Duration::from_millis(100);
 
+/// How much less often each further subscription has all of them saved.
+const SHARE: Duration = Duration::from_micros(100);
+
 /// Most intervals between two saves.
 const REST_MAX: u32 = 10;
 
@@ -88,11 +91,12 @@ impl Saver {
                 () = self.wake.notified() => {}
             }
             let began = self.clock.monotonic();
-            self.save().await;
+            let saved = self.save().await;
             // Acks that keep coming share saves; the first after a pause is saved at once. What takes
-            // long is done less often.
+            // long is done less often, and so is what many wait for: more of each is saved together.
             let took = self.clock.monotonic().saturating_sub(began);
-            let rest = took.clamp(self.interval, self.interval * REST_MAX);
+            let rest = took.max(SHARE.saturating_mul(saved));
+            let rest = rest.clamp(self.interval, self.interval.saturating_mul(REST_MAX));
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = Timer.after(rest) => {}
@@ -101,11 +105,12 @@ impl Saver {
         self.save().await;
     }
 
-    async fn save(&self) {
+    /// Saves what changed; says of how many subscriptions that was.
+    async fn save(&self) -> u32 {
         let Dirty { lives, mut changes } =
             std::mem::take(&mut *self.dirty.lock().unwrap_or_else(PoisonError::into_inner));
         if lives.is_empty() && changes.is_empty() {
-            return;
+            return 0;
         }
         let (mut tickets, mut settled) = (Vec::with_capacity(lives.len()), Vec::new());
         let mut room = BytesMut::with_capacity(lives.len() * cursor::USUAL_BYTES);
@@ -133,12 +138,14 @@ impl Saver {
             Ok(()) => self.commit(changes).await,
             Err(refusal) => Err(refusal),
         };
+        let saved = u32::try_from(tickets.len()).unwrap_or(u32::MAX);
         for (number, (live, ticket)) in tickets.into_iter().enumerate() {
             if number % TURN == TURN - 1 {
                 tokio::task::yield_now().await;
             }
             self.settle(&live, ticket, &outcome);
         }
+        saved
     }
 
     fn settle(&self, live: &Live, mut ticket: Ticket, outcome: &Result<(), Refusal>) {
