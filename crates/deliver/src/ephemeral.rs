@@ -89,7 +89,7 @@ pub(crate) async fn boundary(
 }
 
 /// Refuses a position of another log, or beyond this one. Below the trim point is a gap notice's.
-fn check(log: &dyn PartitionLog, position: &Position) -> Result<(), Refusal> {
+pub(crate) fn check(log: &dyn PartitionLog, position: &Position) -> Result<(), Refusal> {
     if position.epoch != log.epoch() {
         let detail = format!("its epoch is {}, the log's {}", position.epoch, log.epoch());
         return Err(Refusal::new(Code::PositionInvalid, detail)

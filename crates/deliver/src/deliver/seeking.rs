@@ -16,8 +16,8 @@ impl Deliver {
     /// with where it goes on.
     ///
     /// # Errors
-    /// `SUBSCRIPTION_UNKNOWN`; `POSITION_INVALID`, `OFFSET_OUT_OF_RANGE` for positions that are not
-    /// of the subscription or this log; `FIELD_INVALID` for a start at the last values; what saving
+    /// `SUBSCRIPTION_UNKNOWN`; `POSITION_INVALID`, `OFFSET_OUT_OF_RANGE`, `OFFSET_TRIMMED` for positions
+    /// that are not of the subscription or this log; `FIELD_INVALID` for a start at the last values; what saving
     /// cursors refuses.
     pub async fn seek(
         &self,
@@ -64,10 +64,17 @@ impl Deliver {
         let mut named = Vec::with_capacity(positions.len());
         for (index, position) in positions.iter().enumerate() {
             let partition = position.topic_partition();
+            let at = |refusal: Refusal| refusal.at_field(format!("to.positions[{index}]"));
             if !held.contains(&partition) {
                 let detail = "it is in no topic that the subscription selects";
-                let refusal = Refusal::new(Code::PositionInvalid, detail);
-                return Err(refusal.at_field(format!("to.positions[{index}]")));
+                return Err(at(Refusal::new(Code::PositionInvalid, detail)));
+            }
+            ephemeral::check(log, position).map_err(at)?;
+            let trim = log.bounds(partition).map_or(Offset(0), |bounds| bounds.trim);
+            if position.offset < trim {
+                let detail = format!("offset {} is below the trim point {trim}", position.offset);
+                let refusal = Refusal::new(Code::OffsetTrimmed, detail);
+                return Err(at(refusal.with_hint("seek to `earliest`, or to a position kept")));
             }
             named.push(partition);
         }

@@ -1,7 +1,7 @@
 //! Moving a subscription.
 
 use tidings_catalog::Start;
-use tidings_event::{Code, Offset, Position};
+use tidings_event::{Clock, Code, Offset, Position};
 
 use super::rig::{Rig, TENANT, next_delivery, offsets};
 use super::streaming::confirmed;
@@ -55,10 +55,18 @@ async fn a_seek_to_a_place_that_is_not_refuses_and_moves_nothing() {
         (vec![at(&topic, 1), at(&other, 1)], Code::PositionInvalid),
         (vec![at(&topic, 4)], Code::OffsetOutOfRange),
     ] {
-        let refused = rig.deliver.seek(TENANT, "s", Start::Positions(positions)).await;
-        assert_eq!(refused.unwrap_err().code, code);
+        let to = Start::Positions(positions.clone());
+        let refused = rig.deliver.seek(TENANT, "s", to).await;
+        let (refused, last) = (refused.unwrap_err(), positions.len() - 1);
+        let field = format!("to.positions[{last}]");
+        assert_eq!((refused.code, refused.field), (code, field));
     }
     assert_eq!(rig.deliver.status(TENANT, "s").unwrap().lag_events, 3);
+    rig.clock.advance(std::time::Duration::from_secs(30 * 86_400));
+    rig.publish(&topic, 0, 1).await;
+    tidings_log::PartitionLog::trim(rig.log.as_ref(), Clock::wall(rig.clock.as_ref())).await;
+    let refused = rig.deliver.seek(TENANT, "s", Start::Positions(vec![at(&topic, 2)])).await;
+    assert_eq!(refused.unwrap_err().code, Code::OffsetTrimmed);
 }
 
 #[tokio::test]
