@@ -257,9 +257,22 @@ impl Consumer {
     /// # Errors
     /// As [`Self::ack_up_to`].
     pub async fn nack(&self, runs: &[Run], delay: Duration) -> Result<(), ClientError> {
+        self.nack_saying(runs, delay, "").await
+    }
+
+    /// As [`Self::nack`], saying why: the first 256 bytes are kept with the attempt.
+    ///
+    /// # Errors
+    /// As [`Self::ack_up_to`].
+    pub async fn nack_saying(
+        &self,
+        runs: &[Run],
+        delay: Duration,
+        detail: &str,
+    ) -> Result<(), ClientError> {
         let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         let runs = runs.iter().map(run_out).collect();
-        self.ask(Ask::Nack(v1::Nack { runs, delay_ms })).await
+        self.ask(Ask::Nack(v1::Nack { runs, delay_ms, detail: detail.to_owned() })).await
     }
 
     /// Detaches and waits until the service has let go, so that the next consumer finds the

@@ -170,7 +170,7 @@ impl Undertaker {
                 at: Timestamp(wall.saturating_sub(ago)),
                 consumer: attempt.consumer.as_ref().into(),
                 outcome: attempt.outcome,
-                detail: "".into(),
+                detail: attempt.detail.as_ref().into(),
             }
         });
         let (attempts, reason) = (attempts.collect(), event.reason);

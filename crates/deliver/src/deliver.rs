@@ -24,6 +24,7 @@ use crate::ephemeral;
 use crate::last_value::{LastValueStart, LastValues};
 use crate::live::Live;
 use crate::lookout::Lookout;
+use crate::nack::Nack;
 use crate::outgoing::{Pulled, Run};
 use crate::pull::{AckRequest, PullRequest};
 use crate::reader::Reader;
@@ -314,13 +315,13 @@ impl Deliver {
         tenant: &str,
         subscription: &str,
         session: SessionId,
-        (runs, delay): (&[Run], Duration),
+        (runs, nack): (&[Run], &Nack),
     ) -> Result<Vec<AckState>, Refusal> {
         let live = self.live(tenant, subscription)?;
-        Ok(self.stage.nack_sent(&live, session.0, runs, delay))
+        Ok(self.stage.nack_sent(&live, session.0, runs, nack))
     }
 
-    /// Gives pulled events back; they come again after the delay.
+    /// Gives pulled events back; they come again after the nack's delay.
     ///
     /// # Errors
     /// `SUBSCRIPTION_UNKNOWN`.
@@ -329,10 +330,10 @@ impl Deliver {
         tenant: &str,
         subscription: &str,
         ids: Vec<AckId>,
-        delay: Duration,
+        nack: impl Into<Nack>,
     ) -> Result<Vec<(AckId, AckState)>, Refusal> {
         let live = self.live(tenant, subscription)?;
-        Ok(self.stage.nack(&live, ids, delay))
+        Ok(self.stage.nack(&live, ids, &nack.into()))
     }
 
     /// Gives pulled events more time: their deadline is so far from now. At most 24 h.

@@ -27,6 +27,7 @@ mod last_value;
 mod live;
 mod lookout;
 mod matching;
+mod nack;
 mod outgoing;
 mod progress;
 mod pull;
@@ -59,6 +60,7 @@ pub use dead_letter::{
 pub use deliver::{Deliver, EventOutcome};
 pub use health::{Health, Thresholds};
 pub use last_value::{LastValue, LastValueQuery, LastValues};
+pub use nack::Nack;
 pub use outgoing::{
     Delivery, Digest, GapNotice, GapReason, MemberStatus, Outgoing, Pulled, PulledEvent, Run,
     SubscriptionState, SubscriptionStatus,

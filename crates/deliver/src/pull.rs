@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::ack_id::{AckId, AckState};
 use crate::live::Live;
+use crate::nack::Nack;
 use crate::outgoing::{Outgoing, Pulled, PulledEvent, Run};
 use crate::sent::Sent;
 use crate::slot::Budget;
@@ -24,8 +25,6 @@ const BYTES_MAX: u64 = 4 << 20;
 const WAIT_MAX: Duration = Duration::from_secs(60);
 /// Longest extension of an ack deadline.
 const EXTENSION_MAX: Duration = Duration::from_secs(86_400);
-/// Longest delay of a nack.
-const DELAY_MAX: Duration = Duration::from_secs(3600);
 
 /// What a pull asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -197,7 +196,7 @@ impl Stage {
         &self,
         live: &Arc<Live>,
         ids: Vec<AckId>,
-        delay: Duration,
+        nack: &Nack,
     ) -> Vec<(AckId, AckState)> {
         let now = self.clock.monotonic();
         let mut state = live.lock();
@@ -207,7 +206,7 @@ impl Stage {
             let position = id.position();
             let held = is_held(&state, id);
             if held {
-                let given = state.nack(id.session(), Run::of(position), now, delay.min(DELAY_MAX));
+                let given = state.nack(id.session(), Run::of(position), now, nack);
                 self.recorder.count(Counter::SettleNacked, given.len() as u64);
             } else {
                 self.recorder.count(Counter::SettleStale, 1);
@@ -249,12 +248,12 @@ impl Stage {
         live: &Arc<Live>,
         session: u64,
         runs: &[Run],
-        delay: Duration,
+        nack: &Nack,
     ) -> Vec<AckState> {
         let now = self.clock.monotonic();
         let mut state = live.lock();
         let answers = runs.iter().map(|&run| {
-            let given = state.nack(session, run, now, delay.min(DELAY_MAX));
+            let given = state.nack(session, run, now, nack);
             let count = given.iter().map(Run::count).sum::<u64>();
             self.recorder.count(Counter::SettleNacked, count);
             if count > 0 { AckState::Confirmed } else { AckState::Stale }

@@ -4,7 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use tidings_catalog::Compression;
 use tidings_event::{Code, Offset, Position, Refusal};
@@ -12,15 +11,13 @@ use tidings_telemetry::{Counter, Gauge};
 
 use crate::ack_id::AckId;
 use crate::live::Live;
+use crate::nack::Nack;
 use crate::outgoing::{Delivery, Outgoing, Run};
 use crate::pull::is_of_before;
 use crate::registry::Registry;
 use crate::sent::Sent;
 use crate::slot::Budget;
 use crate::stage::{Ready, Stage};
-
-/// Longest delay of a nack.
-const DELAY_MAX: Duration = Duration::from_secs(3600);
 
 /// How a stream consumer attaches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -283,12 +280,13 @@ impl Session {
     }
 
     /// Gives runs back: these attempts failed. What is not dead-lettered is sent again after its
-    /// back-off, or after the delay where that is longer.
-    pub fn nack(&self, runs: Vec<Run>, delay: Duration) {
+    /// back-off, or after the nack's delay where that is longer.
+    pub fn nack(&self, runs: Vec<Run>, nack: impl Into<Nack>) {
+        let nack = nack.into();
         let now = self.stage.clock.monotonic();
         let mut state = self.live.lock();
         for run in runs {
-            let given = state.nack(self.number, run, now, delay.min(DELAY_MAX));
+            let given = state.nack(self.number, run, now, &nack);
             self.stage.recorder.count(Counter::SettleNacked, given.iter().map(Run::count).sum());
         }
         self.stage.report(&mut state);

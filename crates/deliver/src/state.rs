@@ -24,6 +24,7 @@ use rand::rngs::SmallRng;
 use crate::dead_letter::{AttemptOutcome, Place as Letter};
 use crate::group::Group;
 use crate::matching::Matched;
+use crate::nack::Nack;
 use crate::outgoing::{GapNotice, GapReason, Outgoing};
 use crate::sent::Sent;
 use crate::settlement::Outcome;
@@ -433,7 +434,7 @@ impl State {
             };
             let late = slot.window.expire(now);
             if !late.is_empty() {
-                self.failed(partition, &late, AttemptOutcome::Deadline, now, Duration::ZERO);
+                self.failed(partition, &late, AttemptOutcome::Deadline, now, &Nack::default());
             }
             if let Some(slot) = self.slots.get_mut(&partition) {
                 earliest = slot.wake(now).into_iter().chain(earliest).min();

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tidings_catalog::{Compression, Topic};
-use tidings_deliver::{AckId, Attach, Delivery, GapNotice, Outgoing, Run, Session};
+use tidings_deliver::{AckId, Attach, Delivery, GapNotice, Nack, Outgoing, Run, Session};
 use tidings_event::{Offset, Position, Refusal, TopicId, TopicPartition, packed};
 use tidings_telemetry::Counter;
 use tokio_util::sync::WaitForCancellationFutureOwned;
@@ -31,7 +31,7 @@ pub(crate) enum Asked {
     Credit { events: u64, bytes: u64 },
     Ack { up_to: Vec<Position>, runs: Vec<Run> },
     AckIds { up_to: Vec<AckId>, ack_ids: Vec<AckId> },
-    Nack { runs: Vec<Run>, delay: Duration },
+    Nack { runs: Vec<Run>, nack: Nack },
 }
 
 /// What a client is told; a [`Refusal`] ends it.
@@ -138,7 +138,7 @@ impl Consuming {
             Asked::Credit { events, bytes } => self.session.grant(events, bytes),
             Asked::Ack { up_to, runs } => self.session.ack(up_to, runs),
             Asked::AckIds { up_to, ack_ids } => self.session.ack_ids(&up_to, &ack_ids),
-            Asked::Nack { runs, delay } => self.session.nack(runs, delay),
+            Asked::Nack { runs, nack } => self.session.nack(runs, nack),
         }
         Ok(())
     }

@@ -9,14 +9,13 @@ mod stream;
 mod unresolved;
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use tidings_catalog::Start;
-use tidings_deliver::{AckState, Attach, Run, Session};
+use tidings_deliver::{AckState, Attach, Nack, Run, Session};
 use tidings_event::{Code, Refusal, Timestamp};
 
 use crate::consuming::Consuming;
@@ -187,13 +186,13 @@ pub(crate) async fn ack(
 pub(crate) fn nack(
     doors: &Arc<Doors>,
     (tenant, name): (&str, &str),
-    (ids, delay): (&[String], Duration),
+    (ids, nack): (&[String], &Nack),
 ) -> Result<Vec<(String, AckState)>, Refusal> {
     let mut answers = Vec::with_capacity(ids.len());
     for text in ids {
         let id: SentId = text.parse()?;
         let runs = sent(doors, (tenant, name), id, false);
-        let states = doors.parts.deliver.nack_sent(tenant, name, id.session, (&runs, delay))?;
+        let states = doors.parts.deliver.nack_sent(tenant, name, id.session, (&runs, nack))?;
         answers.push((text.clone(), states.first().copied().unwrap_or(AckState::Stale)));
     }
     Ok(answers)

@@ -52,6 +52,9 @@ pub enum StreamRequest {
         /// Delay before the next attempt.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         delay_ms: Option<u64>,
+        /// Why; the first 256 bytes are kept with the attempt.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        detail: String,
     },
 }
 

@@ -9,12 +9,10 @@ use tidings_event::{Offset, PartitionId, Timestamp, TopicPartition, v1};
 use tidings_log::{PartitionLog, ReadError};
 
 use super::letter::{Attempt, AttemptOutcome, Buried};
+use crate::nack::DETAIL_BYTES_MAX;
 
 /// Most attempts that a note keeps.
 const ATTEMPTS_MAX: usize = 64;
-
-/// Most bytes of what a consumer said.
-const DETAIL_BYTES_MAX: usize = 200;
 
 /// The items of a copy.
 pub(crate) fn items(

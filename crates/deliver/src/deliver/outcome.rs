@@ -71,7 +71,7 @@ impl Deliver {
                 at: Timestamp(wall.saturating_sub(ago)),
                 consumer: attempt.consumer.as_ref().into(),
                 outcome: attempt.outcome,
-                detail: "".into(),
+                detail: attempt.detail.as_ref().into(),
             }
         });
         attempts.collect()

@@ -19,6 +19,8 @@ pub(crate) struct FailedAttempt {
     /// Who had the event.
     pub(crate) consumer: Arc<str>,
     pub(crate) outcome: AttemptOutcome,
+    /// What the consumer said.
+    pub(crate) detail: Arc<str>,
 }
 
 /// Where a failing event is.

@@ -22,6 +22,7 @@ fn fail(gates: &mut Gates, offset: u64, key: u64, first_sent: u64) {
         at: Duration::ZERO,
         consumer: Arc::from("c"),
         outcome: AttemptOutcome::Nacked,
+        detail: "".into(),
     };
     gates.fail(
         offset,

@@ -1,5 +1,6 @@
 //! Attempts that fail: when the next one comes, and what is not tried again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_catalog::{Mode, OnParkFull};
@@ -10,6 +11,7 @@ use super::{Ended, State};
 use crate::backoff;
 use crate::dead_letter::{AttemptOutcome, Reason};
 use crate::gates::{FailedAttempt, Failing, Place};
+use crate::nack::Nack;
 use crate::outgoing::GapReason;
 use crate::settlement::Outcome;
 use crate::window::{Freed, Landed};
@@ -59,7 +61,7 @@ impl State {
         landed: &[Landed],
         outcome: AttemptOutcome,
         now: Duration,
-        delay: Duration,
+        nack: &Nack,
     ) {
         self.landed(partition, landed);
         if outcome == AttemptOutcome::Deadline {
@@ -69,7 +71,8 @@ impl State {
         let (retry, is_ordered) = (spec.retry, spec.mode == Mode::Ordered);
         for run in landed {
             let consumer = self.consumer(run.flight.session);
-            let attempt = FailedAttempt { at: now, consumer, outcome };
+            let detail = Arc::clone(&nack.detail);
+            let attempt = FailedAttempt { at: now, consumer, outcome, detail };
             let Some(slot) = self.slots.get_mut(&partition) else { return };
             for offset in run.first..run.flight.end {
                 if slot.window.is_filtered(offset) {
@@ -88,7 +91,7 @@ impl State {
                     continue;
                 }
                 let wait = backoff::delay(&retry, failures, &mut self.random);
-                slot.gates.wait(offset, now.saturating_add(wait.max(delay)));
+                slot.gates.wait(offset, now.saturating_add(wait.max(nack.delay)));
             }
             if slot.gates.are_full() {
                 self.make_room(partition);

@@ -227,7 +227,7 @@ impl State {
         let Some(place) = self.members.position(session) else { return };
         let consumer = self.consumer(session);
         let outcome = AttemptOutcome::ConnectionLost;
-        let lost = FailedAttempt { at: now, consumer, outcome };
+        let lost = FailedAttempt { at: now, consumer, outcome, detail: Arc::default() };
         self.members.0.remove(place);
         if let Some(group) = &mut self.group {
             group.dead(session, now);

@@ -8,6 +8,7 @@ use tidings_event::{Offset, TopicPartition};
 use super::{Ended, State};
 use crate::dead_letter::AttemptOutcome;
 use crate::gates::Released;
+use crate::nack::Nack;
 use crate::outgoing::Run;
 use crate::settlement::Outcome;
 use crate::window::{Due, Freed, Landed};
@@ -70,13 +71,7 @@ impl State {
     }
 
     /// Gives runs back: these attempts failed. Returns what was in flight.
-    pub(crate) fn nack(
-        &mut self,
-        session: u64,
-        run: Run,
-        now: Duration,
-        delay: Duration,
-    ) -> Vec<Run> {
+    pub(crate) fn nack(&mut self, session: u64, run: Run, now: Duration, nack: &Nack) -> Vec<Run> {
         let partition = run.topic_partition();
         let Some(slot) = self.slots.get_mut(&partition).filter(|_| run.epoch == self.epoch) else {
             return Vec::new();
@@ -85,7 +80,7 @@ impl State {
         if failed.is_empty() {
             return Vec::new();
         }
-        self.failed(partition, &failed, AttemptOutcome::Nacked, now, delay);
+        self.failed(partition, &failed, AttemptOutcome::Nacked, now, nack);
         self.wake(partition);
         runs_of(run, &failed)
     }

@@ -309,8 +309,8 @@ impl Playing {
                 prop_assert_eq!(counted, want);
             }
             Act::Nack { first, count, delay } => {
-                let delay_by = Duration::from_millis(delay);
-                let given = self.state.nack(self.session, Self::run(first, count), now, delay_by);
+                let nack = Duration::from_millis(delay).into();
+                let given = self.state.nack(self.session, Self::run(first, count), now, &nack);
                 let want = self.flying(first, first + count);
                 prop_assert_eq!(flat(given), want.clone());
                 want.iter().for_each(|at| self.naive.fail(usize::try_from(*at).unwrap(), delay));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidings_catalog::Compression;
-use tidings_deliver::{AckId, Delivery, Digest, Run};
+use tidings_deliver::{AckId, Delivery, Digest, Nack, Run};
 use tidings_event::{Code, Offset, Position, Refusal, format_event_id};
 use tidings_wire::ProblemDocument;
 use tidings_wire::rest::DigestDocument;
@@ -37,7 +37,7 @@ pub(crate) fn asked(text: &[u8]) -> Result<Asked, Refusal> {
             }
             Asked::AckIds { up_to: ids("up_to", &up_to)?, ack_ids: ids("ack_ids", &ack_ids)? }
         }
-        StreamRequest::Nack { ack_ids, delay_ms } => {
+        StreamRequest::Nack { ack_ids, delay_ms, detail } => {
             let delay_ms = delay_ms.unwrap_or(0);
             if delay_ms > DELAY_MAX_MS {
                 let detail = format!("{delay_ms} is not in 0..={DELAY_MAX_MS}");
@@ -45,7 +45,7 @@ pub(crate) fn asked(text: &[u8]) -> Result<Asked, Refusal> {
             }
             let runs = ids("ack_ids", &ack_ids)?;
             let runs = runs.iter().map(|id| Run::of(id.position())).collect();
-            Asked::Nack { runs, delay: Duration::from_millis(delay_ms) }
+            Asked::Nack { runs, nack: Nack::new(Duration::from_millis(delay_ms), &detail) }
         }
     })
 }

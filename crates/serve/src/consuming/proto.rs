@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidings_deliver::{Delivery, Digest, GapNotice, Run};
+use tidings_deliver::{Delivery, Digest, GapNotice, Nack, Run};
 use tidings_event::{Code, Epoch, Offset, PartitionId, Position, Refusal, TopicId};
 use tidings_wire::problem;
 use tidings_wire::v1;
@@ -28,7 +28,9 @@ pub(crate) fn asked(request: v1::ConsumeRequest) -> Result<Asked, Refusal> {
             Asked::Ack { up_to: positions(&ack.up_to), runs: runs(&ack.runs)? }
         }
         Some(Wanted::Nack(nack)) => {
-            Asked::Nack { runs: runs(&nack.runs)?, delay: Duration::from_millis(nack.delay_ms) }
+            let runs = runs(&nack.runs)?;
+            let nack = Nack::new(Duration::from_millis(nack.delay_ms), &nack.detail);
+            Asked::Nack { runs, nack }
         }
         None => return Err(out_of_turn("a message without open, credit, ack or nack")),
     })

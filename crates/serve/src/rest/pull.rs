@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use tidings_deliver::{AckId, AckRequest, AckState, GapNotice, PullRequest, Pulled, PulledEvent};
+use tidings_deliver::{
+    AckId, AckRequest, AckState, GapNotice, Nack, PullRequest, Pulled, PulledEvent,
+};
 use tidings_event::{Code, Refusal};
 use tidings_wire::rest::{
     AckDocument, AckRequestDocument, AckResultDocument, GapDocument, NackRequestDocument,
@@ -105,15 +107,15 @@ pub(crate) async fn nack(mut ask: Ask) -> Answer {
         let refusal = Refusal::new(Code::FieldMissing, "`ack_ids` names no delivery");
         return Err(refusal.at_field("ack_ids").into());
     }
+    let nack = Nack::new(Duration::from_millis(delay_ms), &wanted.detail);
     if wanted.ack_ids.iter().any(|id| sse::is_sent_id(id)) {
-        let (place, delay) = ((ask.tenant(), ask.param("name")), Duration::from_millis(delay_ms));
-        let states = sse::nack(&ask.doors, place, (&wanted.ack_ids, delay))?;
+        let place = (ask.tenant(), ask.param("name"));
+        let states = sse::nack(&ask.doors, place, (&wanted.ack_ids, &nack))?;
         return json(StatusCode::OK, &settled(&states));
     }
     let ids = ack_ids("ack_ids", &wanted.ack_ids)?;
     let (deliver, name) = (&ask.doors.parts.deliver, ask.param("name"));
-    let delay = Duration::from_millis(delay_ms);
-    let states = deliver.nack(ask.tenant(), name, ids, delay).await?;
+    let states = deliver.nack(ask.tenant(), name, ids, nack).await?;
     json(StatusCode::OK, &settled(&states))
 }
 

@@ -180,6 +180,9 @@ pub struct NackRequestDocument {
     /// Delay before the next attempt; 0 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay_ms: Option<u64>,
+    /// Why; the first 256 bytes are kept with the attempt.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
 }
 
 /// The answer to an ack or a nack, in the request's order.

@@ -90,7 +90,11 @@ fn what_is_read_is_exactly_these_frames() {
         (r#"{"type":"ack","ack_ids":["a"]}"#, StreamRequest::Ack { up_to: vec![], ack_ids: ids() }),
         (
             r#"{"type":"nack","ack_ids":["a"],"delay_ms":5}"#,
-            StreamRequest::Nack { ack_ids: ids(), delay_ms: Some(5) },
+            StreamRequest::Nack { ack_ids: ids(), delay_ms: Some(5), detail: String::new() },
+        ),
+        (
+            r#"{"type":"nack","ack_ids":["a"],"detail":"no room"}"#,
+            StreamRequest::Nack { ack_ids: ids(), delay_ms: None, detail: "no room".into() },
         ),
     ] {
         assert_eq!(read(text).unwrap(), frame, "{text}");

@@ -135,3 +135,24 @@ fn a_redriven_letter_that_fails_again_is_dead_again_with_all_its_attempts_over_a
     assert_eq!(take(&desk, 1), [0]);
     assert_eq!(positions(&desk), [] as [Value; 0]);
 }
+
+#[test]
+fn what_is_said_with_a_nack_is_shown_with_the_letter() {
+    let (dir, server) = start();
+    let desk =
+        Desk::open(&server, "desk", &["analysis/**"], &json!({"retry": {"max_attempts": 1}}));
+    publish(&server, BAD, 0..1);
+    let ids: Vec<_> = desk.pull(1).iter().map(Pulled::ack_id).collect();
+    let said = json!({"ack_ids": ids, "detail": "no such position"});
+    assert_eq!(desk.call("POST", "/nack", &said)["results"][0]["state"], "confirmed");
+    let letter = loop {
+        if let Some(letter) = desk.letters().pop() {
+            break letter;
+        }
+    };
+    assert_eq!(letter["attempts"][0]["detail"], "no such position");
+    let position = letter["position"].as_str().unwrap();
+    let shown = ["dead-letter", "show", "desk", position, "--server", server.url()];
+    let shown = tidings_e2e::run(dir.path(), &shown);
+    assert!(shown.stdout.contains("NACKED by desk: no such position"), "{shown:?}");
+}

@@ -8,8 +8,8 @@ use tidings_log::PartitionLog;
 
 use super::rig::{Rig, TENANT, next_delivery, nothing, offsets, summary};
 use crate::{
-    AttemptOutcome, DeadLetter, DeliverSettings, Delivery, EventOutcome, Reason, Run, Selection,
-    Session, SubscriptionState,
+    AttemptOutcome, DeadLetter, DeliverSettings, Delivery, EventOutcome, Nack, Reason, Run,
+    Selection, Session, SubscriptionState,
 };
 
 struct Failing {
@@ -200,6 +200,29 @@ async fn when_too_much_is_held_the_terms_say_what_goes() {
     let next = next_delivery(&mut f.session).await;
     assert_eq!((next.offsets[0].0, next.skipped_to_dead_letter), (Offset(10), vec![Offset(0)]));
     assert_eq!(f.letters().await[0].reason, Reason::ParkFull);
+}
+
+#[tokio::test]
+async fn what_a_consumer_says_is_kept_with_the_attempt() {
+    let mut f = failing(Retry { max_attempts: 2, ..Retry::default() }, Mode::Ordered).await;
+    let first = next_delivery(&mut f.session).await;
+    f.session.nack(vec![at(&first, 1)], Nack::new(Duration::ZERO, "no room"));
+    let position = Position { offset: Offset(1), ..at_position(&first) };
+    let stands = f.rig.deliver.outcome(TENANT, "s", &position).unwrap();
+    assert!(matches!(stands, EventOutcome::Retrying(tried) if &*tried[0].detail == "no room"));
+    f.pass(1);
+    assert_eq!(f.sent().await, [1]);
+    // Cut between two letters.
+    let long = format!("x{}", "ä".repeat(200));
+    f.session.nack(vec![at(&first, 1)], Nack::new(Duration::ZERO, &long));
+    while f.letters().await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let Failing { rig, session } = f;
+    drop(session);
+    let letter = letters(&rig.crash().await).await.remove(0);
+    let said: Vec<&str> = letter.attempts.iter().map(|attempt| &*attempt.detail).collect();
+    assert_eq!(said, ["no room", &long[..255]]);
 }
 
 #[tokio::test]
