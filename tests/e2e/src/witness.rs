@@ -162,7 +162,8 @@ impl Witness {
     /// # Panics
     /// When the service does not let go.
     pub async fn detach(self) {
-        soon("the service to let go of a consumer", self.consumer.close()).await;
+        // Before another member of a group can be given what this one leaves.
         self.chronicle.mark("reconnect", Some(&self.subscription));
+        soon("the service to let go of a consumer", self.consumer.close()).await;
     }
 }

@@ -17,6 +17,7 @@ use tidings_e2e::{
     subscribe,
 };
 use tidings_event::{Clock, SystemClock};
+use tidings_telemetry::Timer;
 
 const JSON: &str = "application/json";
 
@@ -103,8 +104,31 @@ fn until(server: &Server, line: &str, status: u16) -> Value {
     answers.find(|answer| answer.status == status).expect("it comes").json()
 }
 
+/// Load on a fixed plan: what is due is sent whether or not anything before it was answered.
+struct OpenLoop {
+    clock: SystemClock,
+    started: Duration,
+}
+
+impl OpenLoop {
+    const EVENTS_PER_SECOND: u64 = 10_000;
+    const TICK: Duration = Duration::from_millis(5);
+
+    fn start() -> Self {
+        let clock = SystemClock::new();
+        let started = clock.monotonic();
+        Self { clock, started }
+    }
+
+    /// Events that are to be sent by now.
+    fn due(&self) -> u64 {
+        let running = self.clock.monotonic() - self.started;
+        Self::EVENTS_PER_SECOND * running.as_micros() as u64 / 1_000_000
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn sigterm_under_ten_thousand_events_loses_none_that_was_acknowledged() {
+async fn sigterm_under_ten_thousand_events_a_second_loses_none_that_was_acknowledged() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     let server = Server::start(&data);
@@ -114,32 +138,38 @@ async fn sigterm_under_ten_thousand_events_loses_none_that_was_acknowledged() {
     let publisher = soon("a publisher", client.publisher(options)).await.unwrap();
     let (mut server, mut receipts) = (Some(server), FuturesUnordered::new());
     let mut acknowledged = BTreeSet::new();
-    let (clock, mut next) = (SystemClock::new(), 0);
-    let mut stopping = None;
-    // It goes on publishing until the service takes nothing any more.
-    loop {
-        let event = indicator("AAPL", "1m", next);
-        let Ok(receipt) = soon("room", publisher.send(&event)).await else { break };
-        receipts.push(async move { (next, receipt.await.is_ok()) });
-        next += 1;
+    let (load, mut sent, mut stopping) = (OpenLoop::start(), 0, None);
+    // It goes on at its rate until the service takes nothing any more.
+    'load: loop {
+        let due = load.due();
+        for number in sent..due {
+            let event = indicator("AAPL", "1m", number);
+            let Ok(receipt) = soon("room", publisher.send(&event)).await else { break 'load };
+            receipts.push(async move { (number, receipt.await.is_ok()) });
+        }
+        sent = due;
         while let Some(Some((number, true))) = receipts.next().now_or_never() {
             acknowledged.insert(number);
         }
-        if acknowledged.len() >= 10_000
-            && let Some(server) = server.take()
-        {
-            let began = clock.monotonic();
+        // The plan was kept so far, and most of it is stored.
+        let is_loaded = acknowledged.len() as u64 >= OpenLoop::EVENTS_PER_SECOND
+            && sent - acknowledged.len() as u64 <= OpenLoop::EVENTS_PER_SECOND / 2
+            && load.due() - sent <= OpenLoop::EVENTS_PER_SECOND / 10;
+        if is_loaded && let Some(server) = server.take() {
             stopping = Some(tokio::task::spawn_blocking(move || {
+                let clock = SystemClock::new();
+                let began = clock.monotonic();
                 (server.terminate(), clock.monotonic() - began)
             }));
         }
+        Timer.after(OpenLoop::TICK).await;
     }
     while let Some((number, stored)) = soon("an outcome", receipts.next()).await {
         if stored {
             acknowledged.insert(number);
         }
     }
-    let (ended, took) = stopping.expect("ten thousand are acknowledged").await.unwrap();
+    let (ended, took) = stopping.expect("the service keeps up with the load").await.unwrap();
     within(STOP_MAX, took);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
 

@@ -1,18 +1,22 @@
-//! Order and completeness under load: many producers, many subscriptions that attach anew.
+//! Order and completeness under load: many producers, many subscriptions that attach anew, and as many
+//! members of one group that come and go.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use bytes::Bytes;
+use serde_json::json;
 use tidings_client::{Client, Publisher, PublisherOptions, Receipt};
 use tidings_e2e::{
     Chronicle, Server, Thresholds, Witness, indicator, soon, subscribe, without_source,
 };
-use tidings_event::{Code, block::BodyBuilder, scan};
+use tidings_event::{Code, TopicId, block::BodyBuilder, scan};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 const KEYS: u64 = 100;
 const EVENTS: u64 = 1_000;
 const PRODUCERS: u64 = 8;
+const READERS: usize = 16;
 const PARTITIONS: u32 = 16;
 const TIMEFRAMES: [&str; 4] = ["1m", "5m", "15m", "1h"];
 /// Keys of each timeframe's topic.
@@ -176,7 +180,7 @@ async fn every_event_once_or_flagged_and_in_order_per_key() {
     let client = server.client().await;
     let mut tasks = JoinSet::new();
     let mut deliveries = 0;
-    for n in 0..16 {
+    for n in 0..READERS {
         let (name, topics) = (format!("s{n}"), topics(n));
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
         chronicle.subscription(&name, &topics);
@@ -195,6 +199,85 @@ async fn every_event_once_or_flagged_and_in_order_per_key() {
     chronicle.judge(&Thresholds {
         min_acked: (KEYS * EVENTS) as usize,
         min_deliveries: deliveries as usize,
+        expect_marks: vec!["reconnect".to_owned()],
+        expect_redelivery: true,
+    });
+}
+
+/// What the members of a group were given, all together: events by topic, partition and offset, and
+/// who got any.
+#[derive(Default)]
+struct Seen {
+    events: HashSet<(TopicId, u32, u64)>,
+    members: BTreeSet<usize>,
+}
+
+/// Reads as one member of a group, attaching anew after every `turn` deliveries, of which it leaves
+/// the last one to the others.
+async fn share(client: Client, chronicle: Chronicle, member: usize, seen: watch::Sender<Seen>) {
+    let name = format!("member-{member}");
+    loop {
+        let attached = Witness::attach_as(&client, &chronicle, "group", &name).await;
+        let mut witness = attached.unwrap();
+        let turn = 20 + 7 * member;
+        let mut deliveries = 0;
+        while deliveries < turn {
+            let Some(delivered) = witness.next().await.unwrap() else { continue };
+            let place = (delivered.topic_id, delivered.partition.0);
+            let places = delivered.events().map(|e| (place.0, place.1, e.unwrap().offset.0));
+            seen.send_modify(|seen| {
+                seen.events.extend(places);
+                seen.members.insert(member);
+            });
+            deliveries += 1;
+            if deliveries < turn {
+                witness.ack_runs(&delivered.runs()).await.unwrap();
+            }
+        }
+        witness.detach().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_has_every_event_once_or_flagged_and_in_order_per_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, chronicle) =
+        (Server::start(&dir.path().join("data")), Chronicle::open(dir.path()));
+    let client = server.client().await;
+    let topics = ["analysis/**"];
+    chronicle.subscription("group", &topics);
+    let group = json!({"name": "group", "topics": topics, "start": "earliest",
+        "sharing": "group", "delivery": {"stream": {}}});
+    client.rest().create_subscription_as(&group).await.unwrap();
+    let (seen, mut all) = watch::channel(Seen::default());
+    let mut members = JoinSet::new();
+    for member in 0..READERS {
+        let client = server.client().await;
+        members.spawn(share(client, chronicle.clone(), member, seen.clone()));
+    }
+    let mut producers = JoinSet::new();
+    for number in 0..PRODUCERS {
+        producers.spawn(produce(server.client().await, chronicle.clone(), number));
+    }
+    let total = (KEYS * EVENTS) as usize;
+    let everything = async { all.wait_for(|seen| seen.events.len() >= total).await.is_ok() };
+    tokio::pin!(everything);
+    loop {
+        tokio::select! {
+            all = &mut everything => break assert!(all),
+            Some(ended) = producers.join_next() => ended.unwrap(),
+            Some(ended) = members.join_next() => ended.unwrap(),
+        }
+    }
+    members.shutdown().await;
+    while let Some(ended) = producers.join_next().await {
+        ended.unwrap();
+    }
+    let seen = seen.borrow();
+    assert_eq!((seen.events.len(), seen.members.len()), (total, READERS));
+    chronicle.judge(&Thresholds {
+        min_acked: total,
+        min_deliveries: total,
         expect_marks: vec!["reconnect".to_owned()],
         expect_redelivery: true,
     });
