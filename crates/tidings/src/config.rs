@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod docs;
+mod health;
 mod intervals;
 mod layers;
 mod reloadable;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tidings_catalog::{Catalog, CatalogError};
+use tidings_deliver::Thresholds;
 use tidings_insight::{Declared, SummarySettings};
 use tidings_serve::Origins;
 use tidings_telemetry::{LogFormat, LogLevel, TraceSettings};
@@ -44,6 +46,8 @@ pub(crate) struct Config {
     pub(crate) expected: Vec<Declared>,
     /// What is summed up.
     pub(crate) summaries: SummarySettings,
+    /// From when on a subscription is not well.
+    pub(crate) health: Thresholds,
     pub(crate) traces: TraceSettings,
     pub(crate) trim_interval: Duration,
     pub(crate) log_level: String,
@@ -59,8 +63,8 @@ pub(crate) struct Config {
 pub(crate) enum ConfigError {
     #[error("cannot read {file}: {reason}")]
     Unreadable { file: PathBuf, reason: String },
-    #[error("{place}: {problem}{}", suggestion.as_ref().map_or(String::new(), |s| format!("; did you mean `{s}`?")))]
-    Invalid { place: String, problem: String, suggestion: Option<String> },
+    #[error("{place}: {problem}{}", hint.as_ref().map_or(String::new(), |hint| format!("; {hint}")))]
+    Invalid { place: String, problem: String, hint: Option<String> },
     #[error("{0}")]
     Refused(String),
     #[error("`{key}` is {value}: {rule}")]
@@ -145,6 +149,7 @@ impl Config {
         }
         let expected = intervals::declared(&written.intervals)?;
         let summaries = summaries::settings(&written.summaries)?;
+        let health = health::thresholds(&written.health)?;
         let config = Self {
             addr,
             origins,
@@ -158,6 +163,7 @@ impl Config {
             traces,
             expected,
             summaries,
+            health,
             log_level: written.logging.level,
             log_format,
             file,

@@ -97,7 +97,7 @@ fn read_as(known: &Value, text: &str) -> Option<Value> {
 }
 
 pub(super) fn invalid(place: String, problem: &str) -> ConfigError {
-    ConfigError::Invalid { place, problem: problem.to_owned(), suggestion: None }
+    ConfigError::Invalid { place, problem: problem.to_owned(), hint: None }
 }
 
 fn unknown<'a>(
@@ -108,8 +108,11 @@ fn unknown<'a>(
 ) -> ConfigError {
     let problem = format!("unknown {what} `{name}`");
     let nearest = known.map(|k| (distance(name, k), k)).min();
-    let close = nearest.filter(|(distance, k)| *distance <= 1 + k.len() / 3);
-    ConfigError::Invalid { place, problem, suggestion: close.map(|(_, k)| k.clone()) }
+    let hint = nearest.map(|(distance, k)| match distance <= 1 + k.len() / 3 {
+        true => format!("did you mean `{k}`?"),
+        false => format!("the nearest is `{k}`"),
+    });
+    ConfigError::Invalid { place, problem, hint }
 }
 
 fn line_of(text: &str, at: usize) -> usize {

@@ -1,6 +1,9 @@
 //! Layers win in their order, mistakes are named with line and suggestion, the page is up to date.
 
 use std::path::PathBuf;
+use std::time::Duration;
+
+use tidings_deliver::Thresholds;
 
 use super::reloadable::RELOADABLE;
 use super::{Config, ConfigError, DEFAULT, Flags, reference};
@@ -59,7 +62,10 @@ fn mistakes_in_the_file_are_named_with_their_line() {
         "tidings.toml:4: `topics.partitions` must be of type integer, not string"
     );
     assert!(refused("[server]\naddr = ", &[]).starts_with("tidings.toml:2: "));
-    assert_eq!(refused("[server]\nzzzzzz = 1", &[]), "tidings.toml:2: unknown key `zzzzzz`");
+    assert_eq!(
+        refused("[topics]\nretentoin = 1", &[]),
+        "tidings.toml:2: unknown key `retentoin`; the nearest is `partitions`"
+    );
 }
 
 #[test]
@@ -81,6 +87,7 @@ fn values_are_checked() {
         ("server.addr", "[server]\naddr = \"localhost\""),
         ("topics.partitions", "[topics]\npartitions = 0"),
         ("log.segment_bytes_max", "[log]\nsegment_bytes_max = 1"),
+        ("health.stalled_after_seconds", "[health]\nstalled_after_seconds = 0"),
         ("logging.format", "[logging]\nformat = \"xml\""),
     ];
     for (key, file) in cases {
@@ -89,6 +96,14 @@ fn values_are_checked() {
     }
     let open = "[server]\naddr = \"0.0.0.0:80\"\ninsecure = true";
     assert!(load(open, &[], Flags::default()).is_ok());
+}
+
+#[test]
+fn what_is_not_well_is_said_in_seconds() {
+    let by_default = load("", &[], Flags::default()).unwrap().health;
+    assert_eq!(by_default, Thresholds::default());
+    let config = load("[health]\nlagging_after_seconds = 7", &[], Flags::default()).unwrap();
+    assert_eq!(config.health, Thresholds { lagging_after: Duration::from_secs(7), ..by_default });
 }
 
 #[test]

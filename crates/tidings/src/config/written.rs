@@ -24,6 +24,7 @@ section! {
         admission: WrittenAdmission,
         intervals: WrittenIntervals,
         summaries: WrittenSummaries,
+        health: WrittenHealth,
         traces: WrittenTraces,
         logging: WrittenLogging,
     }
@@ -130,6 +131,15 @@ pub(crate) struct WrittenComposed {
     pub(crate) instruments: Vec<String>,
     #[serde(default)]
     pub(crate) matrices: Vec<String>,
+}
+
+section! {
+    /// From when on a subscription is not well.
+    WrittenHealth {
+        stalled_after_seconds: u64,
+        lagging_after_seconds: u64,
+        calm_after_seconds: u64,
+    }
 }
 
 section! {
