@@ -1,83 +1,66 @@
-//! Reading a request's body: counted while it streams, decompressed or not, within a time limit.
+//! Reading a request's body: counted while it streams, decompressed or not, within a time limit and
+//! within the room that there is for large ones.
 
 mod inflate;
+mod reading;
+mod room;
+
+use std::time::Duration;
 
 use axum::body::Body;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
-use http_body_util::BodyExt;
 use tidings_event::{Code, Refusal};
 use tidings_telemetry::Timer;
 
 use crate::limits::Limits;
-use inflate::Inflating;
+use reading::{Reading, too_large};
+pub(crate) use room::{FEW_REFUSED, Room, Taken, Turn};
 
-/// Room made for what is announced, before any of it has come.
-const ROOM_AT_ONCE: usize = 1 << 20;
+/// A whole body, and the room that it takes while somebody works on it.
+#[derive(Default)]
+pub(crate) struct Whole {
+    pub(crate) bytes: Bytes,
+    pub(crate) room: [Option<Taken>; 2],
+}
 
 /// The whole body. A body in one piece is not copied.
 pub(crate) async fn read(
     headers: &HeaderMap,
     body: Body,
     limits: &Limits,
-    timer: Timer,
-) -> Result<Bytes, Refusal> {
+    (room, timer): (&Room, Timer),
+) -> Result<Whole, Refusal> {
     let gzip = is_gzip(headers)?;
     let announced = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|bytes| bytes > limits.body_bytes as u64) {
         return Err(too_large(limits.body_bytes));
     }
-    let max = limits.body_bytes;
     // Within the limit, which fits.
     let announced = announced.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
-    let read = async {
-        if gzip { inflated(body, max).await } else { collect(body, announced, max).await }
-    };
-    timer.limit(limits.body_read, read).await.unwrap_or_else(|_| {
-        let detail = format!("the body did not arrive within {} s", limits.body_read.as_secs());
+    let mut reading = Reading::new(body, gzip, announced, limits.body_bytes);
+    let small = reading.read_while_within(room::SMALL);
+    if in_time(timer.limit(limits.body_read, small).await, limits.body_read)? {
+        return Ok(Whole { bytes: reading.end()?, ..Whole::default() });
+    }
+    let mut held = room.to_hold(reading.most()).await?;
+    let rest = reading.read_while_within(limits.body_bytes);
+    in_time(timer.limit(limits.body_read, rest).await, limits.body_read)?;
+    let bytes = reading.end()?;
+    held.shrink(bytes.len());
+    let worked_on = room.to_work_on(bytes.len()).await?;
+    Ok(Whole { bytes, room: [Some(held), worked_on] })
+}
+
+fn in_time<T>(
+    read: Result<Result<T, Refusal>, tidings_telemetry::Elapsed>,
+    limit: Duration,
+) -> Result<T, Refusal> {
+    read.unwrap_or_else(|_| {
+        let detail = format!("the body did not arrive within {} s", limit.as_secs());
         Err(Refusal::new(Code::RequestTimeout, detail))
     })
-}
-
-async fn collect(mut body: Body, announced: usize, max: usize) -> Result<Bytes, Refusal> {
-    let mut first = Bytes::new();
-    let mut whole = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| cut_off())?.into_data() else { continue };
-        if first.len().max(whole.len()) + data.len() > max {
-            return Err(too_large(max));
-        }
-        if first.is_empty() {
-            first = data;
-            continue;
-        }
-        if whole.is_empty() {
-            whole.reserve(announced.min(ROOM_AT_ONCE));
-            whole.extend_from_slice(&first);
-        }
-        whole.extend_from_slice(&data);
-    }
-    if whole.is_empty() { Ok(first) } else { Ok(whole.freeze()) }
-}
-
-/// The body of a gzip stream, decompressed piece by piece: never more than `max` bytes either way.
-async fn inflated(mut body: Body, max: usize) -> Result<Bytes, Refusal> {
-    let mut inflating = Inflating::new(max);
-    let mut read = 0;
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| cut_off())?.into_data() else { continue };
-        read += data.len();
-        if read > max {
-            return Err(too_large(max));
-        }
-        inflating.push(&data)?;
-    }
-    inflating.end()
-}
-
-fn cut_off() -> Refusal {
-    Refusal::new(Code::RequestMalformed, "the body ended before it was complete")
 }
 
 /// Whether the body is compressed with gzip; anything else is not read.
@@ -95,9 +78,4 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
     Err(Refusal::new(Code::ContentTypeUnsupported, detail)
         .at_field("content-encoding")
         .with_hint("compress the body with gzip, once, or not at all"))
-}
-
-fn too_large(max: usize) -> Refusal {
-    Refusal::new(Code::BatchTooLarge, format!("the body has more than {max} bytes"))
-        .with_hint("send it in parts")
 }

@@ -13,6 +13,7 @@ use tidings_telemetry::{Recorder, Timer};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::body::Room;
 use crate::consuming::encoded::{Encoded, KEPT_BYTES};
 use crate::in_force::{LiveLimits, ShownConfig};
 use crate::origin::Origins;
@@ -45,6 +46,8 @@ pub struct Parts {
     pub config: ShownConfig,
     /// Whose web pages may ask.
     pub origins: Origins,
+    /// Returns freed memory to the system; called after what takes much of it in small pieces.
+    pub give_back: fn(),
 }
 
 /// [`Parts`] with what the doors add: the end of serving, and the readiness probe.
@@ -60,6 +63,8 @@ pub(crate) struct Doors {
     pub(crate) sockets: AtomicUsize,
     /// JSON of what was delivered last.
     pub(crate) encoded: Encoded,
+    /// Room for large bodies.
+    pub(crate) room: Room,
     /// Turns of those who search the log for an event.
     pub(crate) searches: Semaphore,
 }
@@ -69,6 +74,7 @@ impl Doors {
         let probe = Probe::new(Arc::clone(&parts.log), Arc::clone(&parts.clock));
         let searches = Semaphore::new(SEARCHES_MAX);
         let encoded = Encoded::new(KEPT_BYTES, Arc::clone(&parts.recorder));
+        let room = Room::new(&parts.limits.now(), Timer, parts.give_back);
         Arc::new(Self {
             parts,
             stop,
@@ -77,6 +83,7 @@ impl Doors {
             streams: Sessions::default(),
             sockets: AtomicUsize::new(0),
             encoded,
+            room,
             searches,
         })
     }

@@ -57,6 +57,7 @@ impl Running {
             limits: build::serve::limits(config).into(),
             config: ShownConfig::default(),
             origins: config.origins.clone(),
+            give_back: crate::memory::give_back,
         };
         let server = build::serve::bind(config, parts.clone()).await?;
         let (addr, stop) = (server.local_addr(), CancellationToken::new());

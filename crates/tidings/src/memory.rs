@@ -10,7 +10,7 @@ const KEPT: libc::c_int = 4 << 20;
 /// Sets the bounds; before anything else runs.
 #[cfg(target_env = "gnu")]
 #[expect(unsafe_code, reason = "the allocator has no other interface")]
-pub(crate) fn give_back() {
+pub(crate) fn set_bounds() {
     // SAFETY: `mallopt` sets numbers of the allocator under its own lock and touches no memory of
     // ours.
     let set = unsafe {
@@ -20,6 +20,18 @@ pub(crate) fn give_back() {
     debug_assert_eq!(set, 1, "both are within what it takes");
 }
 
+/// Returns whole pages that are free, wherever they lie in a heap.
+#[cfg(target_env = "gnu")]
+#[expect(unsafe_code, reason = "the allocator has no other interface")]
+pub(crate) fn give_back() {
+    // SAFETY: `malloc_trim` works under the allocator's own locks, on memory that nobody has.
+    let _was_any = unsafe { libc::malloc_trim(0) };
+}
+
 /// Other allocators give back what is freed, or have bounds of their own.
+#[cfg(not(target_env = "gnu"))]
+pub(crate) fn set_bounds() {}
+
+/// As above.
 #[cfg(not(target_env = "gnu"))]
 pub(crate) fn give_back() {}

@@ -24,6 +24,11 @@ impl Inflating {
         written.map_err(|error| self.refusal(&error))
     }
 
+    /// Bytes of content so far.
+    pub(super) fn len(&self) -> usize {
+        self.decoder.get_ref().bytes.len()
+    }
+
     /// The content, once all of the stream is there and fits its checksum.
     pub(super) fn end(mut self) -> Result<Bytes, Refusal> {
         let ended = self.decoder.try_finish();

@@ -56,6 +56,9 @@ impl v1::publisher_server::Publisher for PublisherDoor {
     ) -> Result<Response<v1::PublishResponse>, Status> {
         let ask = Ask::of(&request);
         let batch = self.batch(request.into_inner(), &ask).map_err(|r| ask.status(&r))?;
+        // Released once the answer is made.
+        let room = self.0.room.to_work_on(batch.body.len()).await;
+        let _room = room.map_err(|refusal| ask.status(&refusal))?;
         let published = self.0.parts.admission.publish(ask.tenant(), batch).await;
         let outcomes = published.map_err(|refusal| ask.status(&refusal))?;
         let results = (0u32..).zip(&outcomes).map(|(index, o)| messages::result(index, o, &ask));

@@ -26,6 +26,7 @@ const GROUPS: &[(&str, &[Code])] = &[
             Code::BatchTooLarge,
             Code::DecompressedTooLarge,
             Code::RequestTimeout,
+            Code::ResourceExhausted,
             Code::NotAvailable,
         ],
     ),

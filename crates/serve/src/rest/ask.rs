@@ -16,6 +16,7 @@ use tidings_catalog::Precondition;
 use tidings_event::{Code, Refusal, TopicName};
 use tidings_wire::input;
 
+use crate::body::Taken;
 use crate::caller::{Caller, RequestId};
 use crate::doors::Doors;
 use crate::page::{self, List, Page};
@@ -31,6 +32,8 @@ pub(crate) struct Ask {
     pub(crate) query: Params,
     path: Vec<(String, String)>,
     body: Body,
+    /// What a large body takes until it is answered.
+    room: [Option<Taken>; 2],
 }
 
 impl FromRequest<Arc<Doors>> for Ask {
@@ -57,6 +60,7 @@ impl FromRequest<Arc<Doors>> for Ask {
             path,
             parts,
             body,
+            room: [None, None],
         })
     }
 }
@@ -141,8 +145,11 @@ impl Ask {
     /// The whole body.
     pub(crate) async fn body(&mut self) -> Result<Bytes, Refusal> {
         let body = std::mem::take(&mut self.body);
-        let (limits, timer) = (self.doors.parts.limits.now(), self.doors.timer);
-        crate::body::read(&self.parts.headers, body, &limits, timer).await
+        let limits = self.doors.parts.limits.now();
+        let room = (&self.doors.room, self.doors.timer);
+        let whole = crate::body::read(&self.parts.headers, body, &limits, room).await?;
+        self.room = whole.room;
+        Ok(whole.bytes)
     }
 
     /// The body as a JSON document; an empty one reads as `{}`.

@@ -96,7 +96,9 @@ pub(crate) async fn publish(mut ask: Ask) -> Answer {
 }
 
 /// Publishes what was read.
-pub(crate) async fn admit(ask: &mut Ask, publishing: Publishing, batch: Batch) -> Answer {
+pub(crate) async fn admit(ask: &mut Ask, publishing: Publishing, mut batch: Batch) -> Answer {
+    // The last to be dropped.
+    let _turn = batch.turn.take();
     if batch.read.is_empty() {
         return Err(Refusal::new(Code::BatchEmpty, "the body holds no event").into());
     }
@@ -166,7 +168,7 @@ async fn read(ask: &mut Ask, media: Media, told: &Told) -> Result<Batch, Refusal
         venue: told.venue.as_deref(),
         dialect: told.dialect,
     };
-    let reader = JsonReader { given, clock: &*parts.clock, max };
+    let reader = JsonReader { given, clock: &*parts.clock, max, room: &ask.doors.room };
     match media {
         Media::Lines => reader.lines(&body).await,
         Media::Json => reader.events(&body).await,

@@ -2,7 +2,7 @@
 
 use axum::response::Response;
 use http::StatusCode;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tidings_admit::{Outcome, Rejected};
 use tidings_event::{Code, Refusal, format_event_id};
 use tidings_wire::ProblemDocument;
@@ -43,8 +43,7 @@ pub(crate) fn answer(outcomes: &[Outcome], single: bool, atomic: bool, request_i
         return Err(rejected.refusal.clone().into());
     }
     let failed = outcomes.iter().any(Result::is_err);
-    let results: Vec<_> =
-        (0u32..).zip(outcomes).map(|(index, outcome)| result(index, outcome, request_id)).collect();
+    let results = InOrder { outcomes, request_id };
     if failed && atomic {
         return refused_batch(results, request_id);
     }
@@ -55,16 +54,30 @@ pub(crate) fn answer(outcomes: &[Outcome], single: bool, atomic: bool, request_i
 /// What a `PublishDocument` is written from.
 #[derive(Serialize)]
 pub(crate) struct Results<T> {
-    pub(crate) results: Vec<T>,
+    pub(crate) results: T,
+}
+
+/// The results of a batch, each made when it is written: those of a large batch are never all there
+/// at once.
+struct InOrder<'a> {
+    outcomes: &'a [Outcome],
+    request_id: &'a str,
+}
+
+impl Serialize for InOrder<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let numbered = (0u32..).zip(self.outcomes);
+        serializer.collect_seq(numbered.map(|(at, one)| result(at, one, self.request_id)))
+    }
 }
 
 /// A refused atomic batch: a problem, with the answer per event beside it.
-fn refused_batch(results: Vec<WrittenResult<'_>>, request_id: &str) -> Result<Response, Refused> {
+fn refused_batch(results: InOrder<'_>, request_id: &str) -> Result<Response, Refused> {
     #[derive(Serialize)]
     struct Aborted<'a> {
         #[serde(flatten)]
         problem: ProblemDocument,
-        results: Vec<WrittenResult<'a>>,
+        results: InOrder<'a>,
     }
     let refusal = Refusal::new(Code::BatchAborted, "an event of the batch was refused")
         .with_hint("results says which; nothing was stored");

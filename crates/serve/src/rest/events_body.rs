@@ -6,6 +6,8 @@ use tidings_event::block::{EVENT_BYTES_MAX, events};
 use tidings_event::{Clock, Code, Refusal, json, new_event_id};
 use tidings_shape::NewId;
 
+use crate::body::{FEW_REFUSED, Room, Turn};
+
 /// Tag of `EventBatch.events`: field 1, length-delimited.
 const EVENT_TAG: u8 = 0x0A;
 
@@ -23,6 +25,8 @@ pub(crate) struct Batch {
     pub(crate) single: bool,
     /// Whether every id was made up here, so that none can be a repeat.
     pub(crate) assigned_ids: bool,
+    /// Held until they are answered, when many were refused.
+    pub(crate) turn: Option<Turn>,
 }
 
 /// A serialised `EventBatch`, passed on as it is.
@@ -38,6 +42,7 @@ pub(crate) fn protobuf(body: Bytes, max: usize) -> Result<Batch, Refusal> {
         read: (0..count).map(|_| Ok(())).collect(),
         single: false,
         assigned_ids: false,
+        turn: None,
     })
 }
 
@@ -57,6 +62,9 @@ pub(crate) struct Building<'a> {
     /// An event came with an id of its own.
     given_id: bool,
     read: Vec<Result<(), Box<Rejected>>>,
+    refused: usize,
+    /// Dropped after the refusals.
+    turn: Option<Turn>,
 }
 
 impl<'a> Building<'a> {
@@ -64,12 +72,20 @@ impl<'a> Building<'a> {
     pub(crate) fn new(clock: &'a dyn Clock, bytes: usize) -> Self {
         // Canonical bytes take about half of the JSON's; a large body may be nothing of the kind.
         let body = Vec::with_capacity((bytes / 2).min(ROOM_AT_ONCE));
-        Self { clock, body, given_id: false, read: Vec::new() }
+        Self { clock, body, given_id: false, read: Vec::new(), refused: 0, turn: None }
     }
 
     /// Events so far, those that were refused as well.
     pub(crate) fn count(&self) -> usize {
         self.read.len()
+    }
+
+    /// Waits for the turn to refuse many events once it comes to that.
+    pub(crate) async fn may_go_on(&mut self, room: &Room) -> Result<(), Refusal> {
+        if self.refused > FEW_REFUSED && self.turn.is_none() {
+            self.turn = Some(room.to_refuse_many().await?);
+        }
+        Ok(())
     }
 
     /// Appends the event that `write` puts down, or its refusal. It is given a way to make an id.
@@ -88,18 +104,21 @@ impl<'a> Building<'a> {
             write(&mut new_id, body).map_err(refused)?;
             check_size(body.get(start..).unwrap_or_default())
         });
+        self.refused += usize::from(framed.is_err());
         self.given_id |= framed.is_ok() && !assigned;
         self.read.push(framed);
     }
 
     /// Appends the refusal of an event that could not be read at all.
     pub(crate) fn refuse(&mut self, refusal: Refusal) {
+        self.refused += 1;
         self.read.push(Err(refused(refusal)));
     }
 
     pub(crate) fn finish(self, single: bool) -> Batch {
         let assigned_ids = !self.given_id;
-        Batch { body: self.body.into(), read: self.read, single, assigned_ids }
+        let (body, read, turn) = (self.body.into(), self.read, self.turn);
+        Batch { body, read, single, assigned_ids, turn }
     }
 }
 

@@ -7,6 +7,7 @@ use tidings_event::json::tree::{Document, Elements, Tree, text};
 use tidings_event::{Clock, Code, Refusal, v1};
 use tidings_shape::{Given, NewId, cloud_event};
 
+use crate::body::Room;
 use crate::rest::events_body::{Batch, Building, check_count};
 
 /// Events that are read before others get their turn.
@@ -20,6 +21,7 @@ pub(crate) struct JsonReader<'a> {
     pub(crate) given: Given<'a>,
     pub(crate) clock: &'a dyn Clock,
     pub(crate) max: usize,
+    pub(crate) room: &'a Room,
 }
 
 impl JsonReader<'_> {
@@ -39,7 +41,7 @@ impl JsonReader<'_> {
         let mut at = 0;
         for line in body.split(|&byte| byte == b'\n') {
             if !line.trim_ascii().is_empty() {
-                self.turn(&batch).await?;
+                self.turn(&mut batch).await?;
                 batch.push(|new_id, out| {
                     let read = text(line).and_then(|line| {
                         let document = tree.parse(line)?;
@@ -105,7 +107,7 @@ impl JsonReader<'_> {
         let mut batch = Building::new(self.clock, bytes);
         let mut tree = Tree::default();
         while elements.advance()? {
-            self.turn(&batch).await?;
+            self.turn(&mut batch).await?;
             match elements.read(&mut tree)? {
                 Ok(document) => batch.push(|new_id, out| write(&document, new_id, out)),
                 Err(refusal) => batch.refuse(refusal),
@@ -115,8 +117,9 @@ impl JsonReader<'_> {
     }
 
     /// Before the next event: whether there may be one more, and others' turn when it is time.
-    async fn turn(&self, batch: &Building<'_>) -> Result<(), Refusal> {
+    async fn turn(&self, batch: &mut Building<'_>) -> Result<(), Refusal> {
         check_count(batch.count() + 1, self.max)?;
+        batch.may_go_on(self.room).await?;
         if (batch.count() + 1).is_multiple_of(TURN) {
             tokio::task::yield_now().await;
         }

@@ -56,6 +56,7 @@ pub(crate) async fn start_with(limits: Limits) -> Running {
     );
     let deliver = deliver.await.unwrap();
     let parts = Parts {
+        give_back: || {},
         admission,
         deliver,
         catalog,

@@ -18,7 +18,9 @@ mod ws;
 
 use std::collections::BTreeSet;
 
+use answered::Answered;
 use row::{Door, Row, Table};
+use tidings_e2e::Server;
 use watch::Watch;
 
 /// How much a process may grow over a whole table.
@@ -37,7 +39,7 @@ fn check(name: &str) {
     let table = Table::read(name);
     let watch = Watch::start(&table);
     for given in &table.given {
-        let ask = || answer(&watch, given, given.door.unwrap_or(Door::Http));
+        let ask = || answer(&watch.server, given, given.door.unwrap_or(Door::Http));
         let mut answered = ask();
         for _again in 0..if given.until { UNTIL_MAX } else { 0 } {
             if given.is_met(&answered) {
@@ -50,8 +52,10 @@ fn check(name: &str) {
     }
     let mut wrong = Vec::new();
     for (number, row) in table.rows.iter().enumerate() {
-        let answered = answer(&watch, row, row.door.unwrap_or(table.door));
-        if !row.is_met(&answered) {
+        let door = row.door.unwrap_or(table.door);
+        let mut answers = vec![answer(&watch.server, row, door)];
+        answers.extend(answers_at_once(&watch.server, row, door));
+        for answered in answers.iter().filter(|answered| !row.is_met(answered)) {
             wrong.push(format!("row {number}: {}\n    got  {answered:?}", row.shown()));
         }
         if let Err(what) = watch.nothing_was_stored() {
@@ -65,14 +69,26 @@ fn check(name: &str) {
     assert_eq!(errors, Vec::<String>::new(), "{name}: the process logged errors");
 }
 
-fn answer(watch: &Watch, row: &Row, door: Door) -> answered::Answered {
+fn answer(server: &Server, row: &Row, door: Door) -> Answered {
     match door {
-        Door::Http => http::answer(&watch.server, row),
-        Door::Raw => http::answer_raw(&watch.server, row),
-        Door::Grpc => grpc::answer(&watch.server, row),
-        Door::Ws => ws::answer(&watch.server, row),
-        Door::Cli => cli::answer(&watch.server, row),
+        Door::Http => http::answer(server, row),
+        Door::Raw => http::answer_raw(server, row),
+        Door::Grpc => grpc::answer(server, row),
+        Door::Ws => ws::answer(server, row),
+        Door::Cli => cli::answer(server, row),
     }
+}
+
+/// The answers to a row that so many clients send at the same time, but for those who were told to come
+/// again.
+fn answers_at_once(server: &Server, row: &Row, door: Door) -> Vec<Answered> {
+    let answers: Vec<Answered> = std::thread::scope(|scope| {
+        let clients = (0..row.at_once).map(|_| scope.spawn(|| answer(server, row, door)));
+        let clients: Vec<_> = clients.collect();
+        clients.into_iter().map(|client| client.join().unwrap()).collect()
+    });
+    let has_turn = |answered: &Answered| answered.code() != "RESOURCE_EXHAUSTED";
+    answers.into_iter().filter(has_turn).collect()
 }
 
 #[test]

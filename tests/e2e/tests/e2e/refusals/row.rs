@@ -69,6 +69,9 @@ pub(super) struct Row {
     /// Asked again until the answer is the one wanted.
     #[serde(default)]
     pub(super) until: bool,
+    /// Sent once more by so many clients at the same time.
+    #[serde(default)]
+    pub(super) at_once: usize,
     /// How often the body is compressed.
     #[serde(default)]
     pub(super) gzip: u8,
