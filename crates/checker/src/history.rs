@@ -1,10 +1,14 @@
 //! Histories: what clients saw, one JSON record a line.
 
+mod name;
 mod read;
 mod write;
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
+pub use name::Name;
 pub use read::{History, HistoryError, LINE_BYTES_MAX, Limits};
 pub use write::HistoryWriter;
 
@@ -15,7 +19,7 @@ pub struct Record {
     /// order where it says otherwise.
     pub at: u64,
     /// Which client process or task.
-    pub process: String,
+    pub process: Name,
     /// What.
     #[serde(flatten)]
     pub op: Op,
@@ -32,16 +36,16 @@ pub enum Op {
     /// A publish was refused: the event must never appear.
     Fail {
         /// Event id, 32 hexadecimal digits.
-        event: String,
+        event: Name,
         /// Error code.
-        code: String,
+        code: Name,
     },
     /// A publish's outcome is unknown: the event may appear.
     Info {
         /// Event id.
-        event: String,
+        event: Name,
         /// Error code or reason.
-        code: String,
+        code: Name,
     },
     /// A subscription exists from here on.
     Subscription(Subscription),
@@ -51,11 +55,14 @@ pub enum Op {
     Ack(Range),
     /// A consumer gave events back.
     Nack(Range),
+    /// The service is known to have taken back what a nack gave it: nothing new of these keys may
+    /// come.
+    Gate(Range),
     /// The service said that these offsets will not come.
     Gap(Range),
     /// Something happened to the system or a client.
     Mark(Mark),
-    /// Whether a subscription selects an event, as a naive evaluator says.
+    /// Which subscriptions select an event, as a naive evaluator says.
     Verdict(Verdict),
     /// An event lies among a subscription's dead letters.
     Dead(Dead),
@@ -63,24 +70,27 @@ pub enum Op {
     Settled(Settled),
 }
 
-/// What a naive evaluator says of an event and a subscription.
+/// What a naive evaluator says of an event, by the filters in force at its place. Subscriptions that
+/// are not named select it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// Subscription.
-    pub subscription: String,
     /// Event id.
-    pub event: String,
-    /// Whether it is selected, by the filter in force at its place.
-    pub matched: bool,
+    pub event: Name,
+    /// Subscriptions that select it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub selected_by: Vec<Name>,
+    /// Subscriptions that do not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out_by: Vec<Name>,
 }
 
 /// A dead letter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Dead {
     /// Subscription.
-    pub subscription: String,
+    pub subscription: Name,
     /// Topic.
-    pub topic: String,
+    pub topic: Name,
     /// Partition.
     pub partition: u32,
     /// Offset.
@@ -96,24 +106,24 @@ pub struct Settled {
     /// How many offsets of it are meant.
     pub count: u64,
     /// `DELIVERED`, `EXPIRED`, `CONFLATED`, `DEAD_LETTERED`, `DISCARDED` or `SKIPPED`.
-    pub outcome: String,
+    pub outcome: Name,
 }
 
 /// An event sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Invoke {
     /// Event id.
-    pub event: String,
+    pub event: Name,
     /// Producer.
-    pub producer: String,
+    pub producer: Name,
     /// Partition key.
-    pub key: String,
+    pub key: Name,
     /// Count of the producer's events on this key, from 0.
     pub seq: u64,
     /// Hash of the event's bytes.
-    pub hash: String,
+    pub hash: Name,
     /// Topic it belongs to.
-    pub topic: String,
+    pub topic: Name,
     /// Whether the producer promised order: sequenced, or one event at a time.
     #[serde(default = "yes")]
     pub ordered: bool,
@@ -127,9 +137,9 @@ fn yes() -> bool {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Placed {
     /// Event id.
-    pub event: String,
+    pub event: Name,
     /// Topic.
-    pub topic: String,
+    pub topic: Name,
     /// Partition.
     pub partition: u32,
     /// Offset; absent for an old duplicate.
@@ -144,9 +154,9 @@ pub struct Placed {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Subscription {
     /// Its name.
-    pub subscription: String,
+    pub subscription: Name,
     /// Topic patterns: `*` one segment, `**` the rest.
-    pub topics: Vec<String>,
+    pub topics: Vec<Name>,
     /// Where it starts in partitions that existed; others start at 0.
     #[serde(default)]
     pub start: Vec<Place>,
@@ -159,7 +169,7 @@ pub struct Subscription {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Place {
     /// Topic.
-    pub topic: String,
+    pub topic: Name,
     /// Partition.
     pub partition: u32,
     /// Offset.
@@ -170,21 +180,21 @@ pub struct Place {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Delivery {
     /// Subscription.
-    pub subscription: String,
+    pub subscription: Name,
     /// Consumer.
-    pub consumer: String,
+    pub consumer: Name,
     /// Topic.
-    pub topic: String,
+    pub topic: Name,
     /// Partition.
     pub partition: u32,
     /// Offset.
     pub offset: u64,
     /// Event id.
-    pub event: String,
+    pub event: Name,
     /// Hash of the bytes received.
-    pub hash: String,
+    pub hash: Name,
     /// Partition key.
-    pub key: String,
+    pub key: Name,
     /// Attempt, from 1.
     pub attempt: u32,
     /// Whether the service said that it may have been delivered before.
@@ -196,9 +206,9 @@ pub struct Delivery {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Range {
     /// Subscription.
-    pub subscription: String,
+    pub subscription: Name,
     /// Topic.
-    pub topic: String,
+    pub topic: Name,
     /// Partition.
     pub partition: u32,
     /// First offset.
@@ -207,14 +217,22 @@ pub struct Range {
     pub last: u64,
 }
 
+impl Range {
+    /// Its offsets; the first one alone when it ends before it begins.
+    #[must_use]
+    pub fn offsets(&self) -> RangeInclusive<u64> {
+        self.first..=self.last.max(self.first)
+    }
+}
+
 /// A fault, a restart, or the end of a phase.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mark {
     /// `crash`, `restart`, `reconnect`, `deadline`, `quiesced`, or a fault's own name.
-    pub what: String,
+    pub what: Name,
     /// The subscription it concerns; absent: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subscription: Option<String>,
+    pub subscription: Option<Name>,
 }
 
 #[cfg(test)]

@@ -1,13 +1,26 @@
 //! A history, indexed: what was published, what each subscription should have and got.
 
+mod coverage;
 mod pattern;
 
 use std::collections::{BTreeMap, HashMap};
+
+pub use coverage::Coverage;
 
 use crate::history::{Delivery, History, Invoke, Op, Range, Record, Settled, Subscription};
 
 /// A partition of a topic, by name.
 pub type Partition<'a> = (&'a str, u32);
+
+/// By partition and offset: which event lies there, and where that was said.
+pub type Places<'a> = BTreeMap<Partition<'a>, BTreeMap<u64, (&'a str, usize)>>;
+
+/// By event: where a naive evaluator spoke, and whether it selects it.
+pub type Verdicts<'a> = HashMap<&'a str, (usize, bool)>;
+
+fn selects(verdicts: &Verdicts<'_>, event: &str) -> bool {
+    verdicts.get(event).is_none_or(|&(_, matched)| matched)
+}
 
 /// One event's publishing. Indices are places in the history.
 #[derive(Clone, Debug, Default)]
@@ -39,16 +52,20 @@ impl Published<'_> {
 pub struct Stream<'a> {
     /// Deliveries in the order received.
     pub deliveries: Vec<(usize, &'a Delivery)>,
-    /// Confirmed acks.
-    pub acks: Vec<(usize, &'a Range)>,
+    /// Offsets whose acks were confirmed.
+    pub acked: Coverage,
     /// Events given back.
     pub nacks: Vec<(usize, &'a Range)>,
+    /// Where the service was known to have taken them back.
+    pub gates: Vec<(usize, &'a Range)>,
     /// Announced gaps.
-    pub gaps: Vec<(usize, &'a Range)>,
+    pub gaps: Coverage,
     /// Dead letters seen, by offset.
     pub dead: Vec<(usize, u64)>,
     /// Settlements, in the order written.
     pub settled: Vec<(usize, &'a Settled)>,
+    /// How the delivery of each known event ended that some settlement means: the last one counts.
+    pub ends: BTreeMap<u64, (usize, &'a str)>,
 }
 
 impl<'a> Stream<'a> {
@@ -59,17 +76,21 @@ impl<'a> Stream<'a> {
         self.deliveries.iter().filter(|(_, d)| seen.insert(d.offset)).copied().collect()
     }
 
-    /// Where an offset's ack was confirmed.
+    /// Where each offset that was delivered lies in some runs, in their order.
     #[must_use]
-    pub fn acked(&self, offset: u64) -> Option<usize> {
-        let mut acks = self.acks.iter();
-        acks.find(|(_, ack)| (ack.first..=ack.last).contains(&offset)).map(|&(at, _)| at)
-    }
-
-    /// Whether a gap was announced over this offset.
-    #[must_use]
-    pub fn in_gap(&self, offset: u64) -> bool {
-        self.gaps.iter().any(|(_, g)| (g.first..=g.last).contains(&offset))
+    pub fn named_in(&self, runs: &[(usize, &Range)]) -> BTreeMap<u64, Vec<usize>> {
+        let mut delivered: Vec<u64> = self.deliveries.iter().map(|(_, d)| d.offset).collect();
+        delivered.sort_unstable();
+        delivered.dedup();
+        let mut named: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        for &(at, range) in runs {
+            let run = range.offsets();
+            let from = delivered.partition_point(|offset| offset < run.start());
+            for &offset in delivered[from..].iter().take_while(|offset| *offset <= run.end()) {
+                named.entry(offset).or_default().push(at);
+            }
+        }
+        named
     }
 }
 
@@ -80,17 +101,50 @@ pub struct Subscribed<'a> {
     pub definition: Option<&'a Subscription>,
     /// What it saw, by partition.
     pub streams: BTreeMap<Partition<'a>, Stream<'a>>,
-    /// Where something happened that may cause redelivery to it.
+    /// Where something happened that may cause redelivery to it, in order.
     pub causes: Vec<usize>,
     /// What a naive evaluator says of events; of those without a word, that they are selected.
-    pub verdicts: HashMap<&'a str, (usize, bool)>,
+    pub verdicts: Verdicts<'a>,
 }
 
-impl Subscribed<'_> {
+impl<'a> Subscribed<'a> {
+    /// Reads out of the settlements how each delivery ended.
+    fn end(&mut self, places: &Places<'a>) {
+        for (partition, stream) in &mut self.streams {
+            let Some(places) = places.get(partition) else { continue };
+            for &(at, settled) in &stream.settled {
+                let run = places.range(settled.range.offsets());
+                let verdicts = &self.verdicts;
+                let meant = run.filter(|(_, (event, _))| selects(verdicts, event));
+                let outcome = settled.outcome.as_str();
+                stream.ends.extend(meant.map(|(&offset, _)| (offset, (at, outcome))));
+            }
+        }
+    }
+
     /// Whether it selects an event.
     #[must_use]
     pub fn selects(&self, event: &str) -> bool {
-        self.verdicts.get(event).is_none_or(|&(_, matched)| matched)
+        selects(&self.verdicts, event)
+    }
+
+    /// Whether no settlement speaks of it.
+    #[must_use]
+    pub fn is_settled_nowhere(&self) -> bool {
+        self.streams.values().all(|stream| stream.settled.is_empty())
+    }
+
+    /// Events known to lie in a partition that it should have: offset, and where that was said.
+    pub fn selected<'m>(
+        &'m self,
+        model: &'m Model<'_>,
+        partition: Partition<'m>,
+    ) -> impl Iterator<Item = (u64, usize)> + 'm {
+        let covered = self.covers(partition, u64::MAX);
+        let places = model.places.get(&partition).filter(|_| covered);
+        let places = places.into_iter().flat_map(move |p| p.range(self.start(partition)..));
+        let selected = places.filter(|(_, (event, _))| self.selects(event));
+        selected.map(|(&offset, &(_, at))| (offset, at))
     }
 
     /// Whether it should have what lies here.
@@ -120,10 +174,10 @@ pub struct Model<'a> {
     pub events: HashMap<&'a str, Published<'a>>,
     /// By name.
     pub subscriptions: BTreeMap<&'a str, Subscribed<'a>>,
-    /// How often each mark was set.
-    pub marks: BTreeMap<&'a str, usize>,
-    /// What lies where, as far as answers and deliveries said.
-    pub places: HashMap<(Partition<'a>, u64), &'a str>,
+    /// Where each mark was set, and for which subscription if not for all.
+    pub marks: BTreeMap<&'a str, Vec<(usize, Option<&'a str>)>>,
+    /// What lies where, as far as answers and deliveries said, and where that was said.
+    pub places: Places<'a>,
 }
 
 impl<'a> Model<'a> {
@@ -135,15 +189,17 @@ impl<'a> Model<'a> {
         for (at, record) in history.records.iter().enumerate() {
             match &record.op {
                 Op::Mark(mark) => {
-                    *model.marks.entry(&mark.what).or_default() += 1;
-                    if mark.what != "quiesced" {
-                        causes.push((at, mark.subscription.as_deref()));
+                    let set = (at, mark.subscription.as_deref());
+                    model.marks.entry(&mark.what).or_default().push(set);
+                    if mark.what.as_str() != "quiesced" {
+                        causes.push(set);
                     }
                 }
                 op => model.take(at, op),
             }
         }
         for (&name, subscribed) in &mut model.subscriptions {
+            subscribed.end(&model.places);
             let mine = causes.iter().filter(|(_, whose)| whose.is_none_or(|w| w == name));
             subscribed.causes = mine.map(|&(at, _)| at).collect();
         }
@@ -159,7 +215,8 @@ impl<'a> Model<'a> {
                     Some(offset) => {
                         let partition = (ok.topic.as_str(), ok.partition);
                         event.placed.push((at, partition, offset));
-                        self.places.insert((partition, offset), &ok.event);
+                        let places = self.places.entry(partition).or_default();
+                        places.entry(offset).or_insert((&ok.event, at));
                     }
                     None => event.acknowledged.push(at),
                 }
@@ -172,17 +229,21 @@ impl<'a> Model<'a> {
             }
             Op::Delivery(d) => {
                 // A publish whose outcome is unknown lies where somebody got it.
-                let place = ((d.topic.as_str(), d.partition), d.offset);
-                self.places.entry(place).or_insert(&d.event);
+                let places = self.places.entry((&d.topic, d.partition)).or_default();
+                places.entry(d.offset).or_insert((&d.event, at));
                 self.stream(&d.subscription, &d.topic, d.partition).deliveries.push((at, d));
             }
-            Op::Ack(r) => self.range(r).acks.push((at, r)),
+            Op::Ack(r) => self.range(r).acked.add(r.first, r.last, at),
             Op::Nack(r) => self.range(r).nacks.push((at, r)),
-            Op::Gap(r) => self.range(r).gaps.push((at, r)),
+            Op::Gate(r) => self.range(r).gates.push((at, r)),
+            Op::Gap(r) => self.range(r).gaps.add(r.first, r.last, at),
             Op::Mark(_) => {}
             Op::Verdict(v) => {
-                let subscribed = self.subscriptions.entry(&v.subscription).or_default();
-                subscribed.verdicts.insert(&v.event, (at, v.matched));
+                let selected = v.selected_by.iter().map(|name| (name, true));
+                for (name, matched) in selected.chain(v.left_out_by.iter().map(|n| (n, false))) {
+                    let subscribed = self.subscriptions.entry(name).or_default();
+                    subscribed.verdicts.insert(&v.event, (at, matched));
+                }
             }
             Op::Dead(d) => {
                 self.stream(&d.subscription, &d.topic, d.partition).dead.push((at, d.offset));
@@ -214,11 +275,18 @@ impl<'a> Model<'a> {
         })
     }
 
-    /// Events by id, in a stable order.
+    /// Where a mark was set that concerns a subscription, in order.
     #[must_use]
-    pub fn sorted_events(&self) -> Vec<(&'a str, &Published<'a>)> {
-        let mut events: Vec<_> = self.events.iter().map(|(&id, event)| (id, event)).collect();
-        events.sort_unstable_by_key(|(id, _)| *id);
-        events
+    pub fn marks_of(&self, what: &str, name: &str) -> Vec<usize> {
+        let set = self.marks.get(what).map_or(&[][..], Vec::as_slice);
+        let mine = set.iter().filter(|(_, whose)| whose.is_none_or(|whose| whose == name));
+        mine.map(|&(at, _)| at).collect()
     }
+}
+
+/// The first of some places, which are in order, that lies between two others.
+#[must_use]
+pub fn first_between(places: &[usize], after: usize, before: usize) -> Option<usize> {
+    let first = places.get(places.partition_point(|&at| at <= after)).copied();
+    first.filter(|&at| at < before)
 }

@@ -1,10 +1,11 @@
 //! The verdict: valid, violated or vacuous.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::history::{History, Record};
 use crate::invariants;
-use crate::model::Model;
+use crate::model::{Model, Subscribed};
 
 /// One broken invariant.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +65,26 @@ pub struct Report {
     pub redeliveries: usize,
     /// Announced gaps.
     pub gaps: usize,
+    /// How deliveries ended, for each subscription of which settlements speak.
+    pub sums: Vec<Sum>,
+}
+
+/// How the deliveries to one subscription ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sum {
+    /// Its name.
+    pub subscription: String,
+    /// Events it was to be delivered.
+    pub selected: usize,
+    /// How many of them ended how.
+    pub ends: BTreeMap<String, usize>,
+}
+
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ends: Vec<_> = self.ends.iter().map(|(end, count)| format!("{count} {end}")).collect();
+        write!(f, "{}: {} selected = {}", self.subscription, self.selected, ends.join(" + "))
+    }
 }
 
 /// Judges a history.
@@ -94,8 +115,23 @@ fn count(model: &Model<'_>) -> Report {
         acked: model.events.values().filter(acked).count(),
         deliveries: deliveries().count(),
         redeliveries: deliveries().filter(|(_, d)| d.redelivered || d.attempt > 1).count(),
-        gaps: streams().map(|s| s.gaps.len()).sum(),
+        gaps: streams().map(|s| s.gaps.times()).sum(),
+        sums: sums(model),
     }
+}
+
+fn sums(model: &Model<'_>) -> Vec<Sum> {
+    let settled = model.subscriptions.iter().filter(|(_, s)| !s.is_settled_nowhere());
+    let sum = |(name, subscribed): (&&str, &Subscribed<'_>)| {
+        let mut ends: BTreeMap<String, usize> = BTreeMap::new();
+        for (_, outcome) in subscribed.streams.values().flat_map(|s| s.ends.values()) {
+            *ends.entry((*outcome).to_owned()).or_default() += 1;
+        }
+        let partitions = model.places.keys();
+        let selected = partitions.map(|&at| subscribed.selected(model, at).count()).sum();
+        Sum { subscription: (*name).to_owned(), selected, ends }
+    };
+    settled.map(sum).collect()
 }
 
 fn vacuous(model: &Model<'_>, report: &Report, thresholds: &Thresholds) -> Vec<String> {
@@ -109,7 +145,7 @@ fn vacuous(model: &Model<'_>, report: &Report, thresholds: &Thresholds) -> Vec<S
     need(report.deliveries, thresholds.min_deliveries, "deliveries");
     need(report.redeliveries, usize::from(thresholds.expect_redelivery), "redeliveries");
     for mark in &thresholds.expect_marks {
-        let set = model.marks.get(mark.as_str()).copied().unwrap_or(0);
+        let set = model.marks.get(mark.as_str()).map_or(0, Vec::len);
         need(set, 1, &format!("marks `{mark}`"));
     }
     missing
@@ -146,6 +182,7 @@ impl fmt::Display for Shown<'_> {
             "{} sent, {} acknowledged, {} delivered ({} redeliveries), {} gaps",
             r.invoked, r.acked, r.deliveries, r.redeliveries, r.gaps
         )?;
+        r.sums.iter().try_for_each(|sum| writeln!(f, "{sum}"))?;
         match &r.verdict {
             Verdict::Valid => writeln!(f, "VALID"),
             Verdict::Vacuous(missing) => writeln!(f, "VACUOUS: {}", missing.join("; ")),

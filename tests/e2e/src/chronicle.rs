@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::Value;
 use tidings_checker::history::{
     Dead, Delivery, Invoke, Limits, Mark, Placed, Range, Settled, Subscription, Verdict,
 };
@@ -39,16 +40,15 @@ impl Chronicle {
         self.subscribed(name, topics, true);
     }
 
-    /// As [`Self::subscription`], to a client that gives events back when later ones of their keys
-    /// are on their way already, so that it cannot tell what was held back.
-    pub fn giving_back(&self, name: &str, topics: &[&str]) {
+    /// As [`Self::subscription`], in which an event that fails holds back nothing.
+    pub fn parallel(&self, name: &str, topics: &[&str]) {
         self.subscribed(name, topics, false);
     }
 
     fn subscribed(&self, name: &str, topics: &[&str], ordered: bool) {
         self.record([Op::Subscription(Subscription {
-            subscription: name.to_owned(),
-            topics: topics.iter().map(|&topic| topic.to_owned()).collect(),
+            subscription: name.into(),
+            topics: topics.iter().map(|&topic| topic.into()).collect(),
             start: Vec::new(),
             ordered,
         })]);
@@ -61,12 +61,12 @@ impl Chronicle {
     pub fn invoke_as(&self, producer: &str, event: &[u8], sent: &[u8]) {
         let envelope = scan(event).expect("a test event is valid");
         self.record([Op::Invoke(Invoke {
-            event: hex(&envelope.id),
-            producer: producer.to_owned(),
-            key: envelope.instrument.to_owned(),
+            event: hex(&envelope.id).into(),
+            producer: producer.into(),
+            key: envelope.instrument.into(),
             seq: envelope.key_seq.expect("test events are numbered"),
-            hash: hash(sent),
-            topic: format!("analysis/indicators/{}", envelope.timeframe),
+            hash: hash(sent).into(),
+            topic: format!("analysis/indicators/{}", envelope.timeframe).into(),
             ordered: true,
         })]);
     }
@@ -84,19 +84,19 @@ impl Chronicle {
     /// # Panics
     /// When it is not valid.
     pub fn outcome(&self, event: &[u8], outcome: &Result<tidings_client::Placed, ClientError>) {
-        let event = hex(&scan(event).expect("a test event is valid").id);
+        let event = hex(&scan(event).expect("a test event is valid").id).into();
         self.record([match outcome {
             Ok(placed) => Op::Ok(Placed {
                 event,
-                topic: placed.topic.to_string(),
+                topic: (*placed.topic).into(),
                 partition: placed.partition,
                 offset: placed.offset,
                 duplicate: placed.duplicate,
             }),
             Err(ClientError::Refused(problem)) if !problem.is_retryable() => {
-                Op::Fail { event, code: problem.code.clone() }
+                Op::Fail { event, code: problem.code.clone().into() }
             }
-            Err(error) => Op::Info { event, code: error.to_string() },
+            Err(error) => Op::Info { event, code: error.to_string().into() },
         }]);
     }
 
@@ -111,14 +111,14 @@ impl Chronicle {
                 let event = event.expect("a delivery is whole");
                 let envelope = scan(event.event).expect("a delivered event is valid");
                 Op::Delivery(Delivery {
-                    subscription: subscription.to_owned(),
-                    consumer: consumer.to_owned(),
-                    topic: delivered.topic.to_string(),
+                    subscription: subscription.into(),
+                    consumer: consumer.into(),
+                    topic: (*delivered.topic).into(),
                     partition: delivered.partition.0,
                     offset: event.offset.0,
-                    event: hex(&envelope.id),
-                    hash: hash(event.event),
-                    key: envelope.instrument.to_owned(),
+                    event: hex(&envelope.id).into(),
+                    hash: hash(event.event).into(),
+                    key: envelope.instrument.into(),
                     attempt: event.attempt,
                     redelivered: event.redelivered,
                 })
@@ -137,23 +137,42 @@ impl Chronicle {
         self.record([Op::Nack(range(subscription, topic, run))]);
     }
 
-    /// Whether a subscription's filter selects an event, as somebody else than the service says.
+    /// The service knows by now that these were given back.
+    pub fn gated(&self, subscription: &str, topic: &str, run: &Run) {
+        self.record([Op::Gate(range(subscription, topic, run))]);
+    }
+
+    /// Which of some subscriptions' filters select an event, as somebody else than the service says.
     ///
     /// # Panics
     /// When it is not valid.
-    pub fn verdict(&self, subscription: &str, event: &[u8], matched: bool) {
-        let event = hex(&scan(event).expect("a test event is valid").id);
-        self.record([Op::Verdict(Verdict {
-            subscription: subscription.to_owned(),
-            event,
-            matched,
-        })]);
+    pub fn verdict<'n>(&self, event: &[u8], said: impl IntoIterator<Item = (&'n str, bool)>) {
+        let event = hex(&scan(event).expect("a test event is valid").id).into();
+        let mut verdict = Verdict { event, selected_by: Vec::new(), left_out_by: Vec::new() };
+        for (subscription, matched) in said {
+            let names = if matched { &mut verdict.selected_by } else { &mut verdict.left_out_by };
+            names.push(subscription.into());
+        }
+        self.record([Op::Verdict(verdict)]);
     }
 
-    /// An event lies among the dead letters.
-    pub fn dead(&self, subscription: &str, topic: &str, partition: u32, offset: u64) {
-        let (subscription, topic) = (subscription.to_owned(), topic.to_owned());
-        self.record([Op::Dead(Dead { subscription, topic, partition, offset })]);
+    /// Nothing is open to a subscription any more, and these are its dead letters, as the service
+    /// lists them.
+    ///
+    /// # Panics
+    /// When they are not as documented.
+    pub fn drained(&self, subscription: &str, letters: &[Value]) {
+        let number = |letter: &Value, what: &str| letter[what].as_u64().expect("a letter's place");
+        let dead = letters.iter().map(|letter| {
+            Op::Dead(Dead {
+                subscription: subscription.into(),
+                topic: letter["topic"].as_str().expect("a letter's topic").into(),
+                partition: number(letter, "partition").try_into().expect("a partition"),
+                offset: number(letter, "offset"),
+            })
+        });
+        self.record(dead);
+        self.mark("drained", Some(subscription));
     }
 
     /// The service wrote these down.
@@ -168,8 +187,8 @@ impl Chronicle {
 
     /// Something happened: to one subscription, or to all.
     pub fn mark(&self, what: &str, subscription: Option<&str>) {
-        let subscription = subscription.map(ToOwned::to_owned);
-        self.record([Op::Mark(Mark { what: what.to_owned(), subscription })]);
+        let subscription = subscription.map(Into::into);
+        self.record([Op::Mark(Mark { what: what.into(), subscription })]);
     }
 
     /// Has the checker judge everything so far.
@@ -177,18 +196,28 @@ impl Chronicle {
     /// # Panics
     /// When its verdict is not that the promise was kept, quoting the smallest slice that shows it.
     pub fn judge(&self, thresholds: &Thresholds) {
+        let _told = self.judged(thresholds);
+    }
+
+    /// As [`Self::judge`]; what the checker says.
+    ///
+    /// # Panics
+    /// As [`Self::judge`].
+    #[must_use]
+    pub fn judged(&self, thresholds: &Thresholds) -> String {
         self.writer.flush().expect("the history can be written");
         let history = History::read(&[&self.path], Limits::default());
         let history = history.expect("the history can be read");
         let report = judge(&history, thresholds);
         assert_eq!(report.exit_code(), 0, "{}", report.show(&history.records));
+        report.show(&[]).to_string()
     }
 }
 
 fn range(subscription: &str, topic: &str, run: &Run) -> Range {
     Range {
-        subscription: subscription.to_owned(),
-        topic: topic.to_owned(),
+        subscription: subscription.into(),
+        topic: topic.into(),
         partition: run.partition.0,
         first: run.first.0,
         last: run.last.0,

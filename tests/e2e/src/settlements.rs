@@ -71,13 +71,13 @@ impl Names {
     fn read(&self, settlement: &Settlement) -> Option<Settled> {
         let subscription = self.subscriptions.get(&SubscriptionId(settlement.subscription_id));
         let range = Range {
-            subscription: subscription.expect("the subscription is known").clone(),
-            topic: self.topics.get(&TopicId(settlement.topic_id))?.clone(),
+            subscription: subscription.expect("the subscription is known").as_str().into(),
+            topic: self.topics.get(&TopicId(settlement.topic_id))?.as_str().into(),
             partition: settlement.partition,
             first: settlement.first,
             last: settlement.last,
         };
-        let outcome = settlement.outcome().as_str_name().to_owned();
+        let outcome = settlement.outcome().as_str_name().into();
         Some(Settled { range, count: settlement.count, outcome })
     }
 }

@@ -37,6 +37,11 @@ pub struct Witness {
     topics: HashMap<TopicId, Arc<str>>,
     /// Events whose acks were confirmed.
     confirmed: u64,
+    /// Given back since the last ack.
+    given_back: Vec<(String, Run)>,
+    /// Acks that were sent after something was given back: once such a one is confirmed the service
+    /// has taken that too, and sends with that in mind whatever it sends from then on.
+    probes: Vec<(Run, Vec<(String, Run)>)>,
 }
 
 impl Witness {
@@ -76,6 +81,8 @@ impl Witness {
             name: name.to_owned(),
             topics: HashMap::new(),
             confirmed: 0,
+            given_back: Vec::new(),
+            probes: Vec::new(),
         })
     }
 
@@ -116,6 +123,7 @@ impl Witness {
                 return Some(delivered);
             }
             ConsumerEvent::Confirmed(acks) => {
+                self.acks_are_taken(acks.runs.iter().chain(&acks.stale));
                 for run in acks.runs {
                     let topic = self.topics.get(&run.topic).map_or("", |name| &**name);
                     self.chronicle.confirmed(&self.subscription, topic, &run);
@@ -130,6 +138,24 @@ impl Witness {
         None
     }
 
+    /// Writes down what the service knows to be given back when it answers these acks.
+    fn acks_are_taken<'r>(&mut self, answered: impl Iterator<Item = &'r Run> + Clone) {
+        let is_answered = |probe: &Run| {
+            let mut runs = answered.clone();
+            let place = (probe.topic, probe.partition);
+            runs.any(|r| {
+                (r.topic, r.partition) == place && (r.first..=r.last).contains(&probe.first)
+            })
+        };
+        // The service takes what comes on one stream in its order.
+        let Some(last) = self.probes.iter().rposition(|(probe, _)| is_answered(probe)) else {
+            return;
+        };
+        for (topic, run) in self.probes.drain(..=last).flat_map(|(_, given_back)| given_back) {
+            self.chronicle.gated(&self.subscription, &topic, &run);
+        }
+    }
+
     /// Acknowledges what was given.
     ///
     /// # Errors
@@ -142,7 +168,10 @@ impl Witness {
     ///
     /// # Errors
     /// When the connection is gone.
-    pub async fn ack_runs(&self, runs: &[Run]) -> Result<(), ClientError> {
+    pub async fn ack_runs(&mut self, runs: &[Run]) -> Result<(), ClientError> {
+        if let Some(&probe) = runs.first().filter(|_| !self.given_back.is_empty()) {
+            self.probes.push((probe, std::mem::take(&mut self.given_back)));
+        }
         soon("room for an ack", self.consumer.ack(runs)).await
     }
 
@@ -150,9 +179,10 @@ impl Witness {
     ///
     /// # Errors
     /// When the connection is gone.
-    pub async fn nack(&self, topic: &str, runs: &[Run]) -> Result<(), ClientError> {
+    pub async fn nack(&mut self, topic: &str, runs: &[Run]) -> Result<(), ClientError> {
         for run in runs {
             self.chronicle.nacked(&self.subscription, topic, run);
+            self.given_back.push((topic.to_owned(), *run));
         }
         soon("room for a nack", self.consumer.nack(runs, Duration::ZERO)).await
     }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use super::Record;
+use super::{Record, name};
 
 /// Most bytes one record may have.
 pub const LINE_BYTES_MAX: usize = 64 << 10;
@@ -67,6 +67,10 @@ impl History {
     /// When one cannot be read, holds a line that is not a record, or the limit is passed. A last
     /// line without its line end is what a killed writer leaves, and is passed over.
     pub fn read(files: &[&Path], limits: Limits) -> Result<Self, HistoryError> {
+        name::sharing(|| Self::merge(files, limits))
+    }
+
+    fn merge(files: &[&Path], limits: Limits) -> Result<Self, HistoryError> {
         let mut records = Vec::new();
         for path in files {
             let file = path.display().to_string();

@@ -9,7 +9,7 @@ use tidings_event::{ManualClock, Timestamp};
 use super::{History, HistoryError, HistoryWriter, LINE_BYTES_MAX, Limits, Mark, Op};
 
 fn mark(what: &str) -> Op {
-    Op::Mark(Mark { what: what.to_owned(), subscription: None })
+    Op::Mark(Mark { what: what.into(), subscription: None })
 }
 
 fn read(files: &[&Path]) -> Result<Vec<Op>, HistoryError> {

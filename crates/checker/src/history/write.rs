@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tidings_event::Clock;
 
-use super::{Op, Record};
+use super::{Name, Op, Record};
 
 /// Appends records to a file. Cheap to clone; what is not flushed is lost with the process.
 #[derive(Clone)]
 pub struct HistoryWriter {
     file: Arc<Mutex<BufWriter<File>>>,
     clock: Arc<dyn Clock>,
-    process: String,
+    process: Name,
 }
 
 impl HistoryWriter {
@@ -25,13 +25,13 @@ impl HistoryWriter {
     pub fn open(path: &Path, process: &str, clock: Arc<dyn Clock>) -> Result<Self> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         let file = Arc::new(Mutex::new(BufWriter::with_capacity(1 << 18, file)));
-        Ok(Self { file, clock, process: process.to_owned() })
+        Ok(Self { file, clock, process: process.into() })
     }
 
     /// The same file under another process name.
     #[must_use]
     pub fn named(&self, process: &str) -> Self {
-        Self { process: process.to_owned(), ..self.clone() }
+        Self { process: process.into(), ..self.clone() }
     }
 
     /// Appends what was seen now, in this order and without others between.

@@ -6,7 +6,6 @@ use crate::model::{Model, Partition};
 use crate::verdict::Violation;
 
 pub(super) fn check(model: &Model<'_>) -> Vec<Violation> {
-    let events = model.sorted_events();
     let mut violations = Vec::new();
     for (name, subscribed) in &model.subscriptions {
         let seen: BTreeMap<Partition<'_>, HashSet<u64>> = subscribed
@@ -14,12 +13,15 @@ pub(super) fn check(model: &Model<'_>) -> Vec<Violation> {
             .iter()
             .map(|(&p, s)| (p, s.deliveries.iter().map(|(_, d)| d.offset).collect()))
             .collect();
-        for (id, event) in &events {
+        for (id, event) in &model.events {
             let Some(&(at, partition, offset)) = event.placed.first() else { continue };
+            let stream = subscribed.streams.get(&partition);
             let delivered = seen.get(&partition).is_some_and(|offsets| offsets.contains(&offset));
-            let announced = subscribed.streams.get(&partition).is_some_and(|s| s.in_gap(offset));
-            let wanted = subscribed.covers(partition, offset) && subscribed.selects(id);
-            if delivered || announced || !wanted {
+            let announced = stream.is_some_and(|stream| stream.gaps.contains(offset));
+            if delivered || announced {
+                continue;
+            }
+            if !(subscribed.covers(partition, offset) && subscribed.selects(id)) {
                 continue;
             }
             let invoke = event.invokes.first().map(|&(at, _)| at);

@@ -1,10 +1,14 @@
-//! I-6: while an event that was given back has not come again, nothing of its key that was not sent
-//! before comes; a dead letter lets its key go on.
+//! I-6: while an event is known to fail, or waits to come again after a crash, nothing of its key
+//! that was never sent comes; other keys do not wait, and a dead letter lets its key go on.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod closed;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::model::{Model, Stream};
 use crate::verdict::Violation;
+use closed::Closed;
 
 pub(super) fn check(model: &Model<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
@@ -12,43 +16,46 @@ pub(super) fn check(model: &Model<'_>) -> Vec<Violation> {
         if subscribed.definition.is_some_and(|definition| !definition.ordered) {
             continue;
         }
-        for (nack, at, (waiting, offset)) in overtaken(stream) {
+        let ends = closed::Ends {
+            crashes: model.marks_of("crash", name),
+            redriven: model.marks_of("redriven", name),
+        };
+        for (closed, at, offset) in overtaken(stream, closed::of(stream, &ends)) {
             violations.push(Violation {
                 invariant: "I-6",
                 name: "order-after-retry",
                 detail: format!(
-                    "{name} got {offset} of {topic}/{number} while {waiting} of its key was given \
-                     back and had not come again"
+                    "{name} got {offset} of {topic}/{number} for the first time while {} of its \
+                     key was to come before it",
+                    closed.offset
                 ),
-                slice: vec![nack, at],
+                slice: vec![closed.from, at],
             });
         }
     }
     violations
 }
 
-/// First deliveries past an event that was given back: the nack, the delivery, both offsets.
-fn overtaken(stream: &Stream<'_>) -> Vec<(usize, usize, (u64, u64))> {
-    let dead: HashSet<u64> = stream.dead.iter().map(|&(_, offset)| offset).collect();
-    let mut keys: BTreeMap<u64, &str> = BTreeMap::new();
-    // Given back and not come again, by key: offset and nack.
-    let mut waiting: HashMap<&str, BTreeMap<u64, usize>> = HashMap::new();
-    let mut nacks = stream.nacks.iter().peekable();
+/// First deliveries past an event that held its key: that, the delivery, its offset.
+fn overtaken<'a>(
+    stream: &Stream<'a>,
+    mut all: HashMap<&'a str, Vec<Closed>>,
+) -> Vec<(Closed, usize, u64)> {
+    // By key: those that begin later, the next one last, and those that hold it, by offset.
+    all.values_mut().for_each(|closed| closed.sort_unstable_by_key(|c| Reverse(c.from)));
+    let mut open: HashMap<&str, BTreeMap<u64, Closed>> = HashMap::new();
     let mut overtaken = Vec::new();
-    for &(at, delivery) in &stream.deliveries {
-        while let Some(&(nack, range)) = nacks.next_if(|(nack, _)| *nack < at) {
-            for (&offset, key) in keys.range(range.first..=range.last.max(range.first)) {
-                waiting.entry(key).or_default().insert(offset, nack);
-            }
+    for (at, delivery) in stream.firsts() {
+        let Some(later) = all.get_mut(delivery.key.as_str()) else { continue };
+        let open = open.entry(&delivery.key).or_default();
+        while let Some(closed) = later.pop_if(|closed| closed.from < at) {
+            open.insert(closed.offset, closed);
         }
-        let key = delivery.key.as_str();
-        let is_first = keys.insert(delivery.offset, key).is_none();
-        let of_key = waiting.entry(key).or_default();
-        of_key.remove(&delivery.offset);
-        let is_open = |offset: &u64| !dead.contains(offset) && stream.acked(*offset).is_none();
-        let before = of_key.range(..delivery.offset).find(|(offset, _)| is_open(offset));
-        if let Some((&offset, &nack)) = before.filter(|_| is_first) {
-            overtaken.push((nack, at, (offset, delivery.offset)));
+        open.retain(|_, closed| closed.to > at);
+        // Flagged: it was sent before, to somebody who did not live to see it.
+        let is_new = !delivery.redelivered && delivery.attempt == 1;
+        if let Some((_, &before)) = open.range(..delivery.offset).next().filter(|_| is_new) {
+            overtaken.push((before, at, delivery.offset));
         }
     }
     overtaken

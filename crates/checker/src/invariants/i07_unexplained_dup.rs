@@ -2,19 +2,21 @@
 
 use std::collections::HashMap;
 
-use crate::model::{Model, Stream};
+use crate::model::{Model, first_between};
 use crate::verdict::Violation;
 
 pub(super) fn check(model: &Model<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
     for (name, subscribed, (topic, number), stream) in model.streams() {
+        let nacked = stream.named_in(&stream.nacks);
         let mut last: HashMap<u64, usize> = HashMap::new();
         for &(at, delivery) in &stream.deliveries {
             let Some(before) = last.insert(delivery.offset, at) else { continue };
             let flagged = delivery.redelivered || delivery.attempt > 1;
-            let between = |cause: &usize| (before..at).contains(cause);
-            let caused = subscribed.causes.iter().any(between)
-                || nacked(stream, delivery.offset).any(|cause| between(&cause));
+            let nacks = nacked.get(&delivery.offset).map_or(&[][..], Vec::as_slice);
+            let caused = [&subscribed.causes, nacks]
+                .into_iter()
+                .any(|causes| first_between(causes, before, at).is_some());
             let why = match (flagged, caused) {
                 (true, true) => continue,
                 (false, _) => "without a flag",
@@ -29,9 +31,4 @@ pub(super) fn check(model: &Model<'_>) -> Vec<Violation> {
         }
     }
     violations
-}
-
-fn nacked<'a>(stream: &'a Stream<'_>, offset: u64) -> impl Iterator<Item = usize> + 'a {
-    let nacks = stream.nacks.iter();
-    nacks.filter(move |(_, n)| (n.first..=n.last).contains(&offset)).map(|&(at, _)| at)
 }

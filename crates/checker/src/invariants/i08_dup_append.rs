@@ -7,7 +7,7 @@ use crate::verdict::Violation;
 
 pub(super) fn check(model: &Model<'_>) -> Vec<Violation> {
     let mut places: HashMap<&str, (Partition<'_>, u64, usize)> = HashMap::new();
-    let acks = model.sorted_events().into_iter().flat_map(|(id, event)| {
+    let acks = model.events.iter().flat_map(|(&id, event)| {
         event.placed.iter().map(move |&(at, partition, offset)| (at, id, partition, offset))
     });
     let deliveries = model.streams().flat_map(|(_, _, partition, stream)| {

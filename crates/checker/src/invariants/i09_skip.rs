@@ -16,8 +16,8 @@ pub(super) fn check(model: &Model<'_>) -> Vec<Violation> {
         let mut before = None;
         for (offset, at) in got {
             let filtered = |offset| {
-                let event = model.places.get(&(partition, offset));
-                event.is_some_and(|event| !subscribed.selects(event))
+                let event = model.places.get(&partition).and_then(|places| places.get(&offset));
+                event.is_some_and(|(event, _)| !subscribed.selects(event))
             };
             if let Some(missing) = hole(stream, next, offset, filtered) {
                 let (topic, number) = partition;
@@ -45,12 +45,14 @@ fn hole(
     filtered: impl Fn(u64) -> bool,
 ) -> Option<u64> {
     while from < to {
-        let gap = stream.gaps.iter().find(|(_, g)| (g.first..=g.last).contains(&from));
-        match gap {
-            Some((_, gap)) => from = gap.last.saturating_add(1),
-            None if filtered(from) => from += 1,
-            None => return Some(from),
+        from = stream.gaps.end_of(from)?;
+        if from >= to {
+            break;
         }
+        if !filtered(from) {
+            return Some(from);
+        }
+        from += 1;
     }
     None
 }

@@ -1,92 +1,128 @@
-//! I-11, its sums: what was settled is exactly what was to be delivered.
+//! I-11, its sums: what was settled is exactly what was to be delivered, and each delivery ended as
+//! its consumer knows it ended.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use crate::history::Settled;
 use crate::model::{Model, Partition, Stream, Subscribed};
 use crate::verdict::Violation;
 
 pub(super) fn check(model: &Model<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
-    for (name, subscribed) in &model.subscriptions {
-        if subscribed.streams.values().all(|stream| stream.settled.is_empty()) {
+    for (&name, subscribed) in &model.subscriptions {
+        if subscribed.is_settled_nowhere() {
             continue;
         }
-        let told: HashMap<_, _> = subscribed.streams.iter().map(|(&p, s)| (p, runs(s))).collect();
-        for (id, event) in model.sorted_events() {
-            let Some(&(at, partition, offset)) = event.placed.first() else { continue };
-            let wanted = subscribed.covers(partition, offset) && subscribed.selects(id);
-            if wanted && !told.get(&partition).is_some_and(|runs| speaks_of(runs, offset)) {
-                let (topic, number) = partition;
-                let detail = format!("{topic}/{number}/{offset} is settled nowhere for {name}");
-                violations.push(violation("unsettled", detail, at));
-            }
-        }
-        for (&partition, stream) in &subscribed.streams {
-            let got: HashSet<u64> = stream.deliveries.iter().map(|(_, d)| d.offset).collect();
-            for &(at, settled) in &stream.settled {
-                violations.extend(wrong(model, subscribed, (partition, &got), (at, settled)));
-            }
+        let was = Happened {
+            anything: !model.marks_of("crash", name).is_empty()
+                || !model.marks_of("redriven", name).is_empty(),
+            redriven: !model.marks_of("redriven", name).is_empty(),
+            drained: model.marks_of("drained", name).last().copied(),
+        };
+        let (nothing, nowhere) = (Stream::default(), BTreeMap::new());
+        let partitions: BTreeSet<_> =
+            model.places.keys().chain(subscribed.streams.keys()).copied().collect();
+        for partition in partitions {
+            let stream = subscribed.streams.get(&partition).unwrap_or(&nothing);
+            let places = model.places.get(&partition).unwrap_or(&nowhere);
+            let matter = Matter { name, model, subscribed, partition, stream, places };
+            violations.extend(matter.missing());
+            violations.extend(matter.counts(&was));
+            violations.extend(matter.ends(&was));
         }
     }
     violations
 }
 
-fn violation(name: &'static str, detail: String, at: usize) -> Violation {
-    Violation { invariant: "I-11", name, detail, slice: vec![at] }
+/// What allows for more than one settlement of an event, or none.
+struct Happened {
+    /// A crash, after which settlements are said again, or a redrive.
+    anything: bool,
+    redriven: bool,
+    /// Where its dead letters were listed at the end.
+    drained: Option<usize>,
 }
 
-/// Whether a settlement speaks of an offset, by runs that are sorted and apart.
-fn speaks_of(runs: &BTreeMap<u64, u64>, offset: u64) -> bool {
-    runs.range(..=offset).next_back().is_some_and(|(_, &last)| offset <= last)
+/// One subscription in one partition.
+struct Matter<'m, 'a> {
+    name: &'a str,
+    model: &'m Model<'a>,
+    subscribed: &'m Subscribed<'a>,
+    partition: Partition<'a>,
+    stream: &'m Stream<'a>,
+    places: &'m BTreeMap<u64, (&'a str, usize)>,
 }
 
-/// What settlements speak of, as runs apart from each other.
-fn runs(stream: &Stream<'_>) -> BTreeMap<u64, u64> {
-    let mut sorted: Vec<_> =
-        stream.settled.iter().map(|(_, s)| (s.range.first, s.range.last)).collect();
-    sorted.sort_unstable();
-    let mut runs: BTreeMap<u64, u64> = BTreeMap::new();
-    for (first, last) in sorted {
-        match runs.last_entry() {
-            Some(mut before) if *before.get() >= first => {
-                let longest = last.max(*before.get());
-                before.insert(longest);
-            }
-            _ => runs.extend([(first, last)]),
-        }
+impl Matter<'_, '_> {
+    fn violation(&self, kind: &'static str, what: &str, slice: Vec<usize>) -> Violation {
+        let (topic, number) = self.partition;
+        let detail = format!("{} in {topic}/{number}: {what}", self.name);
+        Violation { invariant: "I-11", name: kind, detail, slice }
     }
-    runs
-}
 
-/// What is wrong with one settlement: its count, or that it says what was never delivered was.
-fn wrong(
-    model: &Model<'_>,
-    subscribed: &Subscribed<'_>,
-    (partition, got): (Partition<'_>, &HashSet<u64>),
-    (at, settled): (usize, &Settled),
-) -> Option<Violation> {
-    let (first, last) = (settled.range.first, settled.range.last);
-    let (mut selected, mut unknown) = (0, 0);
-    for offset in first..=last {
-        let Some(&event) = model.places.get(&(partition, offset)) else {
-            // A publish of unknown outcome, or of another's history.
-            unknown += 1;
-            continue;
+    /// Events that it selects and no settlement speaks of.
+    fn missing(&self) -> Vec<Violation> {
+        let selected = self.subscribed.selected(self.model, self.partition);
+        let missing = selected.filter(|(offset, _)| !self.stream.ends.contains_key(offset));
+        let say = |(offset, at)| {
+            self.violation("unsettled", &format!("{offset} is settled nowhere"), vec![at])
         };
-        if !subscribed.selects(event) {
-            continue;
-        }
-        selected += 1;
-        if settled.outcome == "DELIVERED" && !got.contains(&offset) {
-            let detail = format!("{offset} is settled as delivered and was never delivered");
-            return Some(violation("settled-undelivered", detail, at));
-        }
+        missing.map(say).collect()
     }
-    let right = (selected..=selected + unknown).contains(&settled.count);
-    (!right).then(|| {
-        let detail =
-            format!("{first}..={last} is settled for {} events, not {selected}", settled.count);
-        violation("settlement-count", detail, at)
-    })
+
+    /// Settlements that count wrong, or say again without a reason.
+    fn counts(&self, was: &Happened) -> Vec<Violation> {
+        let mut violations = Vec::new();
+        let mut spoken: BTreeMap<u64, usize> = BTreeMap::new();
+        for &(at, settled) in &self.stream.settled {
+            let run = settled.range.offsets();
+            let known = self.places.range(run.clone());
+            let (selected, left_out): (Vec<_>, Vec<_>) =
+                known.partition(|(_, (event, _))| self.subscribed.selects(event));
+            // A publish of unknown outcome, or of another's history, may lie there too.
+            let length = (run.end() - run.start()).saturating_add(1);
+            let most = length - left_out.len() as u64;
+            if !(selected.len() as u64..=most).contains(&settled.count) {
+                let what = format!(
+                    "{}..={} is settled for {} events, not {}",
+                    run.start(),
+                    run.end(),
+                    settled.count,
+                    selected.len()
+                );
+                violations.push(self.violation("settlement-count", &what, vec![at]));
+            }
+            for (&offset, _) in selected.into_iter().filter(|_| !was.anything) {
+                if let Some(before) = spoken.insert(offset, at) {
+                    let what = format!("{offset} is settled twice");
+                    violations.push(self.violation("settled-twice", &what, vec![before, at]));
+                }
+            }
+        }
+        violations
+    }
+
+    /// Ends that are not what the consumers saw.
+    fn ends(&self, was: &Happened) -> Vec<Violation> {
+        let got: HashSet<u64> = self.stream.deliveries.iter().map(|(_, d)| d.offset).collect();
+        let dead: HashSet<u64> = self.stream.dead.iter().map(|&(_, offset)| offset).collect();
+        let mut violations = Vec::new();
+        for (&offset, &(at, outcome)) in &self.stream.ends {
+            let acked = self.stream.acked.first_named(offset);
+            let is_dead = outcome == "DEAD_LETTERED";
+            let (kind, what, shown) = if outcome == "DELIVERED" && !got.contains(&offset) {
+                ("settled-undelivered", "and was never delivered", None)
+            } else if let Some(ack) = acked.filter(|_| outcome != "DELIVERED") {
+                ("settled-otherwise", "and its ack was confirmed", Some(ack))
+            } else if is_dead != dead.contains(&offset) && !was.redriven && was.drained.is_some() {
+                let what = if is_dead { "and is no dead letter" } else { "and is a dead letter" };
+                ("settled-dead", what, was.drained)
+            } else {
+                continue;
+            };
+            let what = format!("{offset} is settled as {outcome} {what}");
+            let slice = shown.into_iter().chain([at]).collect();
+            violations.push(self.violation(kind, &what, slice));
+        }
+        violations
+    }
 }

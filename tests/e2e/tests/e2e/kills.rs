@@ -3,7 +3,7 @@
 //! written down exactly once.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -15,11 +15,14 @@ use tidings_e2e::{
 };
 use tokio::task::JoinSet;
 
-/// Of an ordinary run; `TIDINGS_MIXED_KILLS` and `TIDINGS_MIXED_EVENTS` ask for more.
+/// Of an ordinary run; `TIDINGS_MIXED_KILLS` and `TIDINGS_MIXED_EVENTS` ask for more. So many events
+/// are acknowledged between the first start and the last kill.
 const KILLS: u64 = 10;
-const EVENTS: u64 = 10_000;
+const EVENTS: u64 = 5_000;
 const TOPICS: &[&str] = &["analysis/**"];
 const KEYS: u64 = 20;
+/// Events that wait for their outcome at a time, at most.
+const UNDER_WAY: u64 = 4_000;
 /// After this long without anything new a consumer asks whether that was all.
 const QUIET: Duration = Duration::from_millis(100);
 
@@ -42,23 +45,43 @@ fn random(seed: u64) -> u64 {
 struct Kind {
     name: &'static str,
     members: &'static [&'static str],
+    /// How they share it; only of several.
+    sharing: &'static str,
     /// Keys that its filter selects; empty: all.
     keys: &'static [&'static str],
-    /// Whether it gives back one event of 49, whenever it comes.
+    /// Whether they give back one event of 49, whenever it comes.
     refuses: bool,
+    /// Whether an event that fails holds back its key.
+    ordered: bool,
 }
 
+/// Takes everything, and acknowledges it.
+const PLAIN: Kind = Kind {
+    name: "all",
+    members: &["one"],
+    sharing: "exclusive",
+    keys: &[],
+    refuses: false,
+    ordered: true,
+};
+
 const KINDS: &[Kind] = &[
-    Kind { name: "all", members: &["one"], keys: &[], refuses: false },
-    Kind { name: "failing", members: &["one"], keys: &[], refuses: true },
-    Kind { name: "some", members: &["one"], keys: &["KEY3", "KEY8", "KEY11"], refuses: false },
-    Kind { name: "some-failing", members: &["one"], keys: &["KEY1", "KEY8"], refuses: true },
-    Kind { name: "group", members: &["one", "two", "three"], keys: &[], refuses: false },
+    PLAIN,
+    Kind { name: "failing", refuses: true, ..PLAIN },
+    Kind { name: "some", keys: &["KEY3", "KEY8", "KEY11"], ..PLAIN },
+    Kind { name: "some-failing", keys: &["KEY1", "KEY8"], refuses: true, ..PLAIN },
+    Kind { name: "parallel", keys: &["KEY2", "KEY8"], refuses: true, ordered: false, ..PLAIN },
+    Kind { name: "failover", members: &["one", "two"], sharing: "failover", ..FEW },
+    Kind { name: "group", members: &["one", "two", "three"], sharing: "group", ..PLAIN },
+    Kind { name: "group-failing", members: &["one", "two"], sharing: "group", ..FEW },
 ];
+
+/// Of a few keys, some events of which fail.
+const FEW: Kind = Kind { keys: &["KEY5", "KEY14"], refuses: true, ..PLAIN };
 
 impl Kind {
     fn document(&self) -> Value {
-        let mut document = json!({"delivery": {"stream": {}}});
+        let mut document = json!({"delivery": {"stream": {}}, "sharing": self.sharing});
         if self.refuses {
             document["retry"] =
                 json!({"max_attempts": 2, "min_backoff_ms": 1, "max_backoff_ms": 5});
@@ -67,8 +90,8 @@ impl Kind {
             let keys: Vec<String> = self.keys.iter().map(|key| format!("'{key}'")).collect();
             document["filter"] = json!(format!("instrument in [{}]", keys.join(", ")));
         }
-        if self.members.len() > 1 {
-            document["sharing"] = json!("group");
+        if !self.ordered {
+            document["mode"] = json!("parallel");
         }
         document
     }
@@ -79,7 +102,11 @@ impl Kind {
 }
 
 /// Acknowledges what a member takes and gives back what it refuses.
-async fn answer(witness: &Witness, kind: &Kind, delivered: &Delivered) -> Result<(), ClientError> {
+async fn answer(
+    witness: &mut Witness,
+    kind: &Kind,
+    delivered: &Delivered,
+) -> Result<(), ClientError> {
     let (mut good, mut bad): (Vec<Run>, Vec<Run>) = (Vec::new(), Vec::new());
     for event in delivered.events() {
         let event = event.unwrap();
@@ -113,58 +140,70 @@ async fn consume(url: String, chronicle: Chronicle, kind: Kind, member: &str, di
                 chronicle.mark("consumer killed", Some(kind.name));
                 break;
             }
-            if answer(&witness, &kind, &delivered).await.is_err() {
+            if answer(&mut witness, &kind, &delivered).await.is_err() {
                 return;
             }
         }
     }
 }
 
-fn subscribe(server: &Server) {
-    for kind in KINDS {
-        let _desk = Desk::open(server, kind.name, TOPICS, &kind.document());
-    }
-}
-
-/// Publishes until the service, which is killed after some of them are acknowledged, is gone.
-async fn cycle(data: &Path, numbers: std::ops::Range<u64>, chronicle: &Chronicle) -> u64 {
-    let server = Server::start(data);
-    subscribe(&server);
+/// Lets every kind's members consume a service until it is gone.
+fn attach(server: &Server, life: u64, chronicle: &Chronicle) -> JoinSet<()> {
     let mut members = JoinSet::new();
     for (n, kind) in KINDS.iter().enumerate() {
         for (m, &member) in kind.members.iter().enumerate() {
-            let dies_after = 1 + random(numbers.start + (n * 7 + m) as u64) % 40;
+            let dies_after = 1 + random(life << 8 | (n * 7 + m) as u64) % 40;
             let url = server.url().to_owned();
             members.spawn(consume(url, chronicle.clone(), *kind, member, dies_after));
         }
     }
-    let backoff = Backoff { give_up_after: Some(Duration::ZERO), ..Backoff::default() };
-    let options =
-        PublisherOptions { backoff, max_block_bytes: 4 << 10, ..PublisherOptions::sequenced("p") };
-    let publisher = soon("a publisher", server.client().await.publisher(options)).await.unwrap();
-    let killed_after = 1 + random(numbers.start) % (numbers.end - numbers.start - 1);
-    let mut receipts = FuturesUnordered::new();
-    for event in numbers.map(|number| indicator(&key(number), "1m", number)) {
-        chronicle.invoke("p", &event);
-        let read = TestEvent::read(&event);
-        for kind in KINDS.iter().filter(|kind| !kind.keys.is_empty()) {
-            chronicle.verdict(kind.name, &event, kind.keys.contains(&read.instrument.as_str()));
-        }
-        let receipt = publisher.send(&event).await.unwrap();
-        receipts.push(async move { (event, receipt.await) });
+    members
+}
+
+/// What is published, and how many events were acknowledged.
+struct Load {
+    chronicle: Chronicle,
+    next: u64,
+    acknowledged: u64,
+    /// Events that wait for their outcome at a time.
+    under_way: usize,
+}
+
+impl Load {
+    /// The next event, written down with what the filters should say of it.
+    fn next(&mut self) -> Vec<u8> {
+        let event = indicator(&key(self.next), "1m", self.next);
+        self.next += 1;
+        self.chronicle.invoke("p", &event);
+        let instrument = TestEvent::read(&event).instrument;
+        let filtered = KINDS.iter().filter(|kind| !kind.keys.is_empty());
+        let said = filtered.map(|kind| (kind.name, kind.keys.contains(&instrument.as_str())));
+        self.chronicle.verdict(&event, said);
+        event
     }
-    let (mut server, mut acknowledged) = (Some(server), 0);
-    while let Some((event, outcome)) = soon("an outcome", receipts.next()).await {
-        chronicle.outcome(&event, &outcome);
-        acknowledged += u64::from(outcome.is_ok());
-        if let Some(server) = server.take_if(|_| acknowledged >= killed_after) {
-            server.kill();
+
+    /// Publishes until so many events of all lives are acknowledged, and kills the service then, with
+    /// others under way.
+    async fn publish(&mut self, server: Server, until: u64) {
+        let backoff = Backoff { give_up_after: Some(Duration::ZERO), ..Backoff::default() };
+        let options = PublisherOptions { backoff, ..PublisherOptions::sequenced("p") };
+        let options = PublisherOptions { max_block_bytes: 4 << 10, ..options };
+        let publisher = server.client().await.publisher(options).await.unwrap();
+        let (mut server, mut receipts) = (Some(server), FuturesUnordered::new());
+        loop {
+            while server.is_some() && receipts.len() < self.under_way {
+                let event = self.next();
+                let receipt = soon("room", publisher.send(&event)).await.unwrap();
+                receipts.push(async move { (event, receipt.await) });
+            }
+            let Some((event, outcome)) = soon("an outcome", receipts.next()).await else { return };
+            self.chronicle.outcome(&event, &outcome);
+            self.acknowledged += u64::from(outcome.is_ok());
+            if let Some(server) = server.take_if(|_| self.acknowledged >= until) {
+                server.kill();
+            }
         }
     }
-    assert!(server.is_none(), "killed after {acknowledged} events were acknowledged");
-    soon("the members to end", members.join_all()).await;
-    chronicle.mark("crash", None);
-    acknowledged
 }
 
 /// One member of the last life: reads until nothing of its subscription is open.
@@ -175,7 +214,7 @@ async fn read_out(server: &Server, chronicle: &Chronicle, kind: &Kind) -> BTreeS
     let mut refused = BTreeSet::new();
     loop {
         if let Some(delivered) = witness.next_within(QUIET).await.unwrap() {
-            answer(&witness, kind, &delivered).await.unwrap();
+            answer(&mut witness, kind, &delivered).await.unwrap();
             let events = delivered.events().map(Result::unwrap);
             let bad = events.filter(|e| kind.is_refused(TestEvent::read(e.event).number));
             refused.extend(bad.map(|event| (delivered.partition.0, event.offset.0)));
@@ -186,46 +225,68 @@ async fn read_out(server: &Server, chronicle: &Chronicle, kind: &Kind) -> BTreeS
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn kills_of_service_and_consumers_leave_every_delivery_with_one_exact_end() {
+/// Where a run keeps its log and its history; with `TIDINGS_MIXED_DIR` they stay there.
+fn place() -> (Option<tempfile::TempDir>, PathBuf) {
+    if let Some(kept) = std::env::var_os("TIDINGS_MIXED_DIR") {
+        return (None, kept.into());
+    }
     let dir = tempfile::tempdir().unwrap();
-    let (data, chronicle) = (dir.path().join("data"), Chronicle::open(dir.path()));
+    let path = dir.path().to_owned();
+    (Some(dir), path)
+}
+
+/// Everything is read, and what failed to the end lies among the dead letters.
+async fn drain(data: &Path, chronicle: &Chronicle) {
+    let server = Server::start(data);
     for kind in KINDS {
-        if kind.refuses {
-            chronicle.giving_back(kind.name, TOPICS);
-        } else {
-            chronicle.subscription(kind.name, TOPICS);
-        }
-    }
-    let kills = asked("TIDINGS_MIXED_KILLS", KILLS);
-    let each = asked("TIDINGS_MIXED_EVENTS", EVENTS) / kills;
-    let mut acknowledged = 0;
-    for n in 0..kills {
-        acknowledged += cycle(&data, n * each..(n + 1) * each, &chronicle).await;
-    }
-    let server = Server::start(&data);
-    for kind in KINDS {
-        let refused = read_out(&server, &chronicle, kind).await;
+        let refused = read_out(&server, chronicle, kind).await;
         let letters = Desk::of(&server, kind.name, "").letters();
         assert_eq!(letters.is_empty(), !kind.refuses);
-        let mut dead = BTreeSet::new();
-        for letter in &letters {
-            let partition = letter["partition"].as_u64().unwrap() as u32;
-            let offset = letter["offset"].as_u64().unwrap();
-            chronicle.dead(kind.name, letter["topic"].as_str().unwrap(), partition, offset);
-            dead.insert((partition, offset));
-        }
+        let place = |letter: &Value| {
+            (letter["partition"].as_u64().unwrap() as u32, letter["offset"].as_u64().unwrap())
+        };
+        let dead: BTreeSet<_> = letters.iter().map(place).collect();
         assert!(dead.is_superset(&refused), "what fails to the end is a dead letter");
-        chronicle.mark("drained", Some(kind.name));
+        chronicle.drained(kind.name, &letters);
     }
     let ended = server.terminate();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kills_of_service_and_consumers_leave_every_delivery_with_one_exact_end() {
+    let (_dir, path) = place();
+    let (data, chronicle) = (path.join("data"), Chronicle::open(&path));
+    for kind in KINDS {
+        let define = if kind.ordered { Chronicle::subscription } else { Chronicle::parallel };
+        define(&chronicle, kind.name, TOPICS);
+    }
+    let kills = asked("TIDINGS_MIXED_KILLS", KILLS);
+    let events = asked("TIDINGS_MIXED_EVENTS", EVENTS);
+    let each = events / kills;
+    let under_way = UNDER_WAY.min(each / 4 + 1) as usize;
+    let mut load = Load { chronicle: chronicle.clone(), next: 0, acknowledged: 0, under_way };
+    for life in 1..=kills {
+        let server = Server::start(&data);
+        if life == 1 {
+            for kind in KINDS {
+                let _desk = Desk::open(&server, kind.name, TOPICS, &kind.document());
+            }
+        }
+        let members = attach(&server, life, &chronicle);
+        let until =
+            if life == kills { events } else { each * (life - 1) + random(life) % each + 1 };
+        load.publish(server, until).await;
+        soon("the members to end", members.join_all()).await;
+        chronicle.mark("crash", None);
+    }
+    drain(&data, &chronicle).await;
     chronicle.settled(settlements(&data).await);
-    eprintln!("{kills} kills, {acknowledged} events acknowledged");
-    chronicle.judge(&Thresholds {
-        min_acked: acknowledged as usize,
-        min_deliveries: acknowledged as usize,
+    let told = chronicle.judged(&Thresholds {
+        min_acked: events as usize,
+        min_deliveries: events as usize,
         expect_marks: vec!["crash".to_owned(), "consumer killed".to_owned()],
         expect_redelivery: true,
     });
+    eprint!("{kills} kills\n{told}");
 }

@@ -1,0 +1,53 @@
+//! Lives of one event, a letter a record: when it held its key.
+
+use super::{Ends, Life, Step};
+
+/// `D` delivered, `N` given back, `G` the gate is known to be closed, `C` crash, `R` redriven, `.`
+/// anything else; places are those of the letters.
+#[track_caller]
+fn check(life: &str, is_dead: bool, expected: &[(usize, usize)]) {
+    let places = |letter| life.match_indices(letter).map(|(at, _)| at).collect::<Vec<_>>();
+    let ends = Ends { crashes: places('C'), redriven: places('R') };
+    let step = |(at, letter)| match letter {
+        'D' => Some((at, Step::Delivered)),
+        'N' => Some((at, Step::GivenBack)),
+        'G' => Some((at, Step::Gated)),
+        _ => None,
+    };
+    let steps = life.char_indices().filter_map(step).collect();
+    let life = Life { steps, is_dead, ends: &ends };
+    assert_eq!(life.closed(), expected);
+}
+
+#[test]
+fn from_the_gate_until_it_comes_again_for_good() {
+    check("DN.G..D", false, &[(3, 6)]);
+    // Nobody knows when the service took it back.
+    check("DN....D", false, &[]);
+    check("DN.G...", false, &[(3, usize::MAX)]);
+}
+
+#[test]
+fn while_it_is_tried_in_vain() {
+    check("DNG.D.N.G.D", false, &[(2, 10)]);
+    check("DN..D.NG..D", false, &[(7, 10)]);
+}
+
+#[test]
+fn until_it_is_given_back_for_the_last_time_when_it_is_dead_then() {
+    check("DNG.D.NG...", true, &[(2, 6)]);
+    check("DNG........", true, &[]);
+    check("DNG.D.NG.R.D", true, &[(2, 6)]);
+}
+
+#[test]
+fn from_a_crash_until_it_comes_again() {
+    check("D.C.D", false, &[(2, 4)]);
+    check("D.C.C.D", false, &[(2, 6)]);
+    check("D.C..", false, &[]);
+    check("D.CR.D", false, &[]);
+    // A crash forgets that it failed, not that it has to come.
+    check("DNG.C.D.N.G.D", false, &[(2, 6), (10, 12)]);
+    // It may have been dead before the crash.
+    check("DNG.DN.C.D", true, &[(2, 5), (7, 9)]);
+}
