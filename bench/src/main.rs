@@ -11,6 +11,7 @@ mod idle_subscriptions;
 mod ingest;
 mod latency;
 mod narrow;
+mod poisoned;
 mod process;
 mod report;
 mod restart;
@@ -77,6 +78,8 @@ enum Scenario {
     Fanout,
     /// A thousand subscriptions with narrow filters against ten
     Narrow,
+    /// Nine keys beside one that always fails
+    Poisoned,
     /// Memory of idle subscriptions, over SSE and over one gRPC connection
     IdleSubscriptions,
     /// What cursors and settlements of eight subscriptions add to the bytes written
@@ -126,6 +129,7 @@ async fn run(args: &Args) -> Result<(), BenchError> {
             Scenario::IdleConnections => idle_connections::run(args, &mut report).await?,
             Scenario::Fanout => ingest::run(args, &mut report, 8).await?,
             Scenario::Narrow => narrow::run(args, &mut report).await?,
+            Scenario::Poisoned => poisoned::run(args, &mut report).await?,
             Scenario::IdleSubscriptions => idle_subscriptions::run(args, &mut report).await?,
             Scenario::SettleBytes => settle_bytes::run(args, &mut report).await?,
         }

@@ -3,6 +3,7 @@
 
 mod api;
 mod bad_input;
+mod batching;
 mod command_line;
 mod crash;
 mod damage;
