@@ -1,6 +1,9 @@
 //! What an idle subscription to a topic costs in memory, with its consumer: on an SSE connection of its
 //! own, and as one of the streams that share a gRPC connection.
 
+use std::ops::Range;
+
+use futures::future::try_join_all;
 use tidings_client::{Client, ConsumerOptions, PublisherOptions};
 use tidings_event::{Clock, SystemClock};
 use tidings_market::load::LoadOptions;
@@ -17,6 +20,8 @@ use crate::{Args, BenchError, consume};
 const WARM_UP: u64 = 50;
 /// Streams of one gRPC connection; the service lets 256 be open.
 const STREAMS: u64 = 250;
+/// Subscriptions that are made side by side.
+const TOGETHER: u64 = 100;
 
 /// Measures each on a server of its own.
 pub(crate) async fn run(args: &Args, report: &mut Report) -> Result<(), BenchError> {
@@ -43,8 +48,11 @@ async fn one(args: &Args, kind: &str) -> Result<u64, BenchError> {
         if number == WARM_UP {
             before = server.resident_kib()?;
         }
-        let name = format!("s-{number}");
-        consume::subscribe(&client, &name, &["analysis/**"]).await?;
+        if number == 0 || number >= WARM_UP && (number - WARM_UP) % TOGETHER == 0 {
+            let last = if number == 0 { WARM_UP } else { number + TOGETHER };
+            subscribe(&client, number..last.min(args.subscriptions)).await?;
+        }
+        let name = name(number);
         if kind == "SSE" {
             sockets.push(attach(&server.url, &name).await?);
         } else {
@@ -57,6 +65,17 @@ async fn one(args: &Args, kind: &str) -> Result<u64, BenchError> {
     let bytes = server.resident_kib()?.saturating_sub(before) * 1024;
     server.stop().await?;
     Ok(bytes / args.subscriptions.saturating_sub(WARM_UP).max(1))
+}
+
+fn name(number: u64) -> String {
+    format!("s-{number}")
+}
+
+/// Makes subscriptions side by side: each waits for the disk.
+async fn subscribe(client: &Client, numbers: Range<u64>) -> Result<(), BenchError> {
+    let made = numbers
+        .map(async |number| consume::subscribe(client, &name(number), &["analysis/**"]).await);
+    try_join_all(made).await.map(|_| ())
 }
 
 /// Makes a topic, so that there is something to be idle on.
