@@ -33,12 +33,22 @@ struct Resting {
     rests: Vec<Option<Rest>>,
 }
 
+impl Resting {
+    fn places(&self) -> impl Iterator<Item = (TopicPartition, Rest)> {
+        let topic = self.topic.id;
+        (0..).zip(&self.rests).filter_map(move |(number, rest)| {
+            Some((TopicPartition { topic, partition: PartitionId(number) }, (*rest)?))
+        })
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Slots {
     subscription: Arc<Subscription>,
     awake: BTreeMap<TopicPartition, Slot>,
-    resting: BTreeMap<TopicId, Resting>,
+    /// In order of their topics' numbers: most have few, and a map makes room for eleven.
+    resting: Vec<Resting>,
     /// Whose cursors moved since they were last saved.
     unsaved: BTreeSet<TopicPartition>,
 }
@@ -62,7 +72,7 @@ impl Slots {
         if before.revisions == now.revisions {
             return 0;
         }
-        for resting in self.resting.values_mut() {
+        for resting in &mut self.resting {
             resting.is_judged = is_judged(now, &resting.topic);
         }
         for slot in self.awake.values_mut() {
@@ -73,7 +83,7 @@ impl Slots {
 
     /// Gives live blocks back, which are not offered any more; says how many bytes they had.
     pub(crate) fn forget_live(&mut self) -> usize {
-        let resting = self.resting.values_mut().flat_map(|resting| &mut resting.rests);
+        let resting = self.resting.iter_mut().flat_map(|resting| &mut resting.rests);
         resting.flatten().for_each(|rest| rest.is_offered = false);
         let forget = |slot: &mut Slot| {
             let bytes = slot.fresh.bytes();
@@ -131,11 +141,12 @@ impl Slots {
     }
 
     fn wake(&mut self, at: TopicPartition) -> Option<()> {
-        let resting = self.resting.get_mut(&at.topic)?;
+        let place = self.place(at.topic).ok()?;
+        let resting = self.resting.get_mut(place)?;
         let rest = resting.rests.get_mut(at.partition.0 as usize)?.take()?;
         let topic = Arc::clone(&resting.topic);
         if resting.rests.iter().all(Option::is_none) {
-            self.resting.remove(&at.topic);
+            self.resting.remove(place);
         }
         let slot = self.insert(at, topic, Window::level(rest.level), rest.level.low);
         if let Some(judge) = slot.judge.as_ref().filter(|_| rest.is_offered) {
@@ -147,8 +158,13 @@ impl Slots {
 
     /// Where a partition rests, if it does.
     pub(crate) fn resting(&mut self, at: TopicPartition) -> Option<&mut Rest> {
-        let resting = self.resting.get_mut(&at.topic)?;
-        resting.rests.get_mut(at.partition.0 as usize)?.as_mut()
+        let place = self.place(at.topic).ok()?;
+        self.resting.get_mut(place)?.rests.get_mut(at.partition.0 as usize)?.as_mut()
+    }
+
+    /// Where the partitions of a topic are among those at rest, or would be.
+    fn place(&self, topic: TopicId) -> Result<usize, usize> {
+        self.resting.binary_search_by_key(&topic, |resting| resting.topic.id)
     }
 
     /// Lays those to rest that have nothing to do.
@@ -162,33 +178,28 @@ impl Slots {
     }
 
     fn lay(&mut self, at: TopicPartition, topic: Arc<Topic>, rest: Rest) {
-        let is_judged = is_judged(&self.subscription, &topic);
-        let resting = self.resting.entry(at.topic);
-        let resting = resting.or_insert_with(|| Resting { topic, is_judged, rests: Vec::new() });
-        let number = at.partition.0 as usize;
-        if resting.rests.len() <= number {
-            let partitions = resting.topic.partitions as usize;
-            resting.rests.resize(partitions.max(number + 1), None);
-        }
-        if let Some(place) = resting.rests.get_mut(number) {
+        let place = self.place(at.topic).unwrap_or_else(|place| {
+            let is_judged = is_judged(&self.subscription, &topic);
+            let rests = vec![None; topic.partitions as usize];
+            self.resting.insert(place, Resting { topic, is_judged, rests });
+            place
+        });
+        // It has room for every partition of its topic.
+        let resting = self.resting.get_mut(place);
+        if let Some(place) = resting.and_then(|r| r.rests.get_mut(at.partition.0 as usize)) {
             *place = Some(rest);
         }
     }
 
     /// Whether it is a partition of the subscription.
     pub(crate) fn contains(&self, at: &TopicPartition) -> bool {
-        let rests = || self.resting.get(&at.topic).map(|resting| &resting.rests);
-        let rest = || rests()?.get(at.partition.0 as usize);
+        let resting = || self.resting.get(self.place(at.topic).ok()?);
+        let rest = || resting()?.rests.get(at.partition.0 as usize);
         self.awake.contains_key(at) || rest().is_some_and(Option::is_some)
     }
 
     fn at_rest(&self) -> impl Iterator<Item = (TopicPartition, Rest)> {
-        self.resting.iter().flat_map(|(&topic, resting)| {
-            let rests = (0..).zip(&resting.rests);
-            rests.filter_map(move |(number, rest)| {
-                Some((TopicPartition { topic, partition: PartitionId(number) }, (*rest)?))
-            })
-        })
+        self.resting.iter().flat_map(Resting::places)
     }
 
     /// Every partition with its low-water offset and the first offset that was not looked at, in
@@ -210,9 +221,8 @@ impl Slots {
     /// Every partition of which some events are taken only.
     pub(crate) fn judged(&self) -> Vec<TopicPartition> {
         let awake = self.awake.iter().filter(|(_, slot)| slot.judge.is_some()).map(|(at, _)| *at);
-        let is_judged =
-            |at: &TopicPartition| self.resting.get(&at.topic).is_some_and(|r| r.is_judged);
-        let resting = self.at_rest().map(|(at, _)| at).filter(is_judged);
+        let resting = self.resting.iter().filter(|resting| resting.is_judged);
+        let resting = resting.flat_map(Resting::places).map(|(at, _)| at);
         awake.chain(resting).collect()
     }
 
