@@ -48,7 +48,7 @@ async fn one(args: &Args, kind: &str) -> Result<u64, BenchError> {
         if number == WARM_UP {
             before = server.resident_kib()?;
         }
-        if number == 0 || number >= WARM_UP && (number - WARM_UP) % TOGETHER == 0 {
+        if number == 0 || number >= WARM_UP && (number - WARM_UP).is_multiple_of(TOGETHER) {
             let last = if number == 0 { WARM_UP } else { number + TOGETHER };
             subscribe(&client, number..last.min(args.subscriptions)).await?;
         }

@@ -15,7 +15,8 @@ pub struct Snapshot {
     pub(crate) version: u64,
     pub(crate) topics: BTreeMap<TopicName, Arc<Topic>>,
     pub(crate) by_id: HashMap<TopicId, Arc<Topic>>,
-    pub(crate) subscriptions: BTreeMap<String, BTreeMap<String, Arc<Subscription>>>,
+    /// By tenant and name. Names are shared: every change makes a snapshot.
+    pub(crate) subscriptions: BTreeMap<String, BTreeMap<Arc<str>, Arc<Subscription>>>,
     pub(crate) templates: Arc<[Template]>,
 }
 
@@ -83,7 +84,7 @@ impl Snapshot {
 
     pub(crate) fn insert_subscription(&mut self, subscription: Arc<Subscription>) {
         let tenant = self.subscriptions.entry(subscription.tenant.clone()).or_default();
-        tenant.insert(subscription.spec.name.clone(), subscription);
+        tenant.insert(subscription.spec.name.as_str().into(), subscription);
     }
 
     pub(crate) fn remove_subscription(&mut self, tenant: &str, name: &str) {
