@@ -44,6 +44,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             }
             ConsumerEvent::Gap(gap) => println!("{} events are gone: {}", gap.count, gap.reason),
             ConsumerEvent::Reconnected => println!("connected again"),
+            ConsumerEvent::Extended(_) => {}
         }
     }
     consumer.close().await;

@@ -71,7 +71,7 @@ pub(crate) async fn open(url: &str, name: &str, protobuf: bool) -> Result<Ws, Be
         let open = v1::ConsumeOpen {
             subscription: name.to_owned(),
             consumer: "bench".to_owned(),
-            compression: None,
+            ..v1::ConsumeOpen::default()
         };
         let credit = v1::Credit { events: u64::MAX, bytes: u64::MAX };
         asking(vec![Asked::Open(open), Asked::Credit(credit)])

@@ -141,6 +141,26 @@ def test_what_is_given_back_comes_again(client: tidings.Client) -> None:
     assert client.subscription_status("again").lag_events == 0
 
 
+def test_what_has_more_time_does_not_come_again(client: tidings.Client) -> None:
+    client.create_subscription("deadline", ["analysis/indicators/4h"])
+    client.publish_many(indicator(1, name, "4h") for name in ("LATE", "KEPT"))
+    options = tidings.ConsumerOptions(subscription="deadline", ack_deadline=1.0)
+    with client.consumer("deadline", options=options) as consumer:
+        events: list[tidings.DeliveredEvent] = []
+        while len(events) < 2:
+            more = consumer.next(30.0)
+            assert isinstance(more, tidings.Delivery)
+            events.extend(more)
+        (kept,) = (event for event in events if event.event.instrument == "KEPT")
+        assert consumer.extend(kept, 600.0).result(30.0) == tidings.Confirmation(1, 0)
+        (again,) = take(consumer, 1)
+        assert (again.event.instrument, again.attempt) == ("LATE", 2)
+        assert consumer.ack(kept).result(30.0) == tidings.Confirmation(1, 0)
+        assert consumer.extend(kept, 1.0).result(30.0) == tidings.Confirmation(0, 1)
+    with client.consumer("deadline") as consumer, pytest.raises(tidings.TidingsError):
+        consumer.extend(kept, 1.0)
+
+
 def test_pulling_takes_as_many_as_asked_for(client: tidings.Client) -> None:
     client.create_subscription("pulled", ["analysis/indicators/1d"], delivery="pull")
     client.publish_many(indicator(n, "PULLED", "1d") for n in range(25))

@@ -7,11 +7,11 @@ import urllib.request
 
 import lz4.block
 import pytest
+from tidings.v1.admin_pb2 import Batch
 
 import tidings
 from tests.conftest import Server, indicator, number_of
 from tidings import _packed
-from tidings.v1.admin_pb2 import Batch
 
 BODY = b"analysis/indicators/5m " * 40
 

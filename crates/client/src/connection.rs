@@ -139,7 +139,7 @@ impl Client {
     ///             consumer.ack_up_to(delivered.last_position()).await?;
     ///         }
     ///         ConsumerEvent::Gap(gap) => println!("{} are gone: {}", gap.count, gap.reason),
-    ///         ConsumerEvent::Confirmed(_) | ConsumerEvent::Reconnected => {}
+    ///         ConsumerEvent::Confirmed(_) | ConsumerEvent::Extended(_) | ConsumerEvent::Reconnected => {}
     ///     }
     /// }
     /// # Ok(())

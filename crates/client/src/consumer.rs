@@ -36,6 +36,9 @@ pub struct ConsumerOptions {
     pub credit_bytes: u64,
     /// How batches travel; without it, as the subscription says. They are unpacked here.
     pub compression: Option<Compression>,
+    /// What is not settled in this time failed and is tried again, 1 s to 24 h; without it, what was
+    /// delivered stays this consumer's as long as its connection.
+    pub ack_deadline: Option<Duration>,
     /// Whether to attach again when the connection breaks.
     pub reconnect: bool,
     /// Between attempts.
@@ -52,6 +55,7 @@ impl ConsumerOptions {
             credit_events: 65_536,
             credit_bytes: 16 << 20,
             compression: None,
+            ack_deadline: None,
             reconnect: true,
             backoff: Backoff::default(),
         }
@@ -85,6 +89,8 @@ pub enum ConsumerEvent {
     Gap(Gap),
     /// Acks whose cursor is durable.
     Confirmed(Confirmed),
+    /// What became of [`Consumer::extend`].
+    Extended(Extended),
     /// The connection broke and is there again: what was not confirmed may come again.
     Reconnected,
 }
@@ -119,6 +125,15 @@ impl Gap {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Confirmed {
     /// Settled, durably.
+    pub runs: Vec<Run>,
+    /// Not in flight on this stream.
+    pub stale: Vec<Run>,
+}
+
+/// Deadlines that were moved.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extended {
+    /// These have so much more time.
     pub runs: Vec<Run>,
     /// Not in flight on this stream.
     pub stale: Vec<Run>,
@@ -214,6 +229,10 @@ impl Consumer {
                 runs: confirmed.runs.into_iter().map(run_in).collect(),
                 stale: confirmed.stale.into_iter().map(run_in).collect(),
             }))),
+            Some(Answer::Extended(extended)) => Ok(Some(ConsumerEvent::Extended(Extended {
+                runs: extended.runs.into_iter().map(run_in).collect(),
+                stale: extended.stale.into_iter().map(run_in).collect(),
+            }))),
             Some(Answer::Error(problem)) => Err(Problem::from(problem).into()),
             Some(Answer::Opened(_) | Answer::Heartbeat(_)) | None => Ok(None),
         }
@@ -270,9 +289,20 @@ impl Consumer {
         delay: Duration,
         detail: &str,
     ) -> Result<(), ClientError> {
-        let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        let delay_ms = millis(delay);
         let runs = runs.iter().map(run_out).collect();
         self.ask(Ask::Nack(v1::Nack { runs, delay_ms, detail: detail.to_owned() })).await
+    }
+
+    /// Gives these more time: their deadline is so far from now, 1 ms to 24 h.
+    /// [`ConsumerEvent::Extended`] follows. Without an `ack_deadline` it ends the consumer with
+    /// `FIELD_INVALID`.
+    ///
+    /// # Errors
+    /// As [`Self::ack_up_to`].
+    pub async fn extend(&self, runs: &[Run], by: Duration) -> Result<(), ClientError> {
+        let runs = runs.iter().map(run_out).collect();
+        self.ask(Ask::Extend(v1::Extend { runs, by_ms: millis(by) })).await
     }
 
     /// Detaches and waits until the service has let go, so that the next consumer finds the
@@ -291,12 +321,17 @@ impl Consumer {
     }
 }
 
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
 async fn attach(client: &Client, options: &ConsumerOptions) -> Result<Open, ClientError> {
     let (asks, requests) = mpsc::channel(SLOTS);
     let open = Ask::Open(v1::ConsumeOpen {
         subscription: options.subscription.clone(),
         consumer: options.consumer.clone(),
         compression: options.compression.map(|wanted| wanted.name().to_owned()),
+        ack_deadline_ms: options.ack_deadline.map(millis),
     });
     let credit =
         Ask::Credit(v1::Credit { events: options.credit_events, bytes: options.credit_bytes });

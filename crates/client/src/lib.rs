@@ -44,7 +44,7 @@ pub use backoff::Backoff;
 pub use connection::Client;
 pub use consumer::{
     Compression, Confirmed, Consumer, ConsumerEvent, ConsumerOptions, Delivered, DeliveredEvent,
-    Gap, Run,
+    Extended, Gap, Run,
 };
 pub use error::{ClientError, Problem};
 pub use matrix::{Assembly, MatrixError, split};

@@ -15,10 +15,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tidings_wire::rest::{
-    AckDocument, AckRequestDocument, GuaranteesDocument, NackRequestDocument, PublishDocument,
-    PullDocument, PullRequestDocument, StatusDocument, SubscriptionDocument,
-    SubscriptionListDocument, SubscriptionRequest, TopicDocument, TopicListDocument,
-    TopicRequestDocument, TraceDocument,
+    AckDocument, AckRequestDocument, ExtendRequestDocument, GuaranteesDocument,
+    NackRequestDocument, PublishDocument, PullDocument, PullRequestDocument, StatusDocument,
+    SubscriptionDocument, SubscriptionListDocument, SubscriptionRequest, TopicDocument,
+    TopicListDocument, TopicRequestDocument, TraceDocument,
 };
 
 use crate::connection::chain;
@@ -200,6 +200,18 @@ impl Rest {
         request: &NackRequestDocument,
     ) -> Result<AckDocument, ClientError> {
         self.call(Method::POST, &subscription_path(name, "/nack"), Some(request)).await
+    }
+
+    /// Gives pulled events more time before their ack deadline.
+    ///
+    /// # Errors
+    /// `ACK_ID_INVALID`, `SUBSCRIPTION_UNKNOWN`.
+    pub async fn extend(
+        &self,
+        name: &str,
+        request: &ExtendRequestDocument,
+    ) -> Result<AckDocument, ClientError> {
+        self.call(Method::POST, &subscription_path(name, "/extend"), Some(request)).await
     }
 
     /// The newest event of one kind (`indicators`, `patterns`, ...) about an instrument.

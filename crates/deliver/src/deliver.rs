@@ -210,6 +210,7 @@ impl Deliver {
         attach: Attach,
     ) -> Result<Session, Refusal> {
         let live = self.live(tenant, subscription)?;
+        let ack_deadline = attach.ack_deadline;
         let consumer = Consumer {
             name: attach.consumer.into(),
             session: self.session_number(),
@@ -220,7 +221,8 @@ impl Deliver {
         let follows = attach.follows.map(|earlier| earlier.0);
         let (log, clock) = (self.stage.log.as_ref(), self.stage.clock.as_ref());
         let session = live.claim(consumer, follows, log, clock)?;
-        Ok(Session::new(Arc::clone(&self.stage), live, session, None))
+        let attached = Session::new(Arc::clone(&self.stage), live, session, None);
+        Ok(attached.with_deadline(ack_deadline))
     }
 
     /// Reads the topics that patterns select, now and later, without a cursor: what is sent counts

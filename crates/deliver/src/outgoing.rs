@@ -67,6 +67,13 @@ pub enum Outgoing {
         /// What was not in flight on this stream.
         stale: Vec<Run>,
     },
+    /// Whose deadlines were moved.
+    Extended {
+        /// These have so much more time.
+        runs: Vec<Run>,
+        /// What was not in flight on this stream.
+        stale: Vec<Run>,
+    },
     /// Offsets that will never come.
     Gap(GapNotice),
     /// The window is full and events wait; only for those who asked to hear it.

@@ -24,7 +24,7 @@ const BYTES_MAX: u64 = 4 << 20;
 /// Longest wait of one pull.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 /// Longest extension of an ack deadline.
-const EXTENSION_MAX: Duration = Duration::from_secs(86_400);
+pub(crate) const EXTENSION_MAX: Duration = Duration::from_secs(86_400);
 
 /// What a pull asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -233,7 +233,7 @@ impl Stage {
         state.expire(now);
         let mut extend = |id: AckId| {
             let held = is_held(&state, id)
-                && state.extend(id.session(), Run::of(id.position()), deadline) > 0;
+                && !state.extend(id.session(), Run::of(id.position()), deadline).is_empty();
             (id, if held { AckState::Confirmed } else { AckState::Stale })
         };
         let answers = ids.into_iter().map(&mut extend).collect();
@@ -335,7 +335,8 @@ pub(crate) fn is_of_before(state: &State, id: AckId) -> bool {
     slot.is_some_and(|slot| id.attempt() < slot.window.first_attempt(position.offset.0))
 }
 
-fn is_held(state: &State, id: AckId) -> bool {
+/// Whether a delivery is in flight.
+pub(crate) fn is_held(state: &State, id: AckId) -> bool {
     let position = id.position();
     position.epoch == state.epoch
         && state.slots.get(&position.topic_partition()).is_some_and(|slot| {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tidings_catalog::Compression;
 use tidings_event::{Code, Offset, Position, Refusal};
@@ -13,11 +14,12 @@ use crate::ack_id::AckId;
 use crate::live::Live;
 use crate::nack::Nack;
 use crate::outgoing::{Delivery, Outgoing, Run};
-use crate::pull::is_of_before;
+use crate::pull::{EXTENSION_MAX, is_held, is_of_before};
 use crate::registry::Registry;
 use crate::sent::Sent;
 use crate::slot::Budget;
 use crate::stage::{Ready, Stage};
+use crate::state::State;
 
 /// How a stream consumer attaches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +28,9 @@ pub struct Attach {
     pub consumer: String,
     /// Most events in flight, where fewer than the subscription allows.
     pub max_in_flight: Option<u32>,
+    /// What it is sent fails when it is not settled in so much time; without one it stays in flight as
+    /// long as the session.
+    pub ack_deadline: Option<Duration>,
     /// Whether [`Outgoing::Paused`] and [`Outgoing::Resumed`] are wanted.
     pub hears_pauses: bool,
     /// The session of the same consumer that this one goes on after. When that is still attached
@@ -68,6 +73,7 @@ pub struct Session {
     /// What is left of the credit.
     events: AtomicU64,
     bytes: AtomicU64,
+    ack_deadline: Option<Duration>,
     is_over: bool,
 }
 
@@ -81,7 +87,14 @@ impl Session {
         stage.recorder.shift(Gauge::DeliverConsumers, 1);
         let (events, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
         let id = SessionId(number).to_string();
-        Self { stage, live, number, id, registry, events, bytes, is_over: false }
+        let ack_deadline = None;
+        Self { stage, live, number, id, registry, events, bytes, ack_deadline, is_over: false }
+    }
+
+    /// With a deadline for each event that it is sent.
+    pub(crate) fn with_deadline(mut self, ack_deadline: Option<Duration>) -> Self {
+        self.ack_deadline = ack_deadline;
+        self
     }
 
     /// Names this session; [`Self::id`] is its text.
@@ -158,7 +171,11 @@ impl Session {
             let mut notified = std::pin::pin!(notified);
             // From here on a change is not missed, even one that comes before the wait.
             notified.as_mut().enable();
-            match self.stage.ready(&self.live, self.number, || self.budget(), None).await {
+            match self
+                .stage
+                .ready(&self.live, self.number, || self.budget(), self.ack_deadline)
+                .await
+            {
                 Ready::Out(outgoing) => break outgoing,
                 Ready::Sent(sent) => break Outgoing::Delivery(self.spend(sent)),
                 // Read already: `ready` gives it back only read.
@@ -174,7 +191,7 @@ impl Session {
         if self.is_over {
             return None;
         }
-        match self.stage.at_once(&self.live, self.number, self.budget(), None) {
+        match self.stage.at_once(&self.live, self.number, self.budget(), self.ack_deadline) {
             Ready::Out(outgoing) => Some(self.given(outgoing)),
             Ready::Sent(sent) => Some(Outgoing::Delivery(self.spend(sent))),
             Ready::Unread(..) | Ready::Nothing(_) => None,
@@ -249,7 +266,7 @@ impl Session {
     pub fn ack(&self, up_to: Vec<Position>, runs: Vec<Run>) {
         let now = self.stage.clock.monotonic();
         let mut state = self.live.lock();
-        let (mut done, mut stale) = (Vec::new(), Vec::new());
+        let (mut done, mut stale, mut late) = (Vec::new(), Vec::new(), 0);
         for position in up_to {
             let acked = state.ack(self.number, Run::of(position), true, now);
             if acked.is_empty() {
@@ -259,14 +276,19 @@ impl Session {
         }
         for run in runs {
             let acked = state.ack(self.number, run, false, now);
-            stale.extend(missing(run, &acked));
+            let gone = missing(run, &acked);
+            // Later than its deadline, which this consumer has not been told of.
+            if self.ack_deadline.is_some() {
+                late += gone.iter().map(|g| state.ack_late(self.number, *g, now)).sum::<u64>();
+            }
+            stale.extend(gone);
             done.extend(acked);
         }
-        let settled = done.iter().map(Run::count).sum::<u64>();
+        let settled = done.iter().map(Run::count).sum::<u64>() + late;
         self.stage.recorder.count(Counter::SettleAcked, settled);
         self.stage.report(&mut state);
         self.stage.recorder.count(Counter::SettleStale, stale.len() as u64);
-        if done.is_empty() {
+        if settled == 0 {
             if !stale.is_empty() {
                 state.tell(self.number, Outgoing::Confirmed { runs: done, stale });
             }
@@ -293,6 +315,56 @@ impl Session {
         drop(state);
         self.stage.bury(&self.live);
         self.live.changed.notify_waiters();
+    }
+
+    /// Gives runs more time: their deadline is so far from now, at most 24 h.
+    /// [`Outgoing::Extended`] follows.
+    ///
+    /// # Errors
+    /// `FIELD_INVALID` when this session has no deadlines.
+    pub fn extend(&self, runs: Vec<Run>, by: Duration) -> Result<(), Refusal> {
+        self.extend_those(by, |_| (runs, Vec::new()))
+    }
+
+    /// As [`Self::extend`], by ids: those of other deliveries are stale.
+    ///
+    /// # Errors
+    /// As [`Self::extend`].
+    pub fn extend_ids(&self, ids: &[AckId], by: Duration) -> Result<(), Refusal> {
+        self.extend_those(by, |state| {
+            let mine = |id: &&AckId| id.session() == self.number && is_held(state, **id);
+            let (held, stale): (Vec<_>, Vec<_>) = ids.iter().partition(mine);
+            let run = |id: &AckId| Run::of(id.position());
+            (held.into_iter().map(run).collect(), stale.into_iter().map(run).collect())
+        })
+    }
+
+    fn extend_those(
+        &self,
+        by: Duration,
+        those: impl FnOnce(&State) -> (Vec<Run>, Vec<Run>),
+    ) -> Result<(), Refusal> {
+        if self.ack_deadline.is_none() {
+            let refusal = Refusal::new(Code::FieldInvalid, "this stream has no ack deadline");
+            return Err(refusal.with_hint("open it with `ack_deadline_ms`"));
+        }
+        let now = self.stage.clock.monotonic();
+        let deadline = now.saturating_add(by.min(EXTENSION_MAX));
+        let mut state = self.live.lock();
+        state.expire(now);
+        let (asked, mut stale) = those(&state);
+        let mut runs = Vec::with_capacity(asked.len());
+        for run in asked {
+            let moved = state.extend(self.number, run, deadline);
+            stale.extend(missing(run, &moved));
+            runs.extend(moved);
+        }
+        self.stage.recorder.count(Counter::SettleStale, stale.len() as u64);
+        self.stage.report(&mut state);
+        state.tell(self.number, Outgoing::Extended { runs, stale });
+        drop(state);
+        self.live.changed.notify_waiters();
+        Ok(())
     }
 
     /// Durable events of this subscription that are not settled.

@@ -328,18 +328,15 @@ impl Window {
         late
     }
 
-    /// Moves the deadline of what of `first..end` is in flight to a session and has one; says how
-    /// many events that were.
-    pub(crate) fn extend(&mut self, first: u64, end: u64, session: u64, deadline: Duration) -> u64 {
-        let mut moved = 0;
-        for Landed { first, mut flight, events, .. } in self.take_flights(first, end, session) {
-            if let Some(at) = &mut flight.deadline {
-                *at = deadline;
-                moved += events;
-            }
-            self.flights.insert(first, flight);
+    /// Moves the deadlines of what of a run is in flight to a session and has one; returns that.
+    pub(crate) fn extend(&mut self, run: (u64, u64), session: u64, to: Duration) -> Vec<Landed> {
+        let mut runs = self.take_flights(run.0, run.1, session);
+        for run in &mut runs {
+            run.flight.deadline = run.flight.deadline.map(|_| to);
+            self.flights.insert(run.first, run.flight);
         }
-        moved
+        runs.retain(|run| run.flight.deadline.is_some());
+        runs
     }
 
     /// The earliest deadline of anything in flight.

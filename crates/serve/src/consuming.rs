@@ -4,6 +4,7 @@
 pub(crate) mod encoded;
 pub(crate) mod json;
 pub(crate) mod proto;
+pub(crate) mod settling;
 mod shared;
 
 use std::collections::hash_map::Entry;
@@ -27,11 +28,22 @@ use encoded::EventTexts;
 /// What a client asks. `Open` comes once and first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
-    Open { subscription: String, consumer: String, compression: Option<Compression> },
+    Open(Opening),
     Credit { events: u64, bytes: u64 },
     Ack { up_to: Vec<Position>, runs: Vec<Run> },
     AckIds { up_to: Vec<AckId>, ack_ids: Vec<AckId> },
     Nack { runs: Vec<Run>, nack: Nack },
+    Extend { runs: Vec<Run>, by: Duration },
+    ExtendIds { ack_ids: Vec<AckId>, by: Duration },
+}
+
+/// How a client begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Opening {
+    pub(crate) subscription: String,
+    pub(crate) consumer: String,
+    pub(crate) compression: Option<Compression>,
+    pub(crate) ack_deadline: Option<Duration>,
 }
 
 /// What a client is told; a [`Refusal`] ends it.
@@ -46,6 +58,10 @@ pub(crate) enum Said {
     Topic(Arc<Topic>),
     Delivery(Delivery),
     Confirmed {
+        runs: Vec<Run>,
+        stale: Vec<Run>,
+    },
+    Extended {
         runs: Vec<Run>,
         stale: Vec<Run>,
     },
@@ -81,10 +97,11 @@ pub(crate) struct Consuming {
 impl Consuming {
     /// Attaches the consumer that an `open` names.
     pub(crate) fn open(doors: &Arc<Doors>, tenant: &str, asked: Asked) -> Result<Self, Refusal> {
-        let Asked::Open { subscription, consumer, compression } = asked else {
+        let Asked::Open(Opening { subscription, consumer, compression, ack_deadline }) = asked
+        else {
             return Err(out_of_turn("the first message is `open`"));
         };
-        let attach = Attach { consumer, ..Attach::default() };
+        let attach = Attach { consumer, ack_deadline, ..Attach::default() };
         let session = doors.parts.deliver.attach_with(tenant, &subscription, attach)?;
         Ok(Self { compression, ..Self::over(doors, session) })
     }
@@ -132,13 +149,15 @@ impl Consuming {
     /// Takes what a client asked after its `open`.
     pub(crate) fn take(&self, asked: Asked) -> Result<(), Refusal> {
         match asked {
-            Asked::Open { .. } => {
+            Asked::Open(_) => {
                 return Err(out_of_turn("`open` comes once, as the first message"));
             }
             Asked::Credit { events, bytes } => self.session.grant(events, bytes),
             Asked::Ack { up_to, runs } => self.session.ack(up_to, runs),
             Asked::AckIds { up_to, ack_ids } => self.session.ack_ids(&up_to, &ack_ids),
             Asked::Nack { runs, nack } => self.session.nack(runs, nack),
+            Asked::Extend { runs, by } => self.session.extend(runs, by)?,
+            Asked::ExtendIds { ack_ids, by } => self.session.extend_ids(&ack_ids, by)?,
         }
         Ok(())
     }
@@ -184,6 +203,7 @@ impl Consuming {
                 Said::Gap(gap)
             }
             Outgoing::Confirmed { runs, stale } => Said::Confirmed { runs, stale },
+            Outgoing::Extended { runs, stale } => Said::Extended { runs, stale },
             Outgoing::Paused { in_flight } => Said::Paused { in_flight },
             Outgoing::Resumed { in_flight } => Said::Resumed { in_flight },
             Outgoing::Closed(refusal) => return Err(refusal),

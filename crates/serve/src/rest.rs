@@ -82,6 +82,7 @@ fn routes() -> Vec<Route> {
         routes!(pull::pull),
         routes!(pull::ack),
         routes!(pull::nack),
+        routes!(pull::extend),
         routes!(dead_letters::list),
         routes!(dead_letters::show),
         routes!(dead_letters::redrive),

@@ -141,6 +141,7 @@ async fn attach(
     let attach = Attach {
         consumer: wanted.consumer,
         max_in_flight: wanted.max_in_flight,
+        ack_deadline: None,
         hears_pauses: true,
         follows: earlier.as_ref().map(|earlier| earlier.latest),
     };

@@ -34,8 +34,8 @@ pub use publish::{
     PublishResultDocument, SequenceDocument, WrittenResult,
 };
 pub use pull::{
-    AckDocument, AckRequestDocument, AckResultDocument, DigestDocument, GapDocument,
-    NackRequestDocument, PullDocument, PullItem, PullRequestDocument, PulledDocument,
+    AckDocument, AckRequestDocument, AckResultDocument, DigestDocument, ExtendRequestDocument,
+    GapDocument, NackRequestDocument, PullDocument, PullItem, PullRequestDocument, PulledDocument,
 };
 pub use subscription::{
     DeliveryDocument, MemberDocument, PartitionStatusDocument, PullOptions, StartDocument,

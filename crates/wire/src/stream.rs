@@ -27,6 +27,9 @@ pub enum StreamRequest {
         /// How bodies may be packed: `none`; these frames never are.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         compression: Option<String>,
+        /// What is not settled in this time failed; without it, it stays in flight as long as the stream.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ack_deadline_ms: Option<u64>,
     },
     /// Permission to send, added to what is left.
     Credit {
@@ -55,6 +58,13 @@ pub enum StreamRequest {
         /// Why; the first 256 bytes are kept with the attempt.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         detail: String,
+    },
+    /// Gives deliveries more time, on a stream with an ack deadline.
+    Extend {
+        /// Exactly these.
+        ack_ids: Vec<String>,
+        /// From now.
+        by_ms: u64,
     },
 }
 

@@ -133,7 +133,7 @@ impl Witness {
             ConsumerEvent::Gap(gap) => {
                 self.chronicle.gap(&self.subscription, &gap.topic, &gap.run);
             }
-            ConsumerEvent::Reconnected => {}
+            ConsumerEvent::Extended(_) | ConsumerEvent::Reconnected => {}
         }
         None
     }

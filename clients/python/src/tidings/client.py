@@ -141,6 +141,14 @@ class Consumer:
 
         self._worker.run(nack())
 
+    def extend(self, settled: Settled, by: float) -> Ack:
+        """Gives events more time before their `ack_deadline`: so many seconds from now."""
+
+        async def extend() -> Ack:
+            return self._consumer.extend(settled, by)
+
+        return self._worker.run(extend())
+
     @property
     def reconnects(self) -> int:
         """How often it attached again."""

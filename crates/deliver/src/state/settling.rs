@@ -95,11 +95,12 @@ impl State {
         self.wake(partition);
     }
 
-    /// Gives a session more time for a run; says how many events that moved.
-    pub(crate) fn extend(&mut self, session: u64, run: Run, deadline: Duration) -> u64 {
+    /// Gives a session more time for a run. Returns what was in flight with a deadline.
+    pub(crate) fn extend(&mut self, session: u64, run: Run, deadline: Duration) -> Vec<Run> {
         let slot = self.slots.get_mut(&run.topic_partition()).filter(|_| run.epoch == self.epoch);
+        let Some(slot) = slot else { return Vec::new() };
         let end = run.last.0.saturating_add(1);
-        slot.map_or(0, |slot| slot.window.extend(run.first.0, end, session, deadline))
+        runs_of(run, &slot.window.extend((run.first.0, end), session, deadline))
     }
 
     /// Takes note that runs in flight were acknowledged.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tidings_event::Timestamp;
 
-use super::{Cursor, Due, Landed, Sendable, To, Window};
+use super::{Cursor, Due, Freed, Landed, Sendable, To, Window};
 
 const TAIL: u64 = 24;
 
@@ -176,7 +176,8 @@ fn rest(window: &mut Window, naive: &mut Naive, act: &Act) -> Result<(), TestCas
     match *act {
         Act::Extend { first, count, session, by } => {
             let deadline = naive.now + by;
-            let moved = window.extend(first, first + count, session, Duration::from_secs(deadline));
+            let moved =
+                window.extend((first, first + count), session, Duration::from_secs(deadline));
             let mut want = 0;
             for (_, fate) in naive.fates.range_mut(first..first + count) {
                 if let Fate::Flying { session: s, deadline: Some(at), .. } = fate
@@ -186,7 +187,7 @@ fn rest(window: &mut Window, naive: &mut Naive, act: &Act) -> Result<(), TestCas
                     want += 1;
                 }
             }
-            prop_assert_eq!(moved, want);
+            prop_assert_eq!(Freed::of(&moved).events, want);
         }
         Act::Release { at, attempt, session } if naive.fates[&at] == Fate::Parked => {
             let due =

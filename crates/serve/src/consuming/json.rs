@@ -1,20 +1,15 @@
 //! What a consuming client asks and is told, as JSON frames.
 
-use std::time::Duration;
-
 use tidings_catalog::Compression;
-use tidings_deliver::{AckId, Delivery, Digest, Nack, Run};
+use tidings_deliver::{AckId, Delivery, Digest, Run};
 use tidings_event::{Code, Offset, Position, Refusal, format_event_id};
 use tidings_wire::ProblemDocument;
 use tidings_wire::rest::DigestDocument;
 use tidings_wire::stream::{BatchHead, EventLine, Frame, RunLine, StreamRequest};
 
 use super::encoded::EventTexts;
-use super::{Asked, Consuming, Said};
+use super::{Asked, Consuming, Opening, Said, settling};
 use crate::subscribing::terms::compression;
-
-/// Longest delay of a nack.
-const DELAY_MAX_MS: u64 = 86_400_000;
 
 /// Room for what a frame says besides its events, and besides each event.
 const FRAME_BYTES: usize = 256;
@@ -23,9 +18,10 @@ const LINE_BYTES: usize = 128;
 /// What a client asks.
 pub(crate) fn asked(text: &[u8]) -> Result<Asked, Refusal> {
     Ok(match StreamRequest::read(text)? {
-        StreamRequest::Open { subscription, consumer, compression } => {
+        StreamRequest::Open { subscription, consumer, compression, ack_deadline_ms } => {
             let compression = unpacked("compression", compression.as_deref())?;
-            Asked::Open { subscription, consumer, compression }
+            let ack_deadline = settling::ack_deadline("ack_deadline_ms", ack_deadline_ms)?;
+            Asked::Open(Opening { subscription, consumer, compression, ack_deadline })
         }
         StreamRequest::Credit { events, bytes } => {
             Asked::Credit { events, bytes: bytes.unwrap_or(u64::MAX) }
@@ -35,17 +31,19 @@ pub(crate) fn asked(text: &[u8]) -> Result<Asked, Refusal> {
                 let refusal = Refusal::new(Code::FieldMissing, "give `up_to` or `ack_ids`");
                 return Err(refusal.at_field("ack_ids"));
             }
-            Asked::AckIds { up_to: ids("up_to", &up_to)?, ack_ids: ids("ack_ids", &ack_ids)? }
+            let up_to = settling::ack_ids("up_to", &up_to)?;
+            Asked::AckIds { up_to, ack_ids: settling::ack_ids("ack_ids", &ack_ids)? }
         }
         StreamRequest::Nack { ack_ids, delay_ms, detail } => {
-            let delay_ms = delay_ms.unwrap_or(0);
-            if delay_ms > DELAY_MAX_MS {
-                let detail = format!("{delay_ms} is not in 0..={DELAY_MAX_MS}");
-                return Err(Refusal::new(Code::FieldInvalid, detail).at_field("delay_ms"));
-            }
-            let runs = ids("ack_ids", &ack_ids)?;
+            let nack = settling::nack(delay_ms, &detail)?;
+            let runs = settling::ack_ids("ack_ids", &ack_ids)?;
             let runs = runs.iter().map(|id| Run::of(id.position())).collect();
-            Asked::Nack { runs, nack: Nack::new(Duration::from_millis(delay_ms), &detail) }
+            Asked::Nack { runs, nack }
+        }
+        StreamRequest::Extend { ack_ids, by_ms } => {
+            settling::some(&ack_ids)?;
+            let by = settling::extension("by_ms", by_ms)?;
+            Asked::ExtendIds { ack_ids: settling::ack_ids("ack_ids", &ack_ids)?, by }
         }
     })
 }
@@ -61,13 +59,6 @@ fn unpacked(field: &str, given: Option<&str>) -> Result<Option<Compression>, Ref
     }
 }
 
-fn ids(field: &str, texts: &[String]) -> Result<Vec<AckId>, Refusal> {
-    let parsed = texts.iter().enumerate().map(|(at, text)| {
-        text.parse::<AckId>().map_err(|refusal| refusal.at_field(format!("{field}[{at}]")))
-    });
-    parsed.collect()
-}
-
 /// What a client is told; topics are named where they are used.
 pub(crate) fn said(said: Said, consuming: &Consuming) -> Result<Option<String>, Refusal> {
     let line = |run: &Run| run_line(run, consuming);
@@ -77,6 +68,9 @@ pub(crate) fn said(said: Said, consuming: &Consuming) -> Result<Option<String>, 
         Said::Delivery(delivery) => batch(delivery, consuming)?,
         Said::Confirmed { runs, stale } => {
             Frame::confirmed(runs.iter().map(line), stale.iter().map(line))
+        }
+        Said::Extended { runs, stale } => {
+            Frame::extended(runs.iter().map(line), stale.iter().map(line))
         }
         Said::Gap(gap) => {
             let run = RunLine {

@@ -9,18 +9,19 @@ use tidings_wire::v1;
 use tidings_wire::v1::consume_request::Message as Wanted;
 use tidings_wire::v1::consume_response::Message;
 
-use super::{Asked, Consuming, Said};
+use super::{Asked, Consuming, Opening, Said, settling};
 use crate::grpc::out_of_turn;
 use crate::subscribing::terms::compression;
 
 /// What a client asks.
 pub(crate) fn asked(request: v1::ConsumeRequest) -> Result<Asked, Refusal> {
     Ok(match request.message {
-        Some(Wanted::Open(open)) => Asked::Open {
+        Some(Wanted::Open(open)) => Asked::Open(Opening {
             compression: compression("open.compression", open.compression.as_deref())?,
+            ack_deadline: settling::ack_deadline("open.ack_deadline_ms", open.ack_deadline_ms)?,
             subscription: open.subscription,
             consumer: open.consumer,
-        },
+        }),
         Some(Wanted::Credit(credit)) => {
             Asked::Credit { events: credit.events, bytes: credit.bytes }
         }
@@ -32,7 +33,11 @@ pub(crate) fn asked(request: v1::ConsumeRequest) -> Result<Asked, Refusal> {
             let nack = Nack::new(Duration::from_millis(nack.delay_ms), &nack.detail);
             Asked::Nack { runs, nack }
         }
-        None => return Err(out_of_turn("a message without open, credit, ack or nack")),
+        Some(Wanted::Extend(extend)) => Asked::Extend {
+            runs: runs(&extend.runs)?,
+            by: settling::extension("extend.by_ms", extend.by_ms)?,
+        },
+        None => return Err(out_of_turn("a message without open, credit, ack, nack or extend")),
     })
 }
 
@@ -53,6 +58,10 @@ pub(crate) fn said(
         }),
         Said::Delivery(delivered) => Message::Delivery(delivery(delivered, consuming)?),
         Said::Confirmed { runs, stale } => Message::Confirmed(confirmed(&runs, &stale)),
+        Said::Extended { runs, stale } => Message::Extended(v1::Extended {
+            runs: runs.iter().map(run_message).collect(),
+            stale: stale.iter().map(run_message).collect(),
+        }),
         Said::Gap(notice) => Message::Gap(gap(&notice)),
         Said::Paused { .. } | Said::Resumed { .. } => return Ok(None),
         Said::Heartbeat { last_sent, lag } => Message::Heartbeat(v1::Heartbeat {

@@ -1,18 +1,17 @@
-//! `POST …/{name}/pull`, `/ack`, `/nack`.
+//! `POST …/{name}/pull`, `/ack`, `/nack`, `/extend`.
 
 use std::time::Duration;
 
 use http::StatusCode;
-use tidings_deliver::{
-    AckId, AckRequest, AckState, GapNotice, Nack, PullRequest, Pulled, PulledEvent,
-};
+use tidings_deliver::{AckRequest, AckState, GapNotice, PullRequest, Pulled, PulledEvent};
 use tidings_event::{Code, Refusal};
 use tidings_wire::rest::{
-    AckDocument, AckRequestDocument, AckResultDocument, GapDocument, NackRequestDocument,
-    PullDocument, PullItem, PullRequestDocument, PulledDocument,
+    AckDocument, AckRequestDocument, AckResultDocument, ExtendRequestDocument, GapDocument,
+    NackRequestDocument, PullDocument, PullItem, PullRequestDocument, PulledDocument,
 };
 
 use crate::consuming::json::digest_document;
+use crate::consuming::settling::{self, ack_ids, extension, some, within};
 use crate::rest::Answer;
 use crate::rest::ask::{Ask, json};
 use crate::rest::browse::raw_json;
@@ -21,7 +20,6 @@ use crate::sse;
 const EVENTS: u32 = 100;
 const EVENTS_MAX: u32 = 1_000;
 const WAIT_MAX_MS: u64 = 30_000;
-const DELAY_MAX_MS: u64 = 86_400_000;
 const CONSUMER: &str = "default";
 
 /// Takes events of a subscription
@@ -101,13 +99,8 @@ pub(crate) async fn ack(mut ask: Ask) -> Answer {
 pub(crate) async fn nack(mut ask: Ask) -> Answer {
     ask.query.end()?;
     let wanted: NackRequestDocument = ask.document().await?;
-    let delay_ms = wanted.delay_ms.unwrap_or(0);
-    within("delay_ms", delay_ms, 0, DELAY_MAX_MS)?;
-    if wanted.ack_ids.is_empty() {
-        let refusal = Refusal::new(Code::FieldMissing, "`ack_ids` names no delivery");
-        return Err(refusal.at_field("ack_ids").into());
-    }
-    let nack = Nack::new(Duration::from_millis(delay_ms), &wanted.detail);
+    let nack = settling::nack(wanted.delay_ms, &wanted.detail)?;
+    some(&wanted.ack_ids)?;
     if wanted.ack_ids.iter().any(|id| sse::is_sent_id(id)) {
         let place = (ask.tenant(), ask.param("name"));
         let states = sse::nack(&ask.doors, place, (&wanted.ack_ids, &nack))?;
@@ -119,19 +112,27 @@ pub(crate) async fn nack(mut ask: Ask) -> Answer {
     json(StatusCode::OK, &settled(&states))
 }
 
-fn within(field: &str, value: u64, min: u64, max: u64) -> Result<(), Refusal> {
-    if (min..=max).contains(&value) {
-        return Ok(());
+/// Gives deliveries more time before their ack deadline
+#[utoipa::path(
+    post, path = "/api/v1/subscriptions/{name}/extend", operation_id = "extend", tag = "delivery",
+    request_body(content = ExtendRequestDocument),
+    responses(
+        (status = 200, description = "What became of each.", body = AckDocument),
+    ),
+    extensions(("x-codes" = json!(["@document", "SUBSCRIPTION_UNKNOWN", "ACK_ID_INVALID"]))),
+)]
+pub(crate) async fn extend(mut ask: Ask) -> Answer {
+    ask.query.end()?;
+    let wanted: ExtendRequestDocument = ask.document().await?;
+    some(&wanted.ack_ids)?;
+    let by = extension("by_ms", wanted.by_ms)?;
+    if let Some(at) = wanted.ack_ids.iter().position(|id| sse::is_sent_id(id)) {
+        let refusal = Refusal::new(Code::FieldInvalid, "what this stream is sent has no deadline");
+        return Err(refusal.at_field(format!("ack_ids[{at}]")).into());
     }
-    Err(Refusal::new(Code::FieldInvalid, format!("{value} is not in {min}..={max}"))
-        .at_field(field))
-}
-
-fn ack_ids(field: &str, texts: &[String]) -> Result<Vec<AckId>, Refusal> {
-    let parsed = texts.iter().enumerate().map(|(at, text)| {
-        text.parse::<AckId>().map_err(|refusal| refusal.at_field(format!("{field}[{at}]")))
-    });
-    parsed.collect()
+    let ids = ack_ids("ack_ids", &wanted.ack_ids)?;
+    let states = ask.doors.parts.deliver.extend(ask.tenant(), ask.param("name"), ids, by)?;
+    json(StatusCode::OK, &settled(&states))
 }
 
 fn settled<I: ToString>(states: &[(I, AckState)]) -> AckDocument {

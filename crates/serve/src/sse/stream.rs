@@ -79,7 +79,8 @@ impl EventStream {
     fn say(&mut self, said: Said, out: &mut String) -> Result<(), Refusal> {
         let (kind, id) = match &said {
             Said::Delivery(delivery) => return self.deliver(delivery, out),
-            Said::Topic(_) => return Ok(()),
+            // Extensions are not asked for here.
+            Said::Topic(_) | Said::Extended { .. } => return Ok(()),
             Said::Opened { .. } => {
                 out.push_str(frames::RETRY);
                 ("opened", None)

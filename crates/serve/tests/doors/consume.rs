@@ -31,7 +31,8 @@ impl Stream {
     async fn open(server: &Running, subscription: &str) -> Self {
         let subscription = subscription.to_owned();
         let consumer = "c-1".to_owned();
-        Self::open_as(server, v1::ConsumeOpen { subscription, consumer, compression: None }).await
+        Self::open_as(server, v1::ConsumeOpen { subscription, consumer, ..Default::default() })
+            .await
     }
 
     async fn open_as(server: &Running, open: v1::ConsumeOpen) -> Self {

@@ -251,6 +251,35 @@ async fn both_forms_say_the_same() {
 }
 
 #[tokio::test]
+async fn a_stream_with_a_deadline_may_extend_it() {
+    let server = start().await;
+    subscribe(&server, "s").await;
+    let body = format!("[{},{}]", event("AAPL", 1), event("MSFT", 1));
+    server.send("POST /api/v1/events", &body).await.expect(200);
+    let mut ws = Ws::json(&server).await;
+    ws.say(json!({"type": "open", "subscription": "s", "ack_deadline_ms": 1000})).await;
+    ws.say(json!({"type": "credit", "events": 100})).await;
+    let mut ids = Vec::new();
+    while ids.len() < 2 {
+        let batch = ws.next("events").await;
+        let events = batch["events"].as_array().unwrap().iter();
+        ids.extend(events.map(|one| (one["event"]["instrument"].clone(), one["ack_id"].clone())));
+    }
+    let (kept, late) = (ids[0].clone(), ids[1].clone());
+    ws.say(json!({"type": "extend", "ack_ids": [kept.1], "by_ms": 600_000})).await;
+    let extended = ws.next("extended").await;
+    assert_eq!(extended["runs"].as_array().unwrap().len(), 1, "{extended}");
+    assert_eq!(extended["stale"], json!([]));
+    let again = ws.next("events").await["events"].as_array().unwrap().clone();
+    assert_eq!((again.len(), &again[0]["event"]["instrument"]), (1, &late.0));
+    assert_eq!(again[0]["attempt"], 2);
+    ws.say(json!({"type": "ack", "ack_ids": [kept.1, again[0]["ack_id"]]})).await;
+    ws.next("confirmed").await;
+    ws.say(json!({"type": "extend", "ack_ids": [late.1], "by_ms": 1})).await;
+    assert_eq!(ws.next("extended").await["stale"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn json_is_never_packed() {
     let server = start().await;
     let body = r#"{"name":"s","topics":["analysis/**"],"start":"earliest",

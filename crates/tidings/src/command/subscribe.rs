@@ -51,7 +51,11 @@ pub(super) async fn run(args: SubscribeArgs) -> Result<(), Failure> {
                 "count": gap.count,
                 "reason": gap.reason,
             }}))?,
-            Some(Ok(ConsumerEvent::Confirmed(_) | ConsumerEvent::Reconnected)) => {}
+            Some(Ok(
+                ConsumerEvent::Confirmed(_)
+                | ConsumerEvent::Extended(_)
+                | ConsumerEvent::Reconnected,
+            )) => {}
         }
     }
     let confirmed = Timer.limit(LAST_ACKS, confirm(&mut consumer)).await;

@@ -60,7 +60,9 @@ async fn stream(client: &Client, mut seat: Seat, plan: &ConsumerPlan) -> Result<
                 seat.order.gap(&gap.topic, gap.run.partition.0, gap.run.last.0);
                 continue;
             }
-            ConsumerEvent::Confirmed(_) | ConsumerEvent::Reconnected => continue,
+            ConsumerEvent::Confirmed(_)
+            | ConsumerEvent::Extended(_)
+            | ConsumerEvent::Reconnected => continue,
         };
         seat.take(&delivered)?;
         if restart && *phase.borrow() >= Phase::Half {

@@ -185,7 +185,17 @@ pub struct NackRequestDocument {
     pub detail: String,
 }
 
-/// The answer to an ack or a nack, in the request's order.
+/// `POST …/{name}/extend`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExtendRequestDocument {
+    /// Exactly these.
+    pub ack_ids: Vec<String>,
+    /// Their deadline is so far from now: 1 ms to 24 h.
+    pub by_ms: u64,
+}
+
+/// The answer to an ack, a nack or an extension, in the request's order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AckDocument {
     /// One per ack id.

@@ -177,9 +177,27 @@ impl Frame {
         runs: impl Iterator<Item = RunLine<'a>>,
         stale: impl Iterator<Item = RunLine<'a>>,
     ) -> Self {
+        Self::verdict("confirmed", runs, stale)
+    }
+
+    /// Deliveries that have more time, and those that were not in flight.
+    pub fn extended<'a>(
+        runs: impl Iterator<Item = RunLine<'a>>,
+        stale: impl Iterator<Item = RunLine<'a>>,
+    ) -> Self {
+        Self::verdict("extended", runs, stale)
+    }
+
+    fn verdict<'a>(
+        kind: &str,
+        runs: impl Iterator<Item = RunLine<'a>>,
+        stale: impl Iterator<Item = RunLine<'a>>,
+    ) -> Self {
         let count = runs.size_hint().0 + stale.size_hint().0;
         let mut frame = Self(String::with_capacity(FRAME_BYTES + count * RUN_BYTES));
-        frame.0.push_str(r#"{"type":"confirmed","runs":["#);
+        frame.0.push_str(r#"{"type":""#);
+        frame.0.push_str(kind);
+        frame.0.push_str(r#"","runs":["#);
         frame.runs(runs);
         frame.0.push_str(r#"],"stale":["#);
         frame.runs(stale);

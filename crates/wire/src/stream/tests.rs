@@ -59,6 +59,8 @@ fn what_is_written_is_json() {
     let place = json!({"topic": "a/b", "partition": 3, "epoch": 1, "from": 1, "to": 2});
     let frame = Frame::confirmed([run(1, 2), run(1, 2)].into_iter(), [].into_iter());
     assert_eq!(value(frame), json!({"type": "confirmed", "runs": [place, place], "stale": []}));
+    let frame = Frame::extended([].into_iter(), [run(1, 2)].into_iter());
+    assert_eq!(value(frame), json!({"type": "extended", "runs": [], "stale": [place]}));
     let frame = Frame::heartbeat([run(0, 9)].into_iter(), 4);
     assert_eq!(
         value(frame),
@@ -84,7 +86,12 @@ fn what_is_read_is_exactly_these_frames() {
                 subscription: "s".into(),
                 consumer: String::new(),
                 compression: None,
+                ack_deadline_ms: None,
             },
+        ),
+        (
+            r#"{"type":"extend","ack_ids":["a"],"by_ms":5}"#,
+            StreamRequest::Extend { ack_ids: ids(), by_ms: 5 },
         ),
         (r#"{"events":1,"type":"credit"}"#, StreamRequest::Credit { events: 1, bytes: None }),
         (r#"{"type":"ack","ack_ids":["a"]}"#, StreamRequest::Ack { up_to: vec![], ack_ids: ids() }),

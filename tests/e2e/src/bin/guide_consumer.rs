@@ -28,6 +28,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             }
             ConsumerEvent::Gap(gap) => println!("{} events are gone: {}", gap.count, gap.reason),
             ConsumerEvent::Reconnected => println!("connected again"),
+            ConsumerEvent::Extended(_) => {}
         }
     }
     println!("{settled} settled for good");

@@ -7,6 +7,7 @@ mod batching;
 mod command_line;
 mod crash;
 mod damage;
+mod deadlines;
 mod definitions;
 mod demo;
 mod doctor;

@@ -191,7 +191,9 @@ async fn sigterm_under_ten_thousand_events_a_second_loses_none_that_was_acknowle
                     .unwrap();
             }
             ConsumerEvent::Gap(gap) => panic!("{gap:?}"),
-            ConsumerEvent::Confirmed(_) | ConsumerEvent::Reconnected => {}
+            ConsumerEvent::Confirmed(_)
+            | ConsumerEvent::Extended(_)
+            | ConsumerEvent::Reconnected => {}
         }
     }
 }

@@ -42,9 +42,12 @@ class ConsumerOptions:
     credit_events: int = 65_536
     #: Bytes that may be on their way to this consumer.
     credit_bytes: int = 16 << 20
-    #: How batches travel: "none" or "lz4". Without it as the subscription says, or as they are where
-    #: the package lz4 is not installed.
+    #: How batches travel: "none" or "lz4". Without it as the subscription says, or as they are
+    #: where the package lz4 is not installed.
     compression: str | None = None
+    #: Seconds in which an event must be settled, or it failed and is tried again: 1 to 86,400.
+    #: Without it what was delivered stays this consumer's as long as its connection.
+    ack_deadline: float | None = None
     #: Whether to attach again when the connection breaks.
     reconnect: bool = True
     #: Between attempts.
@@ -63,6 +66,7 @@ class Consumer:
         self._options = options
         self._attempts = Attempts(options.backoff)
         self._acks = Acks()
+        self._extensions = Acks()
         self._topics: dict[int, str] = {}
         self._items: deque[Delivery | Gap] = deque()
         #: Something came, or it ended.
@@ -85,10 +89,12 @@ class Consumer:
     async def _attach(self) -> _ConsumeStream:
         options = self._options
         stream = self._connection.stream(CONSUME)
+        deadline = options.ack_deadline
         opening = wire.ConsumeOpen(
             subscription=options.subscription,
             consumer=options.consumer,
             compression=wish(options.compression),
+            ack_deadline_ms=None if deadline is None else round(deadline * 1000),
         )
         credit = wire.Credit(events=options.credit_events, bytes=options.credit_bytes)
         try:
@@ -139,9 +145,8 @@ class Consumer:
         """Events that nobody has seen come again; word of a gap does not."""
         self._items = deque(item for item in self._items if isinstance(item, Gap))
         self._asks.clear()
-        self._acks.fail(
-            TidingsError("CONNECTION_LOST", "not confirmed before the connection broke")
-        )
+        for asked in (self._acks, self._extensions):
+            asked.fail(TidingsError("CONNECTION_LOST", "not confirmed before the connection broke"))
 
     async def _run(self, stream: _ConsumeStream) -> None:
         """Serves one stream: raises why it broke, returns when it was closed."""
@@ -171,10 +176,9 @@ class Consumer:
             self._items.append(self._gap(message.gap))
             self._news.set()
         elif kind == "confirmed":
-            for run in message.confirmed.runs:
-                self._acks.answered(_run(run), stale=False)
-            for run in message.confirmed.stale:
-                self._acks.answered(_run(run), stale=True)
+            _answer(self._acks, message.confirmed)
+        elif kind == "extended":
+            _answer(self._extensions, message.extended)
         elif kind == "error":
             raise TidingsError.from_problem(message.error)
 
@@ -287,6 +291,19 @@ class Consumer:
         nack = wire.Nack(runs=_position_runs(_runs(settled)), delay_ms=round(delay * 1000))
         self._ask(wire.ConsumeRequest(nack=nack))
 
+    def extend(self, settled: Settled, by: float) -> Ack:
+        """Gives events more time: their deadline is so many seconds from now.
+
+        The answer resolves when it was moved, and counts as stale what was not in flight any more.
+        Only with an `ack_deadline`.
+        """
+        if self._options.ack_deadline is None:
+            raise TidingsError("FIELD_INVALID", "this consumer has no ack deadline", field="by")
+        runs = _runs(settled)
+        extend = wire.Extend(runs=_position_runs(runs), by_ms=round(by * 1000))
+        self._ask(wire.ConsumeRequest(extend=extend))
+        return self._extensions.add(runs)
+
     async def close(self) -> None:
         """Waits for the confirmation of what was acknowledged, then detaches.
 
@@ -334,6 +351,13 @@ def _runs(settled: Settled) -> tuple[Run, ...]:
 
 def _position_runs(runs: tuple[Run, ...]) -> list[wire.PositionRun]:
     return [wire.PositionRun(**run._asdict()) for run in runs]
+
+
+def _answer(asked: Acks, said: wire.AckConfirmed | wire.Extended) -> None:
+    for run in said.runs:
+        asked.answered(_run(run), stale=False)
+    for run in said.stale:
+        asked.answered(_run(run), stale=True)
 
 
 def _run(run: wire.PositionRun) -> Run:
