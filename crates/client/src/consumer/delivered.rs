@@ -41,9 +41,12 @@ pub struct Delivered {
     pub count: u32,
     /// The events, as one serialised `EventBatch`.
     pub body: Bytes,
+    /// Events that were dead-lettered: earlier ones of a key of which this holds the next event.
+    pub skipped_to_dead_letter: Vec<Offset>,
     offsets: Vec<v1::OffsetRun>,
     attempts: Vec<v1::AttemptRun>,
     redelivered: Vec<v1::OffsetRun>,
+    redriven: Vec<v1::OffsetRun>,
     digests: Vec<v1::Digest>,
 }
 
@@ -58,6 +61,8 @@ pub struct DeliveredEvent<'a> {
     pub attempt: u32,
     /// It may have been delivered before.
     pub redelivered: bool,
+    /// It comes from the dead letters, outside the order.
+    pub redriven: bool,
     /// The look-alike anomalies that it tells of, itself included; its ack settles all of them.
     pub digest: Option<&'a v1::Digest>,
 }
@@ -73,9 +78,15 @@ impl Delivered {
             ingested_at: Timestamp(delivery.ingested_at),
             count: delivery.offsets.iter().map(|run| run.count).sum(),
             body: body.map_err(|error| ClientError::Protocol(error.to_string()))?,
+            skipped_to_dead_letter: delivery
+                .skipped_to_dead_letter
+                .into_iter()
+                .map(Offset)
+                .collect(),
             offsets: delivery.offsets,
             attempts: delivery.attempts,
             redelivered: delivery.redelivered,
+            redriven: delivery.redriven,
             digests: delivery.digests,
         })
     }
@@ -124,10 +135,10 @@ impl Delivered {
         let covers = |run: &&v1::AttemptRun| within(offset, run.first, run.count);
         self.attempts.iter().find(covers).map_or(1, |run| run.attempt)
     }
+}
 
-    fn is_redelivered(&self, offset: u64) -> bool {
-        self.redelivered.iter().any(|run| within(offset, run.first, run.count))
-    }
+fn holds(runs: &[v1::OffsetRun], offset: u64) -> bool {
+    runs.iter().any(|run| within(offset, run.first, run.count))
 }
 
 fn within(offset: u64, first: u64, count: u32) -> bool {
@@ -150,7 +161,8 @@ impl<'a, O: Iterator<Item = u64>> Iterator for Walk<'a, O> {
                 offset: Offset(offset),
                 event,
                 attempt: self.delivered.attempt(offset),
-                redelivered: self.delivered.is_redelivered(offset),
+                redelivered: holds(&self.delivered.redelivered, offset),
+                redriven: holds(&self.delivered.redriven, offset),
                 digest: self.delivered.digests.iter().find(|digest| digest.offset == offset),
             })),
             (Some(Err(error)), _) => Some(Err(ClientError::Protocol(error.to_string()))),

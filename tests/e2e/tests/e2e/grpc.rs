@@ -33,6 +33,17 @@ async fn every_example_does_what_it_says() {
     assert_eq!(consumed.lines().filter(|line| line.contains("rsi_14")).count(), 503);
     let pulled = example(&server, "pull", &[]).stdout;
     assert!(pulled.ends_with("503 events pulled\n"), "{pulled}");
+    let filtered = example(&server, "filtered", &["2"]).stdout;
+    assert!(filtered.contains("2 events passed kind == "), "{filtered}");
+    assert_eq!(filtered.lines().filter(|line| line.contains("\"rsi_14\":")).count(), 2);
+    let shared = example(&server, "group", &[]).stdout;
+    let has = |worker: &str| {
+        let words = shared.lines().find_map(|line| line.strip_prefix(&format!("{worker} has ")));
+        let count = words.and_then(|words| words.strip_suffix(" of 20 instruments")).unwrap();
+        count.parse::<u32>().unwrap()
+    };
+    assert_eq!((shared.lines().count(), has("worker-1") + has("worker-2")), (2, 20), "{shared}");
+    assert!(has("worker-1") > 0 && has("worker-2") > 0, "{shared}");
     let newest = example(&server, "last_value", &["NVDA"]).stdout;
     assert!(newest.contains("rsi_14"), "{newest}");
     let unknown = example(&server, "last_value", &["NOBODY"]).stdout;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use tidings_event::block::BodyBuilder;
-use tidings_event::packed;
+use tidings_event::{Offset, packed};
 use tidings_wire::v1;
 
 use super::Delivered;
@@ -19,6 +19,8 @@ fn delivered(offsets: &[(u64, u32)], events: &[&str]) -> Delivered {
         offsets: offsets.iter().map(run).collect(),
         attempts: vec![v1::AttemptRun { first: 4, count: 1, attempt: 3 }],
         redelivered: vec![v1::OffsetRun { first: 3, count: 2 }],
+        redriven: vec![v1::OffsetRun { first: 8, count: 1 }],
+        skipped_to_dead_letter: vec![1, 2],
         body: body.take().0,
         ..Default::default()
     };
@@ -35,6 +37,9 @@ fn every_event_has_its_own_facts() {
     let expected =
         [(3, b"a".to_vec(), 1, true), (4, b"b".to_vec(), 3, true), (8, b"c".to_vec(), 1, false)];
     assert_eq!(seen, expected);
+    let redriven = delivered.events().map(|event| event.unwrap().redriven);
+    assert_eq!(redriven.collect::<Vec<_>>(), [false, false, true]);
+    assert_eq!(delivered.skipped_to_dead_letter, [Offset(1), Offset(2)]);
     assert_eq!(delivered.count, 3);
     assert_eq!(delivered.last_position().offset.0, 8);
     let runs: Vec<_> = delivered.runs().iter().map(|r| (r.first.0, r.last.0)).collect();
