@@ -24,6 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         max: Some(100),
         wait_ms: Some(1_000),
         consumer: Some("puller-1".to_owned()),
+        ..PullRequestDocument::default()
     };
     let mut pulled = 0;
     loop {

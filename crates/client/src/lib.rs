@@ -49,5 +49,5 @@ pub use consumer::{
 pub use error::{ClientError, Problem};
 pub use matrix::{Assembly, MatrixError, split};
 pub use publisher::{BlockPlaced, BlockReceipt, Placed, Publisher, PublisherOptions, Receipt};
-pub use rest::{LastValue, Rest};
+pub use rest::{LastValue, PulledBatch, Rest};
 pub use tidings_wire::{rest as documents, v1};

@@ -1,6 +1,7 @@
 //! The plain HTTP calls: topics, subscriptions, pull, last values, publish, status.
 
 mod dead_letters;
+mod pull_packed;
 mod subscriptions;
 
 use std::fmt::Write;
@@ -20,6 +21,8 @@ use tidings_wire::rest::{
     SubscriptionDocument, SubscriptionListDocument, SubscriptionRequest, TopicDocument,
     TopicListDocument, TopicRequestDocument, TraceDocument,
 };
+
+pub use pull_packed::PulledBatch;
 
 use crate::connection::chain;
 use crate::{ClientError, Problem};
@@ -278,11 +281,23 @@ impl Rest {
         path: &str,
         body: Option<Bytes>,
     ) -> Result<Bytes, ClientError> {
+        self.exchange_for(method, path, body, "application/json").await
+    }
+
+    /// As [`Self::exchange`], for an answer of a media type.
+    async fn exchange_for(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+        accept: &'static str,
+    ) -> Result<Bytes, ClientError> {
         let url = format!("{}{path}", self.url);
         let request = Request::builder()
             .method(method)
             .uri(url)
             .header("content-type", "application/json")
+            .header("accept", accept)
             .body(Full::new(body.unwrap_or_default()))
             .map_err(|error| ClientError::Protocol(error.to_string()))?;
         let answer = self.http.request(request).await.map_err(|error| {

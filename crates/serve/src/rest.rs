@@ -16,6 +16,7 @@ mod events_json;
 mod health;
 mod intervals;
 mod pull;
+mod pull_protobuf;
 mod subscription_changes;
 mod subscriptions;
 mod topics;

@@ -49,7 +49,7 @@ pub(crate) fn asked(text: &[u8]) -> Result<Asked, Refusal> {
 }
 
 /// Refuses what is only done to Protobuf.
-fn unpacked(field: &str, given: Option<&str>) -> Result<Option<Compression>, Refusal> {
+pub(crate) fn unpacked(field: &str, given: Option<&str>) -> Result<Option<Compression>, Refusal> {
     match compression(field, given)? {
         Some(Compression::Lz4) => {
             let refusal = Refusal::new(Code::FieldInvalid, "JSON is never packed").at_field(field);

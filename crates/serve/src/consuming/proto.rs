@@ -101,7 +101,7 @@ fn delivery(delivery: Delivery, consuming: &Consuming) -> Result<v1::Delivery, R
     })
 }
 
-fn digest(offset: Offset, digest: &Digest) -> v1::Digest {
+pub(crate) fn digest(offset: Offset, digest: &Digest) -> v1::Digest {
     v1::Digest {
         count: digest.count,
         ids: digest.ids.iter().map(|id| id.to_vec().into()).collect(),

@@ -10,11 +10,12 @@ use tidings_wire::rest::{
     NackRequestDocument, PullDocument, PullItem, PullRequestDocument, PulledDocument,
 };
 
-use crate::consuming::json::digest_document;
+use crate::consuming::json::{digest_document, unpacked};
 use crate::consuming::settling::{self, ack_ids, extension, some, within};
 use crate::rest::Answer;
 use crate::rest::ask::{Ask, json};
 use crate::rest::browse::raw_json;
+use crate::rest::pull_protobuf;
 use crate::sse;
 
 const EVENTS: u32 = 100;
@@ -30,7 +31,7 @@ const CONSUMER: &str = "default";
         example = json!({"max": 10, "wait_ms": 5000, "consumer": "c-1"}),
     ),
     responses(
-        (status = 200, description = "Events and gaps; none when nothing came in time.", body = PullDocument),
+        (status = 200, description = "Events and gaps; none when nothing came in time. With `accept: application/x-protobuf` a tidings.v1.PullResponse.", content((PullDocument = "application/json"), (Vec<u8> = "application/x-protobuf"))),
     ),
     extensions(("x-codes" = json!(["@document", "SUBSCRIPTION_UNKNOWN", "SUBSCRIPTION_BUSY", "SUBSCRIPTION_GONE", "SHUTTING_DOWN", "DATA_LOSS"]))),
 )]
@@ -41,6 +42,12 @@ pub(crate) async fn pull(mut ask: Ask) -> Answer {
     within("max", u64::from(max), 1, u64::from(EVENTS_MAX))?;
     let wait_ms = wanted.wait_ms.unwrap_or(0);
     within("wait_ms", wait_ms, 0, WAIT_MAX_MS)?;
+    let in_protobuf = if pull_protobuf::is_wanted(&ask)? {
+        Some(pull_protobuf::compression(&ask, wanted.compression.as_deref())?)
+    } else {
+        unpacked("compression", wanted.compression.as_deref())?;
+        None
+    };
     let request = PullRequest {
         max,
         wait: Duration::from_millis(wait_ms),
@@ -51,6 +58,9 @@ pub(crate) async fn pull(mut ask: Ask) -> Answer {
         pulled = deliver.pull(ask.tenant(), ask.param("name"), request) => pulled?,
         () = ask.doors.stop.cancelled() => return Err(crate::refusals::shutting_down().into()),
     };
+    if let Some(compression) = in_protobuf {
+        return pull_protobuf::answer(&ask, &pulled, compression);
+    }
     let deliveries = pulled.into_iter().map(item).collect::<Result<_, _>>()?;
     json(StatusCode::OK, &PullDocument { deliveries })
 }

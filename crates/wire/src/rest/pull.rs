@@ -19,6 +19,9 @@ pub struct PullRequestDocument {
     /// Who pulls: events are held for this consumer until its deadline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consumer: Option<String>,
+    /// `none` or `lz4`, for an answer in Protobuf; without it as the subscription says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compression: Option<String>,
 }
 
 /// The answer to a pull.

@@ -1,7 +1,9 @@
-//! One event to a thousand consumers: each gets it, and its JSON is made once.
+//! Many consumers of the same events: each gets them, and each form of them is made once.
 
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use tidings_client::documents::{AckRequestDocument, PullRequestDocument};
+use tidings_client::{Compression, ConsumerEvent, ConsumerOptions};
 use tidings_e2e::{Server, ask, indicator_json, soon, subscribe};
 use tokio::task::JoinSet;
 use tokio_tungstenite::connect_async;
@@ -80,4 +82,85 @@ async fn one_event_reaches_a_thousand_consumers_and_is_encoded_once() {
     assert!(texts[0].contains("AAPL"), "{}", texts[0]);
     assert!(texts.iter().all(|text| *text == texts[0]), "all of them got the same bytes");
     assert_eq!(encodings(&server) - before, 1);
+}
+
+/// A hundred events of one key in one request.
+fn publish_hundred(server: &Server) {
+    let events: Vec<_> = (0..100).map(|n| indicator_json("AAPL", n, 1.5)).collect();
+    let body = format!("[{}]", events.join(","));
+    let answer = ask(server, "POST /api/v1/events", "application/json", body.as_bytes());
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_is_packed_once_for_all_who_want_it_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(&dir.path().join("data"));
+    let client = server.client().await;
+    let mut consumers = Vec::new();
+    for n in 0..20 {
+        let name = format!("s{n}");
+        subscribe(&client, &name, &["analysis/**"]).await;
+        // Half of them packed.
+        let compression = (n % 2 == 0).then_some(Compression::Lz4);
+        let options = ConsumerOptions { compression, ..ConsumerOptions::new(name, "c") };
+        consumers.push(client.consumer(options).await.unwrap());
+    }
+    let before = encodings(&server);
+    publish_hundred(&server);
+    let (mut bodies, mut deliveries) = (Vec::new(), 0);
+    for consumer in &mut consumers {
+        let (mut body, mut count, mut parts) = (Vec::new(), 0, 0);
+        while count < 100 {
+            let next = soon("a delivery", consumer.next()).await.unwrap().unwrap();
+            let ConsumerEvent::Events(delivered) = next else { panic!("{next:?}") };
+            (count, parts) = (count + delivered.count, parts + 1);
+            body.extend_from_slice(&delivered.body);
+        }
+        deliveries = deliveries.max(parts);
+        bodies.push(body);
+    }
+    assert!(bodies.iter().all(|body| *body == bodies[0]), "all of them got the same bytes");
+    assert_eq!(encodings(&server) - before, deliveries);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pull_in_protobuf_may_come_packed() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(&dir.path().join("data"));
+    let client = server.client().await;
+    let mut found = Vec::new();
+    for (name, of_it, wish) in
+        [("plain", "none", None), ("packed", "lz4", None), ("wish", "none", Some("lz4"))]
+    {
+        let document = json!({"name": name, "topics": ["analysis/**"],
+            "batch": {"compression": of_it}});
+        client.rest().create_subscription_as(&document).await.unwrap();
+        found.push((name, wish, Vec::new(), 0));
+    }
+    publish_hundred(&server);
+    for (name, wish, events, packed_bytes) in &mut found {
+        let request = PullRequestDocument {
+            wait_ms: Some(30_000),
+            compression: wish.map(str::to_owned),
+            ..PullRequestDocument::default()
+        };
+        while events.len() < 100 {
+            let batch = client.rest().pull_batch(name, &request).await.unwrap();
+            *packed_bytes += batch.packed_bytes;
+            let ack_ids = batch.events.iter().map(|(pulled, _)| pulled.ack_id.clone()).collect();
+            let ack = AckRequestDocument { ack_ids, ..AckRequestDocument::default() };
+            let acked = client.rest().ack(name, &ack).await.unwrap();
+            assert!(acked.results.iter().all(|result| result.state == "confirmed"));
+            events.extend(batch.events.into_iter().map(|(pulled, event)| (pulled.position, event)));
+        }
+    }
+    let [(.., plain, plain_bytes), (.., packed, packed_bytes), (.., wished, wished_bytes)] =
+        found.as_slice()
+    else {
+        panic!("three")
+    };
+    assert!(plain == packed && plain == wished, "all of them got the same events");
+    assert!(packed_bytes * 2 < *plain_bytes, "{packed_bytes} of {plain_bytes}");
+    assert!(wished_bytes * 2 < *plain_bytes, "{wished_bytes} of {plain_bytes}");
 }

@@ -46,6 +46,7 @@ pub(super) async fn run(
         max: Some(MAX),
         wait_ms: Some(WAIT_MS),
         consumer: Some(plan.title.to_owned()),
+        ..PullRequestDocument::default()
     };
     let mut topics: HashMap<String, Arc<str>> = HashMap::new();
     while !seat.finished() {
