@@ -1,18 +1,22 @@
-//! The codec of every gRPC method: protobuf with buffers sized for blocks of 64 KiB.
+//! The codec of every gRPC method: protobuf with buffers that fit what goes through them.
 //!
-//! With the library's default buffers (8 and 32 KiB) a block costs several reallocations and
-//! writes; these let ready messages leave in one write.
+//! With the library's default buffers (8 and 32 KiB) a block of 64 KiB costs several reallocations and
+//! writes; here it gets its room at once, and ready messages leave in one write. A stream that says
+//! nothing has next to no buffer: a connection may carry hundreds of them.
 
 use std::marker::PhantomData;
 
 use prost::Message;
 use tidings_event::{Code, Refusal};
 use tonic::Status;
-use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder};
-use tonic_prost::ProstEncoder;
+use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
 use crate::problem;
 
+/// Room that a stream begins with.
+const FIRST_BYTES: usize = 256;
+/// A message above this is likely followed by others like it, which get room together.
+const SMALL_BYTES: usize = 4 << 10;
 const BUFFER_BYTES: usize = 64 << 10;
 const YIELD_BYTES: usize = 128 << 10;
 
@@ -33,15 +37,34 @@ where
 {
     type Encode = T;
     type Decode = U;
-    type Encoder = ProstEncoder<T>;
+    type Encoder = TunedEncoder<T>;
     type Decoder = TunedDecoder<U>;
 
     fn encoder(&mut self) -> Self::Encoder {
-        ProstEncoder::new(BufferSettings::new(BUFFER_BYTES, YIELD_BYTES))
+        TunedEncoder(PhantomData)
     }
 
     fn decoder(&mut self) -> Self::Decoder {
         TunedDecoder(PhantomData)
+    }
+}
+
+/// Encodes `T`, with room made for all of it first.
+#[derive(Clone, Debug)]
+pub struct TunedEncoder<T>(PhantomData<T>);
+
+impl<T: Message> Encoder for TunedEncoder<T> {
+    type Item = T;
+    type Error = Status;
+
+    fn encode(&mut self, item: T, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        let bytes = item.encoded_len();
+        out.reserve(if bytes > SMALL_BYTES { bytes.max(BUFFER_BYTES) } else { bytes });
+        item.encode(out).map_err(|error| Status::internal(error.to_string()))
+    }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        BufferSettings::new(FIRST_BYTES, YIELD_BYTES)
     }
 }
 
@@ -61,6 +84,6 @@ impl<U: Message + Default> Decoder for TunedDecoder<U> {
     }
 
     fn buffer_settings(&self) -> BufferSettings {
-        BufferSettings::new(BUFFER_BYTES, YIELD_BYTES)
+        BufferSettings::new(FIRST_BYTES, YIELD_BYTES)
     }
 }
