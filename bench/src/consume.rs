@@ -13,8 +13,18 @@ pub(crate) async fn subscribe(
     name: &str,
     topics: &[&str],
 ) -> Result<(), BenchError> {
+    subscribe_from(client, name, topics, "earliest").await
+}
+
+/// Makes a durable subscription that starts there.
+pub(crate) async fn subscribe_from(
+    client: &Client,
+    name: &str,
+    topics: &[&str],
+    start: &str,
+) -> Result<(), BenchError> {
     let request = serde_json::json!({
-        "name": name, "topics": topics, "start": "earliest", "delivery": {"stream": {}},
+        "name": name, "topics": topics, "start": start, "delivery": {"stream": {}},
     });
     let request: SubscriptionRequest =
         serde_json::from_value(request).map_err(|e| BenchError::Check(e.to_string()))?;

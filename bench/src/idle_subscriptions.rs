@@ -73,8 +73,9 @@ fn name(number: u64) -> String {
 
 /// Makes subscriptions side by side: each waits for the disk.
 async fn subscribe(client: &Client, numbers: Range<u64>) -> Result<(), BenchError> {
-    let made = numbers
-        .map(async |number| consume::subscribe(client, &name(number), &["analysis/**"]).await);
+    let made = numbers.map(async |number| {
+        consume::subscribe_from(client, &name(number), &["analysis/**"], "latest").await
+    });
     try_join_all(made).await.map(|_| ())
 }
 

@@ -46,7 +46,8 @@ impl Resting {
 #[derive(Debug)]
 pub(crate) struct Slots {
     subscription: Arc<Subscription>,
-    awake: BTreeMap<TopicPartition, Slot>,
+    /// On the heap one by one: a map makes room for eleven.
+    awake: BTreeMap<TopicPartition, Box<Slot>>,
     /// In order of their topics' numbers: most have few, and a map makes room for eleven.
     resting: Vec<Resting>,
     /// Whose cursors moved since they were last saved.
@@ -85,7 +86,7 @@ impl Slots {
     pub(crate) fn forget_live(&mut self) -> usize {
         let resting = self.resting.iter_mut().flat_map(|resting| &mut resting.rests);
         resting.flatten().for_each(|rest| rest.is_offered = false);
-        let forget = |slot: &mut Slot| {
+        let forget = |slot: &mut Box<Slot>| {
             let bytes = slot.fresh.bytes();
             slot.fresh.clear();
             bytes
@@ -117,19 +118,19 @@ impl Slots {
         slot.batch = Batch::of(subscription.spec.batching);
         slot.saved_low = slot.window.low();
         slot.judge = Judge::of(subscription, slot.topic.name.path());
-        self.awake.entry(at).insert_entry(slot).into_mut()
+        self.awake.entry(at).insert_entry(Box::new(slot)).into_mut()
     }
 
     /// Takes a partition out.
     pub(crate) fn remove(&mut self, at: TopicPartition) -> Option<Slot> {
         self.get_mut(&at)?;
         self.unsaved.remove(&at);
-        self.awake.remove(&at)
+        self.awake.remove(&at).map(|slot| *slot)
     }
 
     /// A partition where something happens; nothing of the others is in flight, waits or fails.
     pub(crate) fn get(&self, at: &TopicPartition) -> Option<&Slot> {
-        self.awake.get(at)
+        self.awake.get(at).map(Box::as_ref)
     }
 
     /// A partition, awoken when it rests.
@@ -137,7 +138,7 @@ impl Slots {
         if !self.awake.contains_key(at) {
             self.wake(*at)?;
         }
-        self.awake.get_mut(at)
+        self.awake.get_mut(at).map(Box::as_mut)
     }
 
     fn wake(&mut self, at: TopicPartition) -> Option<()> {
@@ -228,12 +229,12 @@ impl Slots {
 
     /// The partitions where something happens.
     pub(crate) fn awake(&self) -> impl Iterator<Item = (TopicPartition, &Slot)> {
-        self.awake.iter().map(|(at, slot)| (*at, slot))
+        self.awake.iter().map(|(at, slot)| (*at, slot.as_ref()))
     }
 
     /// As [`Self::awake`], to be changed.
     pub(crate) fn awake_mut(&mut self) -> impl Iterator<Item = (TopicPartition, &mut Slot)> {
-        self.awake.iter_mut().map(|(at, slot)| (*at, slot))
+        self.awake.iter_mut().map(|(at, slot)| (*at, slot.as_mut()))
     }
 
     /// Takes note that a cursor moved.
@@ -249,7 +250,7 @@ impl Slots {
 
     /// The partitions whose cursors moved since they were last saved.
     pub(crate) fn moved_slots(&self) -> impl Iterator<Item = &Slot> {
-        self.unsaved.iter().filter_map(|at| self.awake.get(at))
+        self.unsaved.iter().filter_map(|at| self.get(at))
     }
 
     /// Whether a cursor moved since it was last saved.
