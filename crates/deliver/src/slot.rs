@@ -209,15 +209,15 @@ impl Slot {
         }
     }
 
-    /// What a session may be sent next: what is due, then what waited for it, then what is new.
+    /// What a session may be sent next: what is due or waited for it, in offset order, then what is
+    /// new. What waits may have been due: a key came to this session with the rest of it due still.
     fn next(&mut self, session: u64, group: Option<&Group>) -> Option<Next> {
         let run = self.pass();
-        if !run.is_some_and(|run| run.again)
-            && let Some(offset) = self.next_waiting(session, group)
-        {
-            return Some(Next::Waiting(offset));
+        let due = run.filter(|run| run.again).map(|run| run.first);
+        match self.next_waiting(session, group) {
+            Some(offset) if due.is_none_or(|due| offset < due) => Some(Next::Waiting(offset)),
+            _ => run.map(Next::Run),
         }
-        run.map(Next::Run)
     }
 
     /// What may be sent, after everything that is known to be filtered.
@@ -296,7 +296,9 @@ impl Slot {
         let mut picker = Picker::new(&self.topic, self.partition, piece.clone());
         let mut from = run.first;
         let is_same = |next: &Sendable| next.again == run.again;
-        while let Some(run) = self.pass().filter(is_same).filter(|r| r.first < picker.end()) {
+        let waits = self.next_waiting(to.session, group.as_deref()).unwrap_or(u64::MAX);
+        let until = picker.end().min(waits);
+        while let Some(run) = self.pass().filter(is_same).filter(|r| r.first < until) {
             let Some((event, frame)) = picker.seek(run.first) else { break };
             let end = run.first + 1;
             if self.expires(run, (&event, &piece), to.wall) {

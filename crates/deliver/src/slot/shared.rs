@@ -116,9 +116,11 @@ impl Slot {
         let piece = piece.ok_or(read)?;
         let mut picker = Picker::new(&self.topic, self.partition, piece.clone());
         let mut from = offset;
+        let due = self.pass().filter(|run| run.again).map_or(u64::MAX, |run| run.first);
+        let until = picker.end().min(due);
         while let Some(share) = self.share.as_deref_mut()
             && let Some((offset, due)) = share.waiting.next(to.session, from)
-            && offset < picker.end()
+            && offset < until
         {
             let due = *due;
             let Some((event, frame)) = picker.seek(offset) else { break };
