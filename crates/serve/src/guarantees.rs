@@ -155,11 +155,11 @@ fn loss(topic: &Topic, caps: &Caps) -> Guarantee {
         level: "told",
         detail: format!(
             "no consumer loses events silently: what retention took before a slow consumer had it, \
-             what the disk gave back damaged, and what was deleted with its topic is told as a gap \
-             with its offsets; loss {disk}{memory}"
+             what the disk gave back damaged, what expired before it was sent, and what was deleted \
+             with its topic is told as a gap with its offsets; loss {disk}{memory}"
         ),
         reason: format!(
-            "gap reasons RETENTION, DATA_LOSS, TOPIC_DELETED; replicated = {} (log)",
+            "gap reasons RETENTION, DATA_LOSS, EXPIRED, TOPIC_DELETED; replicated = {} (log)",
             caps.replicated
         ),
     }
@@ -170,11 +170,11 @@ fn replay(topic: &Topic) -> Guarantee {
         name: "replay",
         level: "offset_and_time",
         detail: "everything that is kept can be read again, byte for byte: a new subscription \
-                 starts at `earliest`, a time or positions, and browsing takes an offset or a time; \
-                 an existing subscription cannot be moved yet"
+                 starts at `earliest`, a time, positions or the last value of every key, an existing \
+                 one is moved by a seek, and browsing takes an offset or a time"
             .to_owned(),
         reason: format!(
-            "retention.seconds = {} (topic); seek and replays are not served yet",
+            "retention.seconds = {} (topic); replays of their own are not served yet",
             topic.retention.age.as_secs()
         ),
     }
