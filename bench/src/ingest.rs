@@ -1,7 +1,5 @@
 //! Rates: blocks in, acknowledged when durable; alone, or with consumers that each take everything.
 
-use std::time::Duration;
-
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tidings_client::{BlockPlaced, Client, PublisherOptions};
@@ -10,7 +8,8 @@ use tidings_market::load::LoadOptions;
 use tokio::task::JoinSet;
 
 use crate::blocks::{Blocks, PARTITIONS};
-use crate::process::{Server, own_cpu};
+use crate::meter::Meter;
+use crate::process::Server;
 use crate::report::{Report, Round};
 use crate::{Args, BenchError, consume};
 
@@ -61,8 +60,7 @@ pub(crate) async fn one(
     }
     let options = PublisherOptions::sequenced("bench");
     let publisher = client.publisher(options).await?;
-    let (cpu, own, written) = (server.cpu()?, own_cpu()?, server.written_bytes()?);
-    let start = clock.monotonic();
+    let meter = Meter::start(&server)?;
     let mut receipts = FuturesUnordered::new();
     let mut stored = 0;
     for block in made {
@@ -78,20 +76,10 @@ pub(crate) async fn one(
     while let Some(ended) = consumers.join_next().await {
         ended.map_err(|e| BenchError::Check(e.to_string()))??;
     }
-    let took = clock.monotonic().saturating_sub(start);
     if stored != total {
         return Err(BenchError::Check(format!("{stored} events were stored of {total}")));
     }
-    let round = Round {
-        events: total,
-        took,
-        server_cpu: server.cpu()?.saturating_sub(cpu),
-        client_cpu: own_cpu()?.saturating_sub(own),
-        written_bytes: server.written_bytes()? - written,
-        resident_kib: server.resident_kib()?,
-        latencies: vec![],
-        ready_after: Duration::ZERO,
-    };
+    let round = meter.stop(&server, total)?;
     server.stop().await?;
     Ok(round)
 }

@@ -10,6 +10,7 @@ mod idle_connections;
 mod idle_subscriptions;
 mod ingest;
 mod latency;
+mod meter;
 mod narrow;
 mod poisoned;
 mod process;

@@ -1,8 +1,6 @@
 //! Narrow filters: ten subscriptions to a hundred instruments each, and a thousand to one each. Every
 //! event is for exactly one of them in either case.
 
-use std::time::Duration;
-
 use serde_json::json;
 use tidings_client::{Client, ConsumerEvent, ConsumerOptions, PublisherOptions};
 use tidings_event::{Clock, SystemClock, scan};
@@ -10,7 +8,8 @@ use tidings_market::load::LoadOptions;
 use tokio::task::JoinSet;
 
 use crate::blocks::{Blocks, PARTITIONS};
-use crate::process::{Server, own_cpu};
+use crate::meter::Meter;
+use crate::process::Server;
 use crate::report::{Report, Round};
 use crate::ws_fanout::broken;
 use crate::{Args, BenchError};
@@ -57,8 +56,7 @@ async fn one(args: &Args, subscriptions: usize) -> Result<Round, BenchError> {
     let clock = SystemClock::new();
     let publisher = client.publisher(PublisherOptions::sequenced("bench")).await?;
     let mut blocks = Blocks::new(LOAD);
-    let (cpu, own, written) = (server.cpu()?, own_cpu()?, server.written_bytes()?);
-    let start = clock.monotonic();
+    let meter = Meter::start(&server)?;
     for _ in 0..events / INSTRUMENTS as u64 {
         for block in blocks.next_events(INSTRUMENTS as u64, clock.wall()) {
             let place = (block.partition, PARTITIONS);
@@ -69,16 +67,7 @@ async fn one(args: &Args, subscriptions: usize) -> Result<Round, BenchError> {
     while let Some(ended) = consumers.join_next().await {
         ended.map_err(broken)??;
     }
-    let round = Round {
-        events,
-        took: clock.monotonic().saturating_sub(start),
-        server_cpu: server.cpu()?.saturating_sub(cpu),
-        client_cpu: own_cpu()?.saturating_sub(own),
-        written_bytes: server.written_bytes()? - written,
-        resident_kib: server.resident_kib()?,
-        latencies: vec![],
-        ready_after: Duration::ZERO,
-    };
+    let round = meter.stop(&server, events)?;
     server.stop().await?;
     Ok(round)
 }

@@ -8,7 +8,8 @@ use tidings_event::{Clock, SystemClock, scan};
 use tidings_market::load::LoadOptions;
 
 use crate::blocks::{Blocks, PARTITIONS};
-use crate::process::{Server, own_cpu};
+use crate::meter::Meter;
+use crate::process::Server;
 use crate::report::{Report, Round};
 use crate::ws_fanout::broken;
 use crate::{Args, BenchError};
@@ -56,19 +57,9 @@ async fn one(args: &Args, poisoned: bool) -> Result<Round, BenchError> {
     }
     publisher.flush().await?;
     let events = each * (KEYS as u64 - 1);
-    let (cpu, own, written) = (server.cpu()?, own_cpu()?, server.written_bytes()?);
-    let start = clock.monotonic();
+    let meter = Meter::start(&server)?;
     take(&client, events, poisoned).await?;
-    let round = Round {
-        events,
-        took: clock.monotonic().saturating_sub(start),
-        server_cpu: server.cpu()?.saturating_sub(cpu),
-        client_cpu: own_cpu()?.saturating_sub(own),
-        written_bytes: server.written_bytes()? - written,
-        resident_kib: server.resident_kib()?,
-        latencies: vec![],
-        ready_after: Duration::ZERO,
-    };
+    let round = meter.stop(&server, events)?;
     server.stop().await?;
     Ok(round)
 }

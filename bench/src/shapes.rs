@@ -1,15 +1,14 @@
 //! Events in over HTTP as text: canonical JSON a line, and the platform's two shapes a line. Every
 //! request is answered 200, and the service counts as many events as were sent.
 
-use std::time::Duration;
-
 use tidings_event::{Clock, SystemClock, json};
 use tidings_market::load::{Load, LoadOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::process::{Server, own_cpu};
+use crate::meter::Meter;
+use crate::process::Server;
 use crate::report::{Report, Round};
 use crate::{Args, BenchError};
 
@@ -44,9 +43,7 @@ async fn one(args: &Args, write: Write) -> Result<Round, BenchError> {
     let events = requests * CONNECTIONS * BATCH as u64;
     let addr = server.url.trim_start_matches("http://").to_owned();
     let mut bodies: Vec<Body> = (0..CONNECTIONS).map(|which| Body::new(which, write)).collect();
-    let clock = SystemClock::new();
-    let (cpu, own, written) = (server.cpu()?, own_cpu()?, server.written_bytes()?);
-    let start = clock.monotonic();
+    let meter = Meter::start(&server)?;
     let mut senders = JoinSet::new();
     while let Some(body) = bodies.pop() {
         senders.spawn(send(addr.clone(), body, requests));
@@ -54,17 +51,7 @@ async fn one(args: &Args, write: Write) -> Result<Round, BenchError> {
     while let Some(ended) = senders.join_next().await {
         ended.map_err(|e| BenchError::Check(e.to_string()))??;
     }
-    let took = clock.monotonic().saturating_sub(start);
-    let round = Round {
-        events,
-        took,
-        server_cpu: server.cpu()?.saturating_sub(cpu),
-        client_cpu: own_cpu()?.saturating_sub(own),
-        written_bytes: server.written_bytes()? - written,
-        resident_kib: server.resident_kib()?,
-        latencies: vec![],
-        ready_after: Duration::ZERO,
-    };
+    let round = meter.stop(&server, events)?;
     let mut stream = TcpStream::connect(&addr).await?;
     stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: bench\r\n\r\n").await?;
     let metrics = answer(&mut stream).await?;
