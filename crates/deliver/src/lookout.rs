@@ -1,4 +1,5 @@
-//! Looks at every subscription each second and tells when one comes to do better or worse.
+//! Looks at every subscription each second: tells when one comes to do better or worse, lays to rest what
+//! has nothing to do, and gives up what fails before retention takes it.
 
 use std::sync::Arc;
 use std::time::Duration;
