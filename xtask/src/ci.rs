@@ -3,10 +3,13 @@
 use std::path::Path;
 
 use crate::steps::{Failure, Steps, is_installed};
-use crate::{test, tidy};
+use crate::{test, tidy, torture};
 
 const DENY_VERSION: &str = "0.20.2";
 const AUDIT_VERSION: &str = "0.22.2";
+
+/// A slice: every part gets to run. Long runs are for releases.
+const TORTURE_MINUTES: &str = "5";
 
 /// Runs all steps; prints their times even when one fails.
 pub(crate) fn run(root: &Path) -> Result<(), Failure> {
@@ -24,7 +27,8 @@ fn all(root: &Path, steps: &mut Steps<'_>) -> Result<(), Failure> {
     install(steps, "deny", "cargo-deny", DENY_VERSION)?;
     steps.run("deny", "cargo", &["deny", "--locked", "check", "bans", "licenses", "sources"])?;
     audit(root, steps)?;
-    test::steps(root, steps)
+    test::steps(root, steps)?;
+    torture::steps(steps, &["--minutes", TORTURE_MINUTES])
 }
 
 /// Installs a cargo subcommand by name and version unless it is there.

@@ -6,6 +6,7 @@ mod fuzz;
 mod steps;
 mod test;
 mod tidy;
+mod torture;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,6 +18,7 @@ usage: cargo xtask COMMAND
   docs          write the generated pages: docs/errors, docs/metrics.md
   test          run every test once, under coverage, end-to-end tests included
   fuzz          [TARGET] [--minutes N]: libFuzzer over the parsers of outside bytes
+  torture       [PART..] [--minutes N] [--seed S]: harm the release binary, judge what it does
   ci            everything that decides what lands: fmt, clippy, tidy, deny, audit, test
 ";
 
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
         Some("docs") => docs::write(&root),
         Some("test") => test::run(&root),
         Some("fuzz") => fuzz::run(&root, &std::env::args().skip(2).collect::<Vec<_>>()),
+        Some("torture") => torture::run(&root, &std::env::args().skip(2).collect::<Vec<_>>()),
         Some("ci") => ci::run(&root),
         _ => {
             eprint!("{USAGE}");

@@ -42,6 +42,7 @@ pub(crate) fn steps(_root: &Path, steps: &mut Steps<'_>) -> Result<(), Failure> 
         "target/*",
         "xtask/*",
         "bench/*",
+        "torture/*",
         "*/tests.rs",
         "*/tests/*",
         "*/build.rs",

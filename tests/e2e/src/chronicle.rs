@@ -7,7 +7,7 @@ use serde_json::Value;
 use tidings_checker::history::{
     Dead, Delivery, Invoke, Limits, Mark, Placed, Range, Settled, Subscription, Verdict,
 };
-use tidings_checker::{History, HistoryWriter, Op, Thresholds, judge};
+use tidings_checker::{History, HistoryWriter, Op, Report, Thresholds, judge};
 use tidings_client::{ClientError, Delivered, Run};
 use tidings_event::block::crc32c;
 use tidings_event::{SystemClock, scan};
@@ -59,6 +59,10 @@ impl Chronicle {
     /// # Panics
     /// When `event` is not valid.
     pub fn invoke_as(&self, producer: &str, event: &[u8], sent: &[u8]) {
+        self.invoked(producer, event, sent, true);
+    }
+
+    fn invoked(&self, producer: &str, event: &[u8], sent: &[u8], ordered: bool) {
         let envelope = scan(event).expect("a test event is valid");
         self.record([Op::Invoke(Invoke {
             event: hex(&envelope.id).into(),
@@ -67,8 +71,16 @@ impl Chronicle {
             seq: envelope.key_seq.expect("test events are numbered"),
             hash: hash(sent).into(),
             topic: format!("analysis/indicators/{}", envelope.timeframe).into(),
-            ordered: true,
+            ordered,
         })]);
+    }
+
+    /// An event is about to be sent by one who promised no order.
+    ///
+    /// # Panics
+    /// When it is not valid.
+    pub fn invoke_unordered(&self, producer: &str, event: &[u8]) {
+        self.invoked(producer, event, event, false);
     }
 
     /// An event is about to be sent.
@@ -205,12 +217,23 @@ impl Chronicle {
     /// As [`Self::judge`].
     #[must_use]
     pub fn judged(&self, thresholds: &Thresholds) -> String {
+        let (report, told) = self.report(thresholds);
+        assert_eq!(report.exit_code(), 0, "{told}");
+        told
+    }
+
+    /// The checker's verdict on everything so far, and how it tells it.
+    ///
+    /// # Panics
+    /// When the history cannot be written or read.
+    #[must_use]
+    pub fn report(&self, thresholds: &Thresholds) -> (Report, String) {
         self.writer.flush().expect("the history can be written");
         let history = History::read(&[&self.path], Limits::default());
         let history = history.expect("the history can be read");
         let report = judge(&history, thresholds);
-        assert_eq!(report.exit_code(), 0, "{}", report.show(&history.records));
-        report.show(&[]).to_string()
+        let told = report.show(&history.records).to_string();
+        (report, told)
     }
 }
 

@@ -8,6 +8,7 @@ mod events;
 mod executable;
 mod http;
 mod limit;
+pub mod mixed;
 mod server;
 mod settlements;
 mod tmpfs;

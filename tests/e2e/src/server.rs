@@ -3,8 +3,10 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use tidings_client::Client;
+use tidings_telemetry::Timer;
 
 use crate::executable::{Finished, executable};
 use crate::limit::{blocking, end, signal, soon};
@@ -59,18 +61,34 @@ impl Server {
         Self::launch(command, data_dir, "127.0.0.1:0")
     }
 
-    fn launch(mut command: Command, data_dir: &Path, addr: &str) -> Self {
+    /// Starts the service by such a command, and kills it after a while, ready or not.
+    ///
+    /// # Panics
+    /// When it cannot be started, or ends by itself.
+    pub async fn kill_starting(command: Command, data_dir: &Path, after: Duration) {
+        let (mut child, log) = Self::spawn(command, data_dir, "127.0.0.1:0");
+        Timer.after(after).await;
+        let ended = child.try_wait().expect("it can be asked");
+        assert!(ended.is_none(), "it ended by itself: {ended:?}, {}", read(&log));
+        end(&mut child);
+    }
+
+    fn spawn(mut command: Command, data_dir: &Path, addr: &str) -> (Child, PathBuf) {
         let log = data_dir.with_extension("stderr");
         let opened = std::fs::OpenOptions::new().create(true).append(true).open(&log);
-        let mut child = command
+        let child = command
             .args(["--json", "serve", "--addr", addr, "--data-dir"])
             .arg(data_dir)
             .current_dir(data_dir.parent().expect("a data directory has a parent"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(opened.expect("the log of the service can be written"))
-            .spawn()
-            .expect("the executable starts");
+            .spawn();
+        (child.expect("the executable starts"), log)
+    }
+
+    fn launch(command: Command, data_dir: &Path, addr: &str) -> Self {
+        let (mut child, log) = Self::spawn(command, data_dir, addr);
         let stdout = child.stdout.take().expect("stdout is piped");
         let line = blocking("the service to be ready", child.id(), move || {
             let mut line = String::new();

@@ -1,0 +1,121 @@
+//! One round: a fresh log, some dozens of lives of the service on it, a last one in which everything
+//! is read, and the checker's verdict.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tidings_e2e::mixed::{KINDS, Load, Producer, attach, drain};
+use tidings_e2e::{Chronicle, Server, Thresholds, settlements, soon};
+use tidings_telemetry::Timer;
+
+use crate::failure::TortureError;
+use crate::plan::Plan;
+use crate::report::{Row, Verdict};
+
+/// Lives that are cut short, before the last one.
+const LIVES: u64 = 30;
+/// Longest time from readiness to the kill; short ones are as likely as long ones.
+const KILL_MS_MAX: f64 = 500.0;
+/// Longest time from start to a kill that does not wait for readiness.
+const RECOVERY_MS_MAX: f64 = 50.0;
+
+const SEQUENCED: Producer =
+    Producer { name: "p", sequenced: true, timeframe: "1m", under_way: 200 };
+const LOOSE: Producer = Producer { name: "u", sequenced: false, timeframe: "5m", under_way: 50 };
+
+/// What a round works with.
+pub(super) struct Round {
+    seed: u64,
+    chance: StdRng,
+    server: PathBuf,
+    dir: PathBuf,
+}
+
+impl Round {
+    /// A round in a directory of its own.
+    pub(super) fn new(seed: u64, plan: &Plan) -> Self {
+        let dir = plan.dir.join(format!("{seed}"));
+        Self { seed, chance: StdRng::seed_from_u64(seed), server: plan.server.clone(), dir }
+    }
+
+    /// Runs it; what it left is removed unless it proves a violation.
+    pub(super) async fn run(mut self) -> Result<Row, TortureError> {
+        if self.dir.exists() {
+            std::fs::remove_dir_all(&self.dir).map_err(TortureError::at(&self.dir))?;
+        }
+        std::fs::create_dir_all(&self.dir).map_err(TortureError::at(&self.dir))?;
+        let row = self.lives().await;
+        if row.verdict == Verdict::Valid {
+            std::fs::remove_dir_all(&self.dir).map_err(TortureError::at(&self.dir))?;
+        }
+        Ok(row)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.server);
+        command.env("TIDINGS_LOG__SEGMENT_BYTES_MIN", "1048576");
+        command.env("TIDINGS_LOG__SEGMENT_BYTES_MAX", "1048576");
+        command
+    }
+
+    /// As likely short as long.
+    fn moment(&mut self, ms_max: f64) -> Duration {
+        let ms = ms_max.powf(self.chance.random::<f64>());
+        Duration::from_secs_f64(ms / 1000.0)
+    }
+
+    async fn lives(&mut self) -> Row {
+        let mut row = Row::new("kill", self.seed);
+        let (data, chronicle) = (self.dir.join("data"), Chronicle::open(&self.dir));
+        let mut loads = [SEQUENCED, LOOSE].map(|producer| Load::new(producer, chronicle.clone()));
+        for life in 0..LIVES {
+            if life > 0 && self.chance.random_ratio(1, 4) {
+                let moment = self.moment(RECOVERY_MS_MAX);
+                Server::kill_starting(self.command(), &data, moment).await;
+                row.count("recoveries killed", 1);
+                row.runs += 1;
+            }
+            let server = Server::start_by(self.command(), &data);
+            if life == 0 {
+                KINDS.iter().for_each(|kind| kind.open(&server, &chronicle));
+            }
+            let members = attach(&server, self.seed.wrapping_mul(LIVES) + life, &chronicle);
+            let (url, moment) = (server.url().to_owned(), self.moment(KILL_MS_MAX));
+            let killing = async {
+                Timer.after(moment).await;
+                server.kill();
+            };
+            let [one, two] = &mut loads;
+            let (a, b, ()) = tokio::join!(one.publish(&url), two.publish(&url), killing);
+            row.count("cut off", (a + b) as u64);
+            row.runs += 1;
+            soon("the members to end", members.join_all()).await;
+            chronicle.mark("crash", None);
+        }
+        self.judge(&chronicle, row).await
+    }
+
+    async fn judge(&self, chronicle: &Chronicle, mut row: Row) -> Row {
+        let data = self.dir.join("data");
+        let server = Server::start_by(self.command(), &data);
+        drain(&server, chronicle).await;
+        let ended = server.terminate();
+        chronicle.settled(settlements(&data).await);
+        let (report, told) = chronicle.report(&Thresholds::default());
+        row.count("acked", report.acked as u64);
+        row.count("delivered", report.deliveries as u64);
+        row.count("redelivered", report.redeliveries as u64);
+        if ended.code != Some(0) {
+            row.verdict = Verdict::Violated(format!("it ended with {:?}", ended.code));
+        } else if report.exit_code() == 1 {
+            row.verdict = Verdict::Violated(told);
+        }
+        if let Verdict::Violated(how) = &mut row.verdict {
+            *how = format!("round --seed {} in {}:\n{how}", self.seed, self.dir.display());
+        }
+        row
+    }
+}
