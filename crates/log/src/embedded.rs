@@ -22,6 +22,8 @@ mod retention;
 mod scan;
 mod segment;
 mod snapshot;
+#[cfg(any(test, feature = "test-util"))]
+mod still;
 mod tables;
 mod topics;
 mod writer;
@@ -36,6 +38,7 @@ use tidings_event::block::{BODY_BYTES_MAX, Block, HEADER_BYTES_MAX};
 use tidings_event::hop::Committed;
 use tidings_event::{Epoch, JournalSeq, Offset, Term, Timestamp, TopicId, TopicPartition};
 use tidings_telemetry::{Counter, Gauge};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use self::context::Context;
@@ -53,6 +56,8 @@ pub use inspect::{Inspection, inspect};
 #[cfg(any(test, feature = "test-util"))]
 pub use options::Sabotage;
 pub use options::{EmbeddedOptions, OpenError};
+#[cfg(any(test, feature = "test-util"))]
+pub use still::{Noted, StillLog};
 
 /// With less room than this above the reserve, hardly a block can be stored.
 const ROOM_BYTES: u64 = 16 << 10;
@@ -95,6 +100,18 @@ impl EmbeddedLog {
 
     fn readable(&self, partition: TopicPartition) -> Result<&Arc<JournalStore>, ReadError> {
         self.journal_of(partition).ok_or(ReadError::UnknownPartition(partition))
+    }
+
+    fn threads(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the writers to write what is queued, and then no more.
+    fn stop(&self) {
+        for journal in &self.journals {
+            journal.core().stop.get_or_insert(Stop::Clean);
+            journal.wake.notify_all();
+        }
     }
 
     fn leases(&self) -> std::sync::MutexGuard<'_, Leases> {
@@ -175,9 +192,10 @@ fn finish(threads: Vec<JoinHandle<()>>, state: &JournalStore) {
     }
 }
 
-/// Runs disk work away from the runtime's threads.
+/// Runs disk work away from the runtime's threads; where there is no runtime, here.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
+    let Ok(runtime) = Handle::try_current() else { return work() };
+    match runtime.spawn_blocking(work).await {
         Ok(done) => done,
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         // The runtime is shutting down: nobody waits for this answer.
@@ -341,12 +359,8 @@ impl PartitionLog for EmbeddedLog {
     }
 
     async fn close(&self) {
-        for journal in &self.journals {
-            journal.core().stop.get_or_insert(Stop::Clean);
-            journal.wake.notify_all();
-        }
-        let threads =
-            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        self.stop();
+        let threads = std::mem::take(&mut *self.threads());
         let state = Arc::clone(self.journal(Journal::State));
         // Waits for the last syncs: not on one of the runtime's threads.
         blocking(move || finish(threads, &state)).await;

@@ -7,6 +7,7 @@
 
 mod crash;
 mod image;
+mod states;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use rand::rngs::StdRng;
 pub use crash::Explorer;
 pub use image::Operation;
 use image::{Image, Inode};
+pub use states::{Left, Model};
 
 use crate::disk::{Disk, DiskFile, OpenMode};
 
@@ -199,7 +201,11 @@ impl FakeDisk {
     #[must_use]
     pub fn files(&self) -> Vec<(PathBuf, u64)> {
         let image = &self.state().image;
-        image.names.iter().map(|(path, &inode)| (path.clone(), image.file(inode).len)).collect()
+        image
+            .names
+            .iter()
+            .map(|(path, &inode)| (path.to_path_buf(), image.file(inode).len))
+            .collect()
     }
 
     /// Flips one durable bit.

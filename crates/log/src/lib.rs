@@ -6,6 +6,8 @@
 
 #[cfg(any(test, feature = "test-util"))]
 pub mod conformance;
+#[cfg(any(test, feature = "test-util"))]
+pub mod crash_states;
 pub mod disk;
 mod embedded;
 #[cfg(any(test, feature = "test-util"))]
@@ -14,12 +16,12 @@ mod memory;
 mod partition_log;
 
 pub use disk::SystemDisk;
-#[cfg(any(test, feature = "test-util"))]
-pub use embedded::Sabotage;
 pub use embedded::{
     CheckError, CheckReport, DamagedRange, EmbeddedLog, EmbeddedOptions, Inspection, OpenError,
     check, inspect,
 };
+#[cfg(any(test, feature = "test-util"))]
+pub use embedded::{Noted, Sabotage, StillLog};
 pub use memory::MemoryLog;
 pub use partition_log::{
     AppendError, Bounds, Caps, CommitError, Journal, Lease, LeaseError, PartitionLog, Pending,

@@ -4,7 +4,6 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
-use std::thread;
 
 use tidings_event::{Clock, Epoch, Term};
 use tidings_telemetry::Recorder;
@@ -35,6 +34,22 @@ impl EmbeddedLog {
         clock: Arc<dyn Clock>,
         recorder: Arc<Recorder>,
     ) -> Result<Arc<Self>, OpenError> {
+        let (log, writers) = Self::recover(disk, dir, options, clock, recorder)?;
+        for writer in writers {
+            let thread = writer.spawn().map_err(OpenError::io(dir))?;
+            log.threads().push(thread);
+        }
+        Ok(Arc::new(log))
+    }
+
+    /// Recovers a data directory; nothing is written to it until the writers run.
+    pub(super) fn recover(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        options: EmbeddedOptions,
+        clock: Arc<dyn Clock>,
+        recorder: Arc<Recorder>,
+    ) -> Result<(Self, [Writer; 4]), OpenError> {
         disk.create_dir_all(dir).map_err(OpenError::io(dir))?;
         let lock = check::lock(&*disk, dir)?;
         let context = Arc::new(Context {
@@ -49,35 +64,34 @@ impl EmbeddedLog {
         let tables = Arc::new(Tables::default());
         let state = dir.join(Journal::State.name());
         snapshot::load(&*context.disk, &state, &tables).map_err(OpenError::io(&state))?;
-        let mut threads = vec![];
-        let state = start(&context, Journal::State, identity, &tables, &mut threads)?;
-        let [short, medium, long] = Journal::TOPICS
-            .map(|journal| start(&context, journal, identity, &tables, &mut threads));
+        let state = start(&context, Journal::State, identity, &tables)?;
+        let [short, medium, long] =
+            Journal::TOPICS.map(|journal| start(&context, journal, identity, &tables));
+        let writers = [short?, medium?, long?, state];
         let (wall, monotonic) = (context.clock.wall(), context.clock.monotonic());
         let wall = WallGuard::after(tables.wall(), wall, monotonic);
         let log = Self {
             epoch: identity.0,
             term: identity.1,
-            journals: [short?, medium?, long?, state],
+            journals: writers.each_ref().map(|writer| Arc::clone(writer.journal())),
             context,
             tables,
-            threads: Mutex::new(threads),
+            threads: Mutex::default(),
             leases: Mutex::default(),
             wall: Mutex::new(wall),
             lock: Mutex::new(Some(lock)),
         };
-        Ok(Arc::new(log))
+        Ok((log, writers))
     }
 }
 
-/// Recovers a journal and starts its writer.
+/// Recovers a journal and makes its writer.
 fn start(
     context: &Arc<Context>,
     kind: Journal,
     identity: (Epoch, Term),
     tables: &Arc<Tables>,
-    threads: &mut Vec<thread::JoinHandle<()>>,
-) -> Result<Arc<JournalStore>, OpenError> {
+) -> Result<Writer, OpenError> {
     let source = Source {
         disk: &*context.disk,
         dir: &context.dir,
@@ -96,14 +110,11 @@ fn start(
     }
     let (end, highest) = (recovered.end, recovered.highest);
     let journal = Arc::new(JournalStore::new(kind, context, identity, tables, recovered));
-    let mut writer = Writer::new(Arc::clone(&journal), end, highest);
+    let mut writer = Writer::new(journal, end, highest);
     if highest > 0 {
         writer.begin().map_err(OpenError::io(&dir))?;
     }
-    let name = format!("log-{}", kind.name());
-    let thread = thread::Builder::new().name(name).spawn(move || writer.run());
-    threads.push(thread.map_err(OpenError::io(&dir))?);
-    Ok(journal)
+    Ok(writer)
 }
 
 /// Writes a segment's index, so that the next start is quick; without it that is merely slower.

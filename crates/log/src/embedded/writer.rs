@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::sync::{Arc, PoisonError};
+use std::thread::{self, JoinHandle};
 
 use tidings_event::TopicPartition;
 use tidings_event::block::Block;
@@ -9,7 +10,7 @@ use tidings_telemetry::{Counter, Latency};
 
 use super::context::is_no_room;
 use super::group::{self, Ends, GROUP_BYTES_MAX, PAGE, Stamp};
-use super::journal::{JournalStore, Queued, Stop, Written};
+use super::journal::{Core, JournalStore, Queued, Stop, Written};
 use super::open::index_segment;
 use super::options::Sabotage;
 use super::segment::{self, End, Segment, SegmentHeader};
@@ -51,30 +52,52 @@ impl Writer {
         Self { journal, active: None, previous, highest, marked: true, segment_bytes }
     }
 
-    /// Works until the journal stops or fails.
-    pub(crate) fn run(mut self) {
-        loop {
-            let mut batch = vec![];
-            let done = match self.next() {
-                Next::Write(taken) => {
-                    batch = taken;
-                    self.write(&mut batch).map(|()| false)
-                }
-                Next::Mark => self.mark().map(|()| false),
-                Next::Stop(Stop::Clean) => self.mark().map(|()| true),
-                Next::Stop(Stop::Abrupt) => Ok(true),
-            };
-            match done {
-                Ok(false) => {}
-                Ok(true) => return,
-                Err(error) => {
-                    self.journal.fail(error.to_string());
-                    // Not before: whoever learns of it finds the journal read-only.
-                    drop(batch);
+    pub(crate) fn journal(&self) -> &Arc<JournalStore> {
+        &self.journal
+    }
+
+    /// Works in a thread of its own until the journal stops or fails.
+    pub(crate) fn spawn(mut self) -> io::Result<JoinHandle<()>> {
+        let name = format!("log-{}", self.journal.kind.name());
+        thread::Builder::new().name(name).spawn(move || {
+            loop {
+                let next = self.next();
+                if !self.turn(next) {
                     return;
                 }
             }
-        }
+        })
+    }
+
+    /// Does what is next; `false` when nothing will be.
+    fn turn(&mut self, next: Next) -> bool {
+        let mut batch = vec![];
+        let done = match next {
+            Next::Write(taken) => {
+                batch = taken;
+                self.write(&mut batch).map(|()| true)
+            }
+            Next::Mark => self.mark().map(|()| true),
+            Next::Stop(Stop::Clean) => self.mark().map(|()| false),
+            Next::Stop(Stop::Abrupt) => Ok(false),
+        };
+        done.unwrap_or_else(|error| {
+            self.journal.fail(error.to_string());
+            // Not before: whoever learns of it finds the journal read-only.
+            drop(batch);
+            false
+        })
+    }
+
+    /// Does what is next if there is anything, as if the journal had rested; `false` when not.
+    #[cfg(any(test, feature = "test-util"))]
+    pub(crate) fn step(&mut self) -> bool {
+        let mut core = self.journal.core();
+        let marks = self.journal.context.options.mark_after.is_some() && !self.marked;
+        let next = take(&mut core).or(marks.then_some(Next::Mark));
+        let next = next.filter(|_| core.failed.is_none());
+        drop(core);
+        next.is_some_and(|next| self.turn(next))
     }
 
     /// Begins a segment, so that the end of the one before is on record before anything is served.
@@ -85,22 +108,8 @@ impl Writer {
     fn next(&mut self) -> Next {
         let mut core = self.journal.core();
         loop {
-            if core.stop == Some(Stop::Abrupt) {
-                core.queue.clear();
-                return Next::Stop(Stop::Abrupt);
-            }
-            let (mut batch, mut bytes) = (vec![], 0);
-            while let Some(queued) =
-                core.queue.pop_front_if(|q| bytes == 0 || bytes + q.bytes <= WRITE_BYTES_MAX)
-            {
-                bytes += queued.bytes;
-                batch.push(queued);
-            }
-            if !batch.is_empty() {
-                return Next::Write(batch);
-            }
-            if let Some(stop) = core.stop {
-                return Next::Stop(stop);
+            if let Some(next) = take(&mut core) {
+                return next;
             }
             let wake = &self.journal.wake;
             core = match self.journal.context.options.mark_after.filter(|_| !self.marked) {
@@ -280,6 +289,22 @@ impl Written {
     fn share(&self) -> Self {
         Self { seq: self.seq, segment: self.segment, page: self.page, blocks: self.blocks.clone() }
     }
+}
+
+/// What the queue has for a writer; `None` when it is to wait.
+fn take(core: &mut Core) -> Option<Next> {
+    if core.stop == Some(Stop::Abrupt) {
+        core.queue.clear();
+        return Some(Next::Stop(Stop::Abrupt));
+    }
+    let (mut batch, mut bytes) = (vec![], 0);
+    while let Some(queued) =
+        core.queue.pop_front_if(|q| bytes == 0 || bytes + q.bytes <= WRITE_BYTES_MAX)
+    {
+        bytes += queued.bytes;
+        batch.push(queued);
+    }
+    if batch.is_empty() { core.stop.map(Next::Stop) } else { Some(Next::Write(batch)) }
 }
 
 /// Writes; on a full disk the same bytes again until they fit. None of them was synced, so that

@@ -11,7 +11,7 @@ use super::FakeDisk;
 use super::image::{Content, Image, Operation, PAGE_BYTES};
 
 /// The unit that a torn page is torn at.
-const SECTOR_BYTES: usize = 512;
+pub(super) const SECTOR_BYTES: usize = 512;
 
 /// How much of what was not durable a crash leaves.
 #[derive(Clone, Copy)]
@@ -142,6 +142,11 @@ impl Explorer {
         self.image.apply(operation).ok();
         self.done += 1;
         Some(operation)
+    }
+
+    /// Does operations until so many are done, or all.
+    pub fn until(&mut self, done: usize) {
+        while self.done < done && self.step().is_some() {}
     }
 
     /// One of the disks that a crash at this moment may leave.

@@ -13,6 +13,9 @@ pub(super) const PAGE_BYTES: usize = 4096;
 /// Number of a file, whatever it is called.
 pub(super) type Inode = usize;
 
+/// Files by name. Cloning shares them until one changes.
+pub(super) type Names = Arc<BTreeMap<Arc<Path>, Inode>>;
+
 /// Something that changed the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
@@ -67,9 +70,9 @@ pub enum Operation {
 /// A change of names that a crash may undo.
 #[derive(Clone, Debug)]
 pub(super) enum NameChange {
-    Link { path: PathBuf, inode: Inode },
-    Rename { from: PathBuf, to: PathBuf, inode: Inode },
-    Unlink { path: PathBuf },
+    Link { path: Arc<Path>, inode: Inode },
+    Rename { from: Arc<Path>, to: Arc<Path>, inode: Inode },
+    Unlink { path: Arc<Path> },
 }
 
 impl NameChange {
@@ -79,16 +82,17 @@ impl NameChange {
         }
     }
 
-    pub(super) fn apply(&self, names: &mut BTreeMap<PathBuf, Inode>) {
+    pub(super) fn apply(&self, names: &mut Names) {
+        let names = Arc::make_mut(names);
         match self {
             Self::Link { path, inode } => {
-                names.insert(path.clone(), *inode);
+                names.insert(Arc::clone(path), *inode);
             }
             Self::Rename { from, to, inode } => {
                 if names.get(from) == Some(inode) {
                     names.remove(from);
                 }
-                names.insert(to.clone(), *inode);
+                names.insert(Arc::clone(to), *inode);
             }
             Self::Unlink { path } => {
                 names.remove(path);
@@ -194,10 +198,10 @@ fn pieces(at: u64, len: usize) -> impl Iterator<Item = (u64, usize, std::ops::Ra
 #[derive(Clone, Debug, Default)]
 pub(super) struct Image {
     pub(super) files: Vec<Arc<Content>>,
-    pub(super) names: BTreeMap<PathBuf, Inode>,
-    pub(super) durable_names: BTreeMap<PathBuf, Inode>,
+    pub(super) names: Names,
+    pub(super) durable_names: Names,
     pub(super) changes: Vec<NameChange>,
-    pub(super) dirs: BTreeSet<PathBuf>,
+    pub(super) dirs: Arc<BTreeSet<PathBuf>>,
 }
 
 impl Image {
@@ -222,8 +226,10 @@ impl Image {
         if !self.dirs.contains(dir) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        let names = self.names.keys().chain(&self.dirs);
-        let mut under: Vec<_> = names.filter(|n| n.parent() == Some(dir)).cloned().collect();
+        let dirs = self.dirs.iter().map(PathBuf::as_path);
+        let names = self.names.keys().map(|name| &**name).chain(dirs);
+        let under = names.filter(|name| name.parent() == Some(dir));
+        let mut under: Vec<_> = under.map(Path::to_owned).collect();
         under.sort();
         Ok(under)
     }
@@ -239,16 +245,16 @@ impl Image {
             }
             Operation::Rename { from, to } => {
                 let inode = self.inode(from)?;
-                let (from, to) = (from.clone(), to.clone());
+                let (from, to) = (from.as_path().into(), to.as_path().into());
                 self.change(NameChange::Rename { from, to, inode });
             }
             Operation::Remove { path } => {
                 self.inode(path)?;
-                self.change(NameChange::Unlink { path: path.clone() });
+                self.change(NameChange::Unlink { path: path.as_path().into() });
             }
             Operation::SyncDir { path } => self.sync_dir(path)?,
             Operation::CreateDir { path } => {
-                self.dirs.extend(path.ancestors().map(Path::to_owned));
+                Arc::make_mut(&mut self.dirs).extend(path.ancestors().map(Path::to_owned));
             }
         }
         Ok(())
@@ -262,7 +268,7 @@ impl Image {
             return Err(io::ErrorKind::NotFound.into());
         }
         self.files.push(Arc::default());
-        self.change(NameChange::Link { path: path.to_owned(), inode: self.files.len() - 1 });
+        self.change(NameChange::Link { path: path.into(), inode: self.files.len() - 1 });
         Ok(())
     }
 

@@ -144,3 +144,48 @@ fn a_full_disk_stores_what_fits_and_frees_what_is_removed() {
     disk.remove(&path("f")).unwrap();
     assert_eq!(disk.space(Path::new("/data")).unwrap(), (6000, 6000));
 }
+
+/// Every content that a model's crashes now leave of a file.
+fn all_left(disk: &FakeDisk, model: Model, name: &str) -> Vec<Option<Vec<u8>>> {
+    let (mut explorer, mut left) = (disk.explore(), Vec::new());
+    explorer.until(usize::MAX);
+    let mut rng = StdRng::seed_from_u64(1);
+    let whole = explorer.each_left(model, (1000, &mut rng), |one| {
+        left.push(content(&one.disk, name));
+        Ok::<(), ()>(())
+    });
+    assert_eq!(whole, Ok(true));
+    left
+}
+
+#[test]
+fn all_crashes_of_a_moment_are_gone_through_once() {
+    let disk = disk();
+    let file = create(&disk, "f");
+    write(&file, 0, &[1; 2 * 4096]);
+    file.sync_data().unwrap();
+    disk.sync_dir(Path::new("/data")).unwrap();
+    // Two sectors of one page, the first of them twice; and one of a new page.
+    write(&file, 0, &[2; 512]);
+    write(&file, 0, &[3; 1024]);
+    write(&file, 2 * 4096, &[4; 100]);
+    let any = all_left(&disk, Model::Anything, "f");
+    // Of the new page: not there, there, and as long in both cases.
+    assert_eq!((any.len(), BTreeSet::from_iter(&any).len()), (3 * 2 * 2 * 2, 3 * 2 * 3));
+    let ordered = all_left(&disk, Model::Ordered, "f");
+    assert_eq!((ordered.len(), BTreeSet::from_iter(&ordered).len()), (3 * 2 * 2, 3 * 2 * 2));
+    assert!(ordered.iter().all(|left| any.contains(left)));
+}
+
+#[test]
+fn names_reach_an_ordered_disk_in_their_order_and_any_disk_in_any() {
+    let disk = disk();
+    for name in ["a", "b"] {
+        create(&disk, name).sync_data().unwrap();
+    }
+    let both = |model| {
+        let left = all_left(&disk, model, "b").into_iter().zip(all_left(&disk, model, "a"));
+        left.filter(|(b, a)| b.is_some() && a.is_none()).count()
+    };
+    assert_eq!((both(Model::Anything), both(Model::Ordered)), (1, 0));
+}

@@ -1,15 +1,12 @@
-//! What a test asked of a log, and what a recovered log must therefore hold.
+//! What was asked of a log, and what a recovered log must therefore hold.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
 use tidings_event::block::Block;
-use tidings_event::{JournalSeq, Offset, Term, TopicId, TopicPartition};
-use tidings_log::conformance::fixture::{read_from, read_journal};
-use tidings_log::{Journal, PartitionLog, ReadError, Table, TableChange, TopicSpec};
+use tidings_event::{Term, TopicId, TopicPartition};
 
-/// Tables that workloads write to.
-pub(crate) const TABLES: [Table; 2] = [Table::CURSORS, Table::CATALOG];
+use super::found::{Found, Keys};
+use crate::partition_log::{Journal, TableChange, TopicSpec};
 
 /// When something was asked for and when its confirmation was seen, in operations of the disk.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +30,12 @@ impl Span {
     }
 }
 
-type Keys = BTreeMap<(Table, Bytes), Bytes>;
+/// Which line of a ledger.
+#[derive(Clone, Copy)]
+pub(crate) enum Line {
+    Append(usize),
+    Commit(usize),
+}
 
 /// Everything asked of a log since its disk was started or recovered.
 #[derive(Clone, Default)]
@@ -45,94 +47,6 @@ pub(crate) struct Ledger {
     pub(crate) trims: Vec<(TopicPartition, u64, Span)>,
     /// The tables after each commit; the first is how they were.
     commits: Vec<(Keys, Span)>,
-}
-
-/// What one recovery found.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Found {
-    pub(crate) partitions: BTreeMap<TopicPartition, (u64, Vec<Block>)>,
-    keys: Keys,
-}
-
-impl Found {
-    /// Reads everything there is of some topics.
-    pub(crate) async fn read(
-        log: &dyn PartitionLog,
-        topics: impl Iterator<Item = &TopicSpec>,
-    ) -> Result<Self, String> {
-        let mut found = Self::default();
-        for spec in topics {
-            for partition in 0..spec.partitions {
-                let id = TopicPartition::new(spec.id.0, partition);
-                let bounds = match log.bounds(id) {
-                    Err(ReadError::UnknownPartition(_)) => continue,
-                    other => other.map_err(|error| format!("{id}: {error}"))?,
-                };
-                if bounds.tail != bounds.durable_tail {
-                    return Err(format!("{id}: {bounds:?} right after opening"));
-                }
-                let read = read_from(log, id, bounds.trim, 1 << 16).await;
-                let read = read.map_err(|error| format!("{id} {bounds:?}: {error}"))?;
-                let blocks = read.into_iter().map(|committed| committed.block).collect();
-                dense(id, bounds.trim, bounds.tail, &blocks)?;
-                found.partitions.insert(id, (bounds.trim.0, blocks));
-            }
-        }
-        for table in TABLES {
-            let entries = log.table(table).into_iter();
-            found.keys.extend(entries.map(|(key, value)| ((table, key), value)));
-        }
-        found.journals(log).await?;
-        Ok(found)
-    }
-
-    /// Whether the journals, read as a whole, hold the same blocks in the same order.
-    async fn journals(&self, log: &dyn PartitionLog) -> Result<(), String> {
-        let mut read: BTreeMap<TopicPartition, Vec<Block>> = BTreeMap::new();
-        for journal in Journal::TOPICS {
-            for committed in read_journal(log, journal, JournalSeq(0), 1 << 16).await {
-                let id = committed.topic_partition();
-                let trim = self.partitions.get(&id).map_or(u64::MAX, |(trim, _)| *trim);
-                if committed.end_offset().0 > trim {
-                    read.entry(id).or_default().push(committed.block);
-                }
-            }
-        }
-        for (id, (_, blocks)) in &self.partitions {
-            let by_journal = read.remove(id).unwrap_or_default();
-            if by_journal != *blocks {
-                let (one, other) = (blocks.len(), by_journal.len());
-                return Err(format!("{id}: {one} blocks by partition, {other} by journal"));
-            }
-        }
-        Ok(())
-    }
-
-    fn end(&self, partition: TopicPartition) -> u64 {
-        let known = self.partitions.get(&partition);
-        known.map_or(0, |(trim, blocks)| {
-            blocks.last().map_or(*trim, |block| block.header.end_offset().0)
-        })
-    }
-}
-
-/// Whether blocks go from the trim point to the tail without hole or overlap.
-fn dense(
-    id: TopicPartition,
-    trim: Offset,
-    tail: Offset,
-    blocks: &Vec<Block>,
-) -> Result<(), String> {
-    let mut next = trim;
-    for block in blocks {
-        let base = block.header.base_offset;
-        let first = next == trim && base <= trim;
-        if (base != next && !first) || block.header.end_offset() <= next {
-            return Err(format!("{id}: block at {base} where {next} was expected"));
-        }
-        next = block.header.end_offset();
-    }
-    if next == tail { Ok(()) } else { Err(format!("{id}: blocks end at {next}, tail is {tail}")) }
 }
 
 impl Ledger {
@@ -168,8 +82,23 @@ impl Ledger {
         self.commits.push((keys, span));
     }
 
-    pub(crate) fn commit_at(&mut self, number: usize) -> &mut Span {
-        &mut self.commits[number].1
+    /// Puts down when something was confirmed.
+    pub(crate) fn confirm(&mut self, line: Line, at: usize) {
+        let span = match line {
+            Line::Append(number) => self.appends.get_mut(number).map(|(_, span)| span),
+            Line::Commit(number) => self.commits.get_mut(number).map(|(_, span)| span),
+        };
+        if let Some(span) = span {
+            span.confirmed = Some(at);
+        }
+    }
+
+    /// Takes back the last line of its kind.
+    pub(crate) fn strike(&mut self, line: Line) {
+        match line {
+            Line::Append(number) => self.appends.truncate(number),
+            Line::Commit(number) => self.commits.truncate(number),
+        }
     }
 
     pub(crate) fn commits(&self) -> usize {
@@ -192,13 +121,13 @@ impl Ledger {
     }
 
     /// How many unconfirmed appends a crash left, and how many it took.
-    pub(crate) fn unconfirmed(&self, crash: usize, found: &Found) -> (usize, usize) {
+    pub(crate) fn unconfirmed(&self, crash: usize, found: &Found) -> (u64, u64) {
         let open = self.appends.iter().filter(|(_, span)| span.may(crash) && !span.must(crash));
         let (kept, gone): (Vec<_>, Vec<_>) = open.partition(|(blocks, _)| {
             let id = blocks[0].header.topic_partition;
             blocks[0].header.end_offset().0 <= found.end(id)
         });
-        (kept.len(), gone.len())
+        (kept.len() as u64, gone.len() as u64)
     }
 
     fn check_topics(&self, crash: usize, found: &Found) -> Result<(), String> {

@@ -1,0 +1,122 @@
+//! A log whose writers work when they are told to, in the thread that tells them: what it does to
+//! its disk is the same every time.
+
+use std::future::Future;
+use std::io;
+use std::path::Path;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use tidings_event::Clock;
+use tidings_telemetry::Recorder;
+
+use super::writer::Writer;
+use super::{EmbeddedLog, EmbeddedOptions, OpenError};
+use crate::disk::Disk;
+use crate::fake_disk::FakeDisk;
+use crate::partition_log::Journal;
+
+/// Notes how many operations a disk had seen when somebody was woken.
+#[derive(Debug)]
+pub struct Noted {
+    disk: FakeDisk,
+    at: AtomicUsize,
+}
+
+impl Noted {
+    /// Notes by one disk, and counts as woken now.
+    #[must_use]
+    pub fn on(disk: &FakeDisk) -> Arc<Self> {
+        Arc::new(Self { at: AtomicUsize::new(disk.operations()), disk: disk.clone() })
+    }
+
+    /// Operations at the last waking.
+    #[must_use]
+    pub fn at(&self) -> usize {
+        self.at.load(Ordering::Relaxed)
+    }
+}
+
+impl Wake for Noted {
+    fn wake(self: Arc<Self>) {
+        self.at.store(self.disk.operations(), Ordering::Relaxed);
+    }
+}
+
+/// The log, and its writers at rest.
+pub struct StillLog {
+    log: Arc<EmbeddedLog>,
+    /// In the order of [`Journal`].
+    writers: [Writer; 4],
+}
+
+impl StillLog {
+    /// Opens a data directory as [`EmbeddedLog::open`] does.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        options: EmbeddedOptions,
+        clock: Arc<dyn Clock>,
+        recorder: Arc<Recorder>,
+    ) -> Result<Self, OpenError> {
+        let (log, writers) = EmbeddedLog::recover(disk, dir, options, clock, recorder)?;
+        Ok(Self { log: Arc::new(log), writers })
+    }
+
+    /// The log itself: what is appended to it waits for [`Self::step`].
+    #[must_use]
+    pub fn log(&self) -> &Arc<EmbeddedLog> {
+        &self.log
+    }
+
+    /// Lets each writer do one thing; `false` when none had anything to do.
+    pub fn step(&mut self) -> bool {
+        let mut worked = false;
+        for writer in &mut self.writers {
+            worked |= writer.step();
+        }
+        worked
+    }
+
+    /// Steps until something is ready; `None` when it will never be. Outside a runtime only.
+    pub fn until<T>(&mut self, noted: &Arc<Noted>, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        let waker = Waker::from(Arc::clone(noted));
+        loop {
+            match work.as_mut().poll(&mut Context::from_waker(&waker)) {
+                Poll::Ready(done) => return Some(done),
+                Poll::Pending if self.step() => {}
+                Poll::Pending => return None,
+            }
+        }
+    }
+
+    /// Begins a segment.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub fn roll(&mut self, journal: Journal) -> io::Result<()> {
+        self.writers[journal as usize].begin()
+    }
+
+    /// Takes a snapshot of the tables.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub fn snapshot(&self) -> io::Result<()> {
+        self.log.journal(Journal::State).snapshot()
+    }
+
+    /// Stops as [`crate::PartitionLog::close`] does.
+    pub fn close(mut self) {
+        self.log.stop();
+        while self.step() {}
+        super::finish(vec![], self.log.journal(Journal::State));
+        *self.log.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
