@@ -9,6 +9,9 @@ pub(crate) enum TortureError {
     /// The system refused something.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// The service refused what it must grant.
+    #[error("{0}")]
+    Client(#[from] tidings_client::ClientError),
     /// The system refused something about a file.
     #[error("{}: {source}", path.display())]
     File {

@@ -1,7 +1,9 @@
 //! kill -9 of the service at random moments, again while it recovers, and of its consumers, while
 //! everything that it promises is asked of it.
 
+mod definitions;
 mod round;
+mod segments;
 
 use tidings_event::{Clock, SystemClock};
 use tokio::task::JoinSet;
@@ -15,7 +17,15 @@ use round::Round;
 const LANES: usize = 2;
 
 /// Without these a run proves nothing.
-const NEEDED: &[&str] = &["acked", "cut off", "redelivered"];
+const NEEDED: &[&str] = &[
+    "acked",
+    "cut off",
+    "redelivered",
+    "recoveries killed",
+    "definitions changed",
+    "segments",
+    "open groups kept",
+];
 
 /// Rounds until the time is over or one is violated. Each has a log and a history of its own.
 pub(crate) async fn run(plan: &Plan) -> Result<Row, TortureError> {

@@ -11,6 +11,7 @@ use tidings_checker::{History, HistoryWriter, Op, Report, Thresholds, judge};
 use tidings_client::{ClientError, Delivered, Run};
 use tidings_event::block::crc32c;
 use tidings_event::{SystemClock, scan};
+use tidings_wire::v1::PulledEvent;
 
 /// One history, shared by all clients of a run. Cheap to clone.
 #[derive(Clone)]
@@ -59,10 +60,12 @@ impl Chronicle {
     /// # Panics
     /// When `event` is not valid.
     pub fn invoke_as(&self, producer: &str, event: &[u8], sent: &[u8]) {
-        self.invoked(producer, event, sent, true);
+        let timeframe = scan(event).expect("a test event is valid").timeframe;
+        let topic = format!("analysis/indicators/{timeframe}");
+        self.invoked(&topic, producer, (event, sent), true);
     }
 
-    fn invoked(&self, producer: &str, event: &[u8], sent: &[u8], ordered: bool) {
+    fn invoked(&self, topic: &str, producer: &str, (event, sent): (&[u8], &[u8]), ordered: bool) {
         let envelope = scan(event).expect("a test event is valid");
         self.record([Op::Invoke(Invoke {
             event: hex(&envelope.id).into(),
@@ -70,17 +73,17 @@ impl Chronicle {
             key: envelope.instrument.into(),
             seq: envelope.key_seq.expect("test events are numbered"),
             hash: hash(sent).into(),
-            topic: format!("analysis/indicators/{}", envelope.timeframe).into(),
+            topic: topic.into(),
             ordered,
         })]);
     }
 
-    /// An event is about to be sent by one who promised no order.
+    /// An event is about to be sent to a topic, by one who promised order or did not.
     ///
     /// # Panics
     /// When it is not valid.
-    pub fn invoke_unordered(&self, producer: &str, event: &[u8]) {
-        self.invoked(producer, event, event, false);
+    pub fn invoke_to(&self, topic: &str, producer: &str, event: &[u8], ordered: bool) {
+        self.invoked(topic, producer, (event, event), ordered);
     }
 
     /// An event is about to be sent.
@@ -137,6 +140,54 @@ impl Chronicle {
             })
             .collect();
         self.record(ops);
+    }
+
+    /// An event was found in the log, read as a subscription of this name would.
+    ///
+    /// # Panics
+    /// When it is not valid.
+    pub fn stored(&self, reader: &str, (topic, partition): (&str, u32), offset: u64, event: &[u8]) {
+        let envelope = scan(event).expect("a stored event is valid");
+        self.record([Op::Delivery(Delivery {
+            subscription: reader.into(),
+            consumer: reader.into(),
+            topic: topic.into(),
+            partition,
+            offset,
+            event: hex(&envelope.id).into(),
+            hash: hash(event).into(),
+            key: envelope.instrument.into(),
+            attempt: 1,
+            redelivered: false,
+        })]);
+    }
+
+    /// A reader of the log found it trimmed up to here, or lacking this.
+    pub fn stored_gap(&self, reader: &str, (topic, partition): (&str, u32), first: u64, last: u64) {
+        let subscription = reader.into();
+        let range = Range { subscription, topic: topic.into(), partition, first, last };
+        self.record([Op::Gap(range)]);
+    }
+
+    /// A consumer pulled an event.
+    ///
+    /// # Panics
+    /// When it is not whole.
+    pub fn pulled(&self, subscription: &str, consumer: &str, pulled: &PulledEvent, event: &[u8]) {
+        let envelope = scan(event).expect("a pulled event is valid");
+        let position = pulled.position.as_ref().expect("a pulled event has a place");
+        self.record([Op::Delivery(Delivery {
+            subscription: subscription.into(),
+            consumer: consumer.into(),
+            topic: pulled.topic.as_str().into(),
+            partition: position.partition,
+            offset: position.offset,
+            event: hex(&envelope.id).into(),
+            hash: hash(event).into(),
+            key: envelope.instrument.into(),
+            attempt: pulled.attempt,
+            redelivered: pulled.redelivered,
+        })]);
     }
 
     /// Acks of these were confirmed.

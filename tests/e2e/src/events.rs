@@ -28,10 +28,22 @@ impl TestEvent {
 /// Canonical bytes of an indicator event; the same arguments give the same event.
 #[must_use]
 pub fn indicator(instrument: &str, timeframe: &str, number: u64) -> Vec<u8> {
+    encode(&event(instrument, timeframe, number))
+}
+
+/// As [`indicator`], with so many labels of 400 bytes, of which an event may have 16.
+#[must_use]
+pub fn heavy_indicator(instrument: &str, timeframe: &str, number: u64, labels: u8) -> Vec<u8> {
+    let label = |n: u8| (format!("{n:0>200}"), format!("{number:0>200}"));
+    let labels = (0..labels).map(label).collect();
+    encode(&Event { labels, ..event(instrument, timeframe, number) })
+}
+
+fn event(instrument: &str, timeframe: &str, number: u64) -> Event {
     let id = tidings_event::foreign_event_id(timeframe, &format!("{instrument}-{number}"));
     let value = Value { value: Some(number as f64), ..Value::default() };
     let start = 1_700_000_000_000_000_000 + number * 60_000_000_000;
-    encode(&Event {
+    Event {
         id: id.to_vec().into(),
         source: "e2e".into(),
         kind: Kind::Indicators.into(),
@@ -47,7 +59,7 @@ pub fn indicator(instrument: &str, timeframe: &str, number: u64) -> Vec<u8> {
             ..Indicators::default()
         })),
         ..Event::default()
-    })
+    }
 }
 
 /// The same event without its source, which the service must refuse.

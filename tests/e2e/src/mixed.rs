@@ -5,6 +5,7 @@ mod drain;
 mod kinds;
 mod load;
 mod members;
+mod pulling;
 
 use std::time::Duration;
 

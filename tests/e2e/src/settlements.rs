@@ -2,31 +2,23 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use prost::Message;
-use tidings_catalog::{Catalog, CatalogSettings, InternalTopic, SubscriptionId};
+use tidings_catalog::{Catalog, InternalTopic, SubscriptionId};
 use tidings_checker::history::{Range, Settled};
 use tidings_event::topic_name::DEFAULT_TENANT;
 use tidings_event::v1::Settlement;
-use tidings_event::{PartitionId, SystemClock, TopicId, block};
-use tidings_log::{EmbeddedLog, EmbeddedOptions, PartitionLog, SystemDisk};
-use tidings_telemetry::Recorder;
+use tidings_event::{PartitionId, TopicId, block};
 
-/// Most bytes of settlements read at once.
-const READ_BYTES: usize = 4 << 20;
+use crate::stored::{READ_BYTES, open};
 
 /// Every settlement in a data directory that nobody serves, in the order written for each partition.
 ///
 /// # Panics
 /// When it cannot be read.
 pub async fn settlements(data: &Path) -> Vec<Settled> {
-    let (clock, recorder) = (Arc::new(SystemClock::new()), Recorder::new());
-    let (disk, options) = (Arc::new(SystemDisk), EmbeddedOptions::default());
-    let log = EmbeddedLog::open(disk, data, options, clock.clone(), recorder);
-    let log: Arc<dyn PartitionLog> = log.expect("the log can be opened");
-    let catalog = Catalog::open(Arc::clone(&log), CatalogSettings::default(), clock).await;
-    let names = Names::of(&catalog.expect("the catalog can be read"));
+    let (log, catalog) = open(data).await;
+    let names = Names::of(&catalog);
     let mut all = Vec::new();
     for number in 0..InternalTopic::SETTLEMENTS.partitions {
         let partition = InternalTopic::SETTLEMENTS.about(PartitionId(number));

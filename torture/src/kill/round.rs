@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use tidings_client::documents::{RetentionDocument, TopicRequestDocument};
 use tidings_e2e::mixed::{KINDS, Load, Producer, attach, drain};
-use tidings_e2e::{Chronicle, Server, Thresholds, settlements, soon};
+use tidings_e2e::{Chronicle, Server, Thresholds, record_stored, settlements, soon};
 use tidings_telemetry::Timer;
 
+use super::definitions::Definitions;
+use super::segments;
 use crate::failure::TortureError;
 use crate::plan::Plan;
 use crate::report::{Row, Verdict};
@@ -19,12 +22,31 @@ use crate::report::{Row, Verdict};
 const LIVES: u64 = 30;
 /// Longest time from readiness to the kill; short ones are as likely as long ones.
 const KILL_MS_MAX: f64 = 500.0;
+/// When retention first trims, and how long after that kills fall.
+const RETENTION_AT: Duration = Duration::from_millis(995);
+const RETENTION_MS_MAX: f64 = 40.0;
+/// Room of a topic that has little.
+const TOPIC_BYTES: u64 = 1 << 20;
 /// Longest time from start to a kill that does not wait for readiness.
 const RECOVERY_MS_MAX: f64 = 50.0;
 
-const SEQUENCED: Producer =
-    Producer { name: "p", sequenced: true, timeframe: "1m", under_way: 200 };
-const LOOSE: Producer = Producer { name: "u", sequenced: false, timeframe: "5m", under_way: 50 };
+const SEQUENCED: Producer = Producer {
+    name: "p",
+    sequenced: true,
+    topic: None,
+    timeframe: "1m",
+    labels: 0,
+    under_way: 200,
+};
+/// Large events, to a topic that keeps few of them.
+const LOOSE: Producer = Producer {
+    name: "u",
+    sequenced: false,
+    topic: Some("short-lived/heavy"),
+    timeframe: "5m",
+    labels: 16,
+    under_way: 50,
+};
 
 /// What a round works with.
 pub(super) struct Round {
@@ -47,7 +69,7 @@ impl Round {
             std::fs::remove_dir_all(&self.dir).map_err(TortureError::at(&self.dir))?;
         }
         std::fs::create_dir_all(&self.dir).map_err(TortureError::at(&self.dir))?;
-        let row = self.lives().await;
+        let row = self.lives().await?;
         if row.verdict == Verdict::Valid {
             std::fs::remove_dir_all(&self.dir).map_err(TortureError::at(&self.dir))?;
         }
@@ -58,6 +80,7 @@ impl Round {
         let mut command = Command::new(&self.server);
         command.env("TIDINGS_LOG__SEGMENT_BYTES_MIN", "1048576");
         command.env("TIDINGS_LOG__SEGMENT_BYTES_MAX", "1048576");
+        command.env("TIDINGS_LOG__TRIM_INTERVAL_SECONDS", "1");
         command
     }
 
@@ -67,10 +90,11 @@ impl Round {
         Duration::from_secs_f64(ms / 1000.0)
     }
 
-    async fn lives(&mut self) -> Row {
+    async fn lives(&mut self) -> Result<Row, TortureError> {
         let mut row = Row::new("kill", self.seed);
         let (data, chronicle) = (self.dir.join("data"), Chronicle::open(&self.dir));
         let mut loads = [SEQUENCED, LOOSE].map(|producer| Load::new(producer, chronicle.clone()));
+        let mut definitions = Definitions::new(StdRng::seed_from_u64(self.seed ^ 1));
         for life in 0..LIVES {
             if life > 0 && self.chance.random_ratio(1, 4) {
                 let moment = self.moment(RECOVERY_MS_MAX);
@@ -80,42 +104,72 @@ impl Round {
             }
             let server = Server::start_by(self.command(), &data);
             if life == 0 {
-                KINDS.iter().for_each(|kind| kind.open(&server, &chronicle));
+                self.begin(&server, &chronicle).await?;
+            }
+            if let Err(how) = definitions.check(&server.client().await).await {
+                row.verdict = self.violated(&how);
+                return Ok(row);
             }
             let members = attach(&server, self.seed.wrapping_mul(LIVES) + life, &chronicle);
-            let (url, moment) = (server.url().to_owned(), self.moment(KILL_MS_MAX));
+            let (url, moment) = (server.url().to_owned(), self.kill_after());
             let killing = async {
                 Timer.after(moment).await;
                 server.kill();
             };
             let [one, two] = &mut loads;
-            let (a, b, ()) = tokio::join!(one.publish(&url), two.publish(&url), killing);
+            let changing = definitions.change(&url);
+            let (a, b, (), ()) =
+                tokio::join!(one.publish(&url), two.publish(&url), changing, killing);
             row.count("cut off", (a + b) as u64);
             row.runs += 1;
             soon("the members to end", members.join_all()).await;
             chronicle.mark("crash", None);
         }
+        row.count("definitions changed", definitions.changes());
         self.judge(&chronicle, row).await
     }
 
-    async fn judge(&self, chronicle: &Chronicle, mut row: Row) -> Row {
+    /// A topic with little room, in a journal of its own, and every kind of subscription.
+    async fn begin(&self, server: &Server, chronicle: &Chronicle) -> Result<(), TortureError> {
+        let retention = RetentionDocument { seconds: 3600, bytes: Some(TOPIC_BYTES) };
+        let topic =
+            TopicRequestDocument { retention: Some(retention), ..TopicRequestDocument::default() };
+        let client = server.client().await;
+        client.rest().put_topic(LOOSE.topic.unwrap_or_default(), &topic).await?;
+        KINDS.iter().for_each(|kind| kind.open(server, chronicle));
+        Ok(())
+    }
+
+    /// As likely short as long; sometimes just when retention is at work.
+    fn kill_after(&mut self) -> Duration {
+        if self.chance.random_ratio(1, 10) {
+            return RETENTION_AT + self.moment(RETENTION_MS_MAX);
+        }
+        self.moment(KILL_MS_MAX)
+    }
+
+    fn violated(&self, how: &str) -> Verdict {
+        let (seed, dir) = (self.seed, self.dir.display());
+        Verdict::Violated(format!("round --seed {seed} in {dir}:\n{how}"))
+    }
+
+    async fn judge(&self, chronicle: &Chronicle, mut row: Row) -> Result<Row, TortureError> {
         let data = self.dir.join("data");
         let server = Server::start_by(self.command(), &data);
         drain(&server, chronicle).await;
         let ended = server.terminate();
         chronicle.settled(settlements(&data).await);
+        record_stored(&data, chronicle, "the log").await;
         let (report, told) = chronicle.report(&Thresholds::default());
         row.count("acked", report.acked as u64);
         row.count("delivered", report.deliveries as u64);
         row.count("redelivered", report.redeliveries as u64);
+        segments::count(&data, &mut row)?;
         if ended.code != Some(0) {
-            row.verdict = Verdict::Violated(format!("it ended with {:?}", ended.code));
+            row.verdict = self.violated(&format!("it ended with {:?}", ended.code));
         } else if report.exit_code() == 1 {
-            row.verdict = Verdict::Violated(told);
+            row.verdict = self.violated(&told);
         }
-        if let Verdict::Violated(how) = &mut row.verdict {
-            *how = format!("round --seed {} in {}:\n{how}", self.seed, self.dir.display());
-        }
-        row
+        Ok(row)
     }
 }

@@ -338,6 +338,13 @@ fn settlements_that_do_not_add_up_are_i_11() {
     // What the filter left out of a run is not meant.
     let filtered = vec![said("a", false), got("b", 1), settled(0, 1, 1, "DELIVERED")];
     check_valid(&after_two(filtered));
+    // What is gone can be asked of no filter.
+    let skipped = |outcome| {
+        let gone = vec![said("a", false), Op::Gap(range(0, 0)), settled(0, 0, 1, outcome)];
+        after_two([gone, vec![got("b", 1), settled(1, 1, 1, "DELIVERED")]].concat())
+    };
+    check_valid(&skipped("SKIPPED"));
+    check_violated(&skipped("EXPIRED"), "I-11", "settlement-count", &[7]);
     let twice = || vec![settled(0, 1, 2, "DELIVERED"), settled(1, 1, 1, "DELIVERED")];
     check_violated(&both(twice()), "I-11", "settled-twice", &[7, 8]);
     check_valid(&both([vec![mark("crash")], twice()].concat()));

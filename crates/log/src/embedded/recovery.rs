@@ -115,9 +115,16 @@ fn salvage(
 ///
 /// It may be in the page cache only, and after a failed sync the system takes it for stored: then no
 /// sync would store it. The bytes stay the same, so that tearing them changes nothing.
-fn store_again(file: &dyn DiskFile, scan: &Scan) -> io::Result<()> {
+fn store_again(path: &Path, file: &dyn DiskFile, scan: &Scan) -> io::Result<()> {
     let durable = scan.groups.iter().map(|found| found.group.durable).max().unwrap_or_default();
-    for found in scan.groups.iter().filter(|found| found.group.seq > durable) {
+    let tail: Vec<_> = scan.groups.iter().filter(|found| found.group.seq > durable).collect();
+    let torn_bytes = file.len()?.saturating_sub(scan.end.position);
+    if !tail.is_empty() || torn_bytes > 0 {
+        // Kept and cut off: the process ended in the middle of something.
+        let (file, kept_groups) = (path.display(), tail.len());
+        tracing::info!(%file, kept_groups, torn_bytes, "a write was under way");
+    }
+    for found in tail {
         let mut bytes = vec![0; usize::try_from(found.group.total).map_err(io::Error::other)?];
         let at = u64::from(found.page) * PAGE as u64;
         file.read_exact_at(&mut bytes, at)?;
@@ -185,7 +192,7 @@ pub(crate) fn recover(
         }
         let synced = source.verify || source.options.sabotaged(Sabotage::NoFsync);
         if accepted.is_none() && !synced {
-            store_again(&*file, &scan).map_err(OpenError::io(path))?;
+            store_again(path, &*file, &scan).map_err(OpenError::io(path))?;
         }
         let segment = Segment {
             header: *header,

@@ -20,6 +20,8 @@ pub struct Kind {
     pub refuses: bool,
     /// Whether an event that fails holds back its key.
     pub ordered: bool,
+    /// Whether its one member asks for events instead of having them sent.
+    pub pulled: bool,
 }
 
 /// Takes everything, and acknowledges it.
@@ -30,6 +32,7 @@ const PLAIN: Kind = Kind {
     keys: &[],
     refuses: false,
     ordered: true,
+    pulled: false,
 };
 
 /// Of a few keys, some events of which fail.
@@ -42,6 +45,7 @@ pub const KINDS: &[Kind] = &[
     Kind { name: "some", keys: &["KEY3", "KEY8", "KEY11"], ..PLAIN },
     Kind { name: "some-failing", keys: &["KEY1", "KEY8"], refuses: true, ..PLAIN },
     Kind { name: "parallel", keys: &["KEY2", "KEY8"], refuses: true, ordered: false, ..PLAIN },
+    Kind { name: "pulled", pulled: true, ..PLAIN },
     Kind { name: "failover", members: &["one", "two"], sharing: "failover", ..FEW },
     Kind { name: "group", members: &["one", "two", "three"], sharing: "group", ..PLAIN },
     Kind { name: "group-failing", members: &["one", "two"], sharing: "group", ..FEW },
@@ -49,7 +53,8 @@ pub const KINDS: &[Kind] = &[
 
 impl Kind {
     fn document(&self) -> Value {
-        let mut document = json!({"delivery": {"stream": {}}, "sharing": self.sharing});
+        let how = if self.pulled { "pull" } else { "stream" };
+        let mut document = json!({"delivery": {how: {}}, "sharing": self.sharing});
         if self.refuses {
             document["retry"] =
                 json!({"max_attempts": 2, "min_backoff_ms": 1, "max_backoff_ms": 5});

@@ -6,7 +6,7 @@ use tidings_client::{Backoff, Client, ClientError, Publisher, PublisherOptions};
 use tokio::sync::watch;
 
 use super::KINDS;
-use crate::{Chronicle, TestEvent, indicator, soon};
+use crate::{Chronicle, TestEvent, heavy_indicator, soon};
 
 const KEYS: u64 = 20;
 
@@ -17,8 +17,12 @@ pub struct Producer {
     pub name: &'static str,
     /// Whether the service keeps its order and recognises its repeats by sequence.
     pub sequenced: bool,
+    /// Where it publishes; `None`: where the templates say.
+    pub topic: Option<&'static str>,
     /// Of its events, so that no two producers make the same.
     pub timeframe: &'static str,
+    /// Labels of 400 bytes on every event, at most 16.
+    pub labels: u8,
     /// Events that wait for their outcome at a time.
     pub under_way: usize,
 }
@@ -46,14 +50,12 @@ impl Load {
 
     /// The next event, written down with what the filters should say of it.
     fn next(&mut self) -> Vec<u8> {
-        let Producer { name, sequenced, timeframe, .. } = self.producer;
-        let event = indicator(&format!("KEY{}", self.next % KEYS), timeframe, self.next);
+        let Producer { name, sequenced, timeframe, labels, topic, .. } = self.producer;
+        let key = format!("KEY{}", self.next % KEYS);
+        let event = heavy_indicator(&key, timeframe, self.next, labels);
         self.next += 1;
-        if sequenced {
-            self.chronicle.invoke(name, &event);
-        } else {
-            self.chronicle.invoke_unordered(name, &event);
-        }
+        let derived = format!("analysis/indicators/{timeframe}");
+        self.chronicle.invoke_to(topic.unwrap_or(&derived), name, &event, sequenced);
         let instrument = TestEvent::read(&event).instrument;
         let filtered = KINDS.iter().filter(|kind| !kind.keys.is_empty());
         let said = filtered.map(|kind| (kind.name, kind.keys.contains(&instrument.as_str())));
@@ -65,9 +67,10 @@ impl Load {
         let producer_id = self.producer.sequenced.then(|| self.producer.name.to_owned());
         let backoff =
             Backoff { give_up_after: Some(std::time::Duration::ZERO), ..Backoff::default() };
-        let max_block_bytes = 4 << 10;
+        let (topic, max_block_bytes) = (self.producer.topic.map(str::to_owned), 4 << 10);
         let options = PublisherOptions {
             producer_id,
+            topic,
             backoff,
             max_block_bytes,
             ..PublisherOptions::default()

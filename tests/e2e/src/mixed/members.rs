@@ -5,6 +5,7 @@ use std::time::Duration;
 use tidings_client::{Client, ClientError, Delivered, Run};
 use tokio::task::JoinSet;
 
+use super::pulling::pull;
 use super::{KINDS, Kind, random};
 use crate::{Chronicle, Server, TestEvent, Witness};
 
@@ -63,6 +64,10 @@ pub fn attach(server: &Server, seed: u64, chronicle: &Chronicle) -> JoinSet<()> 
         for (m, &member) in kind.members.iter().enumerate() {
             let dies_after = 1 + random(seed << 8 | (n * 7 + m) as u64) % 40;
             let url = server.url().to_owned();
+            if kind.pulled {
+                members.spawn(pull(url, chronicle.clone(), kind.name));
+                continue;
+            }
             members.spawn(consume(url, chronicle.clone(), *kind, member, dies_after));
         }
     }

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use tidings_e2e::mixed::{KINDS, Load, Producer, attach, drain, random};
-use tidings_e2e::{Chronicle, Server, Thresholds, settlements, soon};
+use tidings_e2e::{Chronicle, Server, Thresholds, record_stored, settlements, soon};
 
 /// Of an ordinary run; `TIDINGS_MIXED_KILLS` and `TIDINGS_MIXED_EVENTS` ask for more. So many events
 /// are acknowledged between the first start and the last kill.
@@ -48,7 +48,8 @@ async fn kills_of_service_and_consumers_leave_every_delivery_with_one_exact_end(
     let events = asked("TIDINGS_MIXED_EVENTS", EVENTS);
     let each = events / kills;
     let under_way = UNDER_WAY.min(each / 4 + 1) as usize;
-    let producer = Producer { name: "p", sequenced: true, timeframe: "1m", under_way };
+    let producer =
+        Producer { name: "p", sequenced: true, topic: None, timeframe: "1m", labels: 0, under_way };
     let mut load = Load::new(producer, chronicle.clone());
     for life in 1..=kills {
         let server = Server::start(&data);
@@ -67,6 +68,7 @@ async fn kills_of_service_and_consumers_leave_every_delivery_with_one_exact_end(
     let ended = server.terminate();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     chronicle.settled(settlements(&data).await);
+    record_stored(&data, &chronicle, "the log").await;
     let told = chronicle.judged(&Thresholds {
         min_acked: events as usize,
         min_deliveries: events as usize,

@@ -1,0 +1,69 @@
+//! A log as a stopped service left it on its disk, read without the service.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tidings_catalog::{Catalog, CatalogSettings};
+use tidings_event::topic_name::DEFAULT_TENANT;
+use tidings_event::{PartitionId, SystemClock, TopicPartition, block};
+use tidings_log::{EmbeddedLog, EmbeddedOptions, PartitionLog, SystemDisk};
+use tidings_telemetry::Recorder;
+
+use crate::Chronicle;
+
+/// Most bytes read at once.
+pub(crate) const READ_BYTES: usize = 4 << 20;
+
+/// Opens a data directory that nobody serves.
+pub(crate) async fn open(data: &Path) -> (Arc<dyn PartitionLog>, Arc<Catalog>) {
+    let (clock, recorder) = (Arc::new(SystemClock::new()), Recorder::new());
+    let (disk, options) = (Arc::new(SystemDisk), EmbeddedOptions::default());
+    let log = EmbeddedLog::open(disk, data, options, clock.clone(), recorder);
+    let log: Arc<dyn PartitionLog> = log.expect("the log can be opened");
+    let catalog = Catalog::open(Arc::clone(&log), CatalogSettings::default(), clock).await;
+    (log, catalog.expect("the catalog can be read"))
+}
+
+/// Writes down every event of every topic, as if a subscription of this name had been given each
+/// once, so that the checker compares all that lies there with all that was acknowledged.
+///
+/// # Panics
+/// When it cannot be read.
+pub async fn record_stored(data: &Path, chronicle: &Chronicle, reader: &str) {
+    chronicle.subscription(reader, &["**"]);
+    let (log, catalog) = open(data).await;
+    for topic in catalog.snapshot().topics(DEFAULT_TENANT) {
+        let name = topic.name.path();
+        for partition in 0..topic.partitions {
+            let at = TopicPartition { topic: topic.id, partition: PartitionId(partition) };
+            record_partition(&*log, at, chronicle, (reader, name)).await;
+        }
+    }
+    log.close().await;
+}
+
+async fn record_partition(
+    log: &dyn PartitionLog,
+    at: TopicPartition,
+    chronicle: &Chronicle,
+    (reader, name): (&str, &str),
+) {
+    let place = (name, at.partition.0);
+    let mut from = log.bounds(at).expect("the topic is there").trim;
+    if from.0 > 0 {
+        chronicle.stored_gap(reader, place, 0, from.0 - 1);
+    }
+    loop {
+        let blocks = log.read(at, from, READ_BYTES).await.expect("the log can be read");
+        let Some(last) = blocks.last() else { return };
+        for committed in &blocks {
+            let offsets = committed.block.header.base_offset.0..;
+            for (offset, event) in offsets.zip(block::events(&committed.block.body)) {
+                if offset >= from.0 {
+                    chronicle.stored(reader, place, offset, event.expect("a body is whole"));
+                }
+            }
+        }
+        from = last.end_offset();
+    }
+}
