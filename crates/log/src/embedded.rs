@@ -7,6 +7,7 @@
 mod append;
 mod check;
 mod context;
+mod entries;
 mod fields;
 mod group;
 mod index;
@@ -42,6 +43,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use self::context::Context;
+use self::entries::Entries;
 use self::journal::{JournalStore, Stop};
 use self::open::replay;
 use self::retention::WallGuard;
@@ -318,11 +320,12 @@ impl PartitionLog for EmbeddedLog {
     }
 
     fn get(&self, table: Table, key: &[u8]) -> Option<Bytes> {
-        self.tables.read().maps.get(&table)?.get(key).cloned()
+        let tables = self.tables.read();
+        Some(Bytes::copy_from_slice(tables.maps.get(&table)?.get(key)?))
     }
 
     fn table(&self, table: Table) -> BTreeMap<Bytes, Bytes> {
-        self.tables.read().maps.get(&table).cloned().unwrap_or_default()
+        self.tables.read().maps.get(&table).map_or_else(BTreeMap::new, Entries::to_map)
     }
 
     async fn lease(&self, name: &str) -> Result<Lease, LeaseError> {

@@ -48,10 +48,9 @@ fn encode(tables: &Tables) -> (u64, Vec<u8>) {
     out.extend_from_slice(&[0; 12]);
     out.put_u64(inner.seq);
     out.put_u64(inner.tail.0);
-    for (table, map) in &inner.maps {
-        for (key, value) in map {
-            let (key, value) = (key.clone(), Some(value.clone()));
-            let record = encode_change(&TableChange { table: *table, key, value });
+    for (table, entries) in &inner.maps {
+        for (key, value) in entries.iter() {
+            let record = encode_change((*table, key, Some(value)));
             out.put_u32(short(record.len()));
             out.extend_from_slice(&record);
         }

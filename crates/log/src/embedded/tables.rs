@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tidings_event::block::{Block, BodyBuilder, events};
 use tidings_event::{Offset, Timestamp, TopicId, TopicPartition};
 
+use super::entries::Entries;
 use super::fields::{Fields, Put, short};
 use crate::partition_log::{Journal, Retention, Table, TableChange, TopicSpec};
 
@@ -36,7 +37,7 @@ pub(crate) struct Tables(RwLock<Inner>);
 /// What is durable as of one group.
 #[derive(Debug, Default)]
 pub(crate) struct Inner {
-    pub(crate) maps: BTreeMap<Table, BTreeMap<Bytes, Bytes>>,
+    pub(crate) maps: BTreeMap<Table, Entries>,
     topics: HashMap<TopicId, Topic>,
     pub(crate) seq: u64,
     pub(crate) tail: Offset,
@@ -53,7 +54,9 @@ impl Tables {
     pub(crate) fn load(&self, seq: u64, tail: Offset, changes: Vec<TableChange>) {
         let mut inner = self.0.write().unwrap_or_else(PoisonError::into_inner);
         *inner = Inner { seq, tail, ..Inner::default() };
-        changes.into_iter().for_each(|change| inner.change(change));
+        changes.iter().for_each(|change| {
+            inner.change((change.table, &change.key, change.value.as_deref()));
+        });
     }
 
     /// Applies blocks of commits in order; those that a snapshot holds already are skipped.
@@ -63,7 +66,8 @@ impl Tables {
             if block.header.end_offset() <= inner.tail {
                 continue;
             }
-            decode(&block.body).into_iter().for_each(|change| inner.change(change));
+            let records = events(&block.body).map_while(Result::ok);
+            records.filter_map(parts).for_each(|change| inner.change(change));
             (inner.seq, inner.tail) = (seq, block.header.end_offset());
             inner.bytes += block.body.len() as u64;
         }
@@ -113,17 +117,17 @@ impl Tables {
 }
 
 impl Inner {
-    fn change(&mut self, change: TableChange) {
-        if change.table == TOPICS {
-            let decoded = change.value.as_ref().and_then(|v| topic_of(&change.key, v));
+    fn change(&mut self, (table, key, value): Parts<'_>) {
+        if table == TOPICS {
+            let decoded = value.and_then(|value| topic_of(key, value));
             let Some(topic) = decoded.filter(|topic| self.may_become(topic)) else { return };
             self.topics.insert(topic.spec.id, topic);
         }
-        let map = self.maps.entry(change.table).or_default();
-        match change.value {
-            Some(value) => map.insert(change.key, value),
-            None => map.remove(&change.key),
-        };
+        let entries = self.maps.entry(table).or_default();
+        match value {
+            Some(value) => entries.put(key, value),
+            None => entries.remove(key),
+        }
     }
 }
 
@@ -180,31 +184,37 @@ fn partition_of(key: &[u8]) -> Option<TopicPartition> {
 }
 
 /// One change as a record: table, whether it puts, key length, key, value.
-pub(crate) fn encode_change(change: &TableChange) -> Vec<u8> {
+pub(crate) fn encode_change((table, key, value): Parts<'_>) -> Vec<u8> {
     let mut out = vec![];
-    out.put_u32(change.table.0);
-    out.push(u8::from(change.value.is_some()));
-    out.put_u32(short(change.key.len()));
-    out.extend_from_slice(&change.key);
-    out.extend_from_slice(change.value.as_deref().unwrap_or_default());
+    out.put_u32(table.0);
+    out.push(u8::from(value.is_some()));
+    out.put_u32(short(key.len()));
+    out.extend_from_slice(key);
+    out.extend_from_slice(value.unwrap_or_default());
     out
+}
+
+/// Table, key and value of a record; no value where it deletes.
+pub(crate) type Parts<'a> = (Table, &'a [u8], Option<&'a [u8]>);
+
+fn parts(record: &[u8]) -> Option<Parts<'_>> {
+    let mut fields = Fields(record);
+    let (table, puts, length) = (Table(fields.u32()?), fields.u8()? != 0, fields.u32()?);
+    let key = fields.bytes(length as usize)?;
+    Some((table, key, puts.then_some(fields.0)))
 }
 
 /// Reads a record back.
 pub(crate) fn decode_change(record: &[u8]) -> Option<TableChange> {
-    let mut fields = Fields(record);
-    let (table, puts, length) = (Table(fields.u32()?), fields.u8()? != 0, fields.u32()?);
-    let key = Bytes::copy_from_slice(fields.bytes(length as usize)?);
-    let value = puts.then(|| Bytes::copy_from_slice(fields.0));
+    let (table, key, value) = parts(record)?;
+    let (key, value) = (Bytes::copy_from_slice(key), value.map(Bytes::copy_from_slice));
     Some(TableChange { table, key, value })
 }
 
 /// The body of a commit's block, and how many records it has; `None` when they do not fit.
 pub(crate) fn encode(changes: &[TableChange]) -> Option<(Bytes, u32)> {
     let mut body = BodyBuilder::default();
-    changes.iter().all(|change| body.push(&encode_change(change))).then(|| body.take())
-}
-
-fn decode(body: &[u8]) -> Vec<TableChange> {
-    events(body).map_while(Result::ok).filter_map(decode_change).collect()
+    let record =
+        |change: &TableChange| encode_change((change.table, &change.key, change.value.as_deref()));
+    changes.iter().all(|change| body.push(&record(change))).then(|| body.take())
 }
