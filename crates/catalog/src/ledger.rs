@@ -64,7 +64,8 @@ impl Ledger {
         for topic in state.snapshot.all_topics() {
             log.ensure_topic(&topic.spec()).await?;
         }
-        let snapshot = Snapshot { version: 1, templates: state.templates.into(), ..state.snapshot };
+        let mut snapshot = state.snapshot;
+        (snapshot.version, snapshot.templates) = (1, state.templates.into());
         Ok(Self {
             log,
             settings: ArcSwap::from_pointee(settings),
@@ -164,7 +165,9 @@ impl Restored {
             Some(records::COUNTERS_KEY) => self.counters = Some(records::decode(&key, value)?),
             Some("t") => self.snapshot.insert_topic(Arc::new(records::topic(&key, value)?)),
             Some("s") => {
-                self.snapshot.insert_subscription(Arc::new(records::subscription(&key, value)?));
+                let mut read = records::subscription(&key, value)?;
+                read.tenant = self.snapshot.tenant(&read.tenant);
+                self.snapshot.insert_subscription(Arc::new(read));
             }
             Some("p") => self.templates.push(records::template(&key, value)?),
             Some("d") => {

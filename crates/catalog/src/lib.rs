@@ -16,7 +16,9 @@ mod precondition;
 mod progress;
 mod records;
 mod settings;
+mod shelf;
 mod snapshot;
+mod starting;
 mod subscription;
 mod subscriptions;
 mod template;
@@ -26,6 +28,7 @@ mod topics;
 mod updates;
 
 pub use beginning::{Beginning, Beginnings};
+pub use boundary::Boundary;
 pub use catalog::{Applied, Catalog};
 pub use definitions::{Definition, DefinitionMap, NewDefinition};
 pub use error::CatalogError;

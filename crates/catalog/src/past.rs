@@ -52,7 +52,7 @@ pub(crate) fn of(
     let mut all = Vec::new();
     for (key, value) in log.table(Table::PAST_SUBSCRIPTIONS) {
         let past = records::past(&String::from_utf8_lossy(&key), &value)?;
-        if past.subscription.tenant == tenant {
+        if *past.subscription.tenant == *tenant {
             all.push(past);
         }
     }

@@ -24,7 +24,7 @@ impl Subscription {
     /// Changes with every change of the subscription.
     #[must_use]
     pub fn version(&self) -> Version {
-        version(&records::put_subscription(self))
+        version(&records::whole_subscription(self))
     }
 }
 

@@ -18,7 +18,9 @@ use crate::template::Template;
 use crate::topic::{Durability, Topic};
 
 pub(crate) use past::{past, past_time, put_past};
-pub(crate) use subscription::{put_subscription, subscription, subscription_key};
+pub(crate) use subscription::{
+    put_subscription, subscription, subscription_key, whole_subscription,
+};
 
 const VERSION: u8 = 1;
 

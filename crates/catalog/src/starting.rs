@@ -1,4 +1,4 @@
-//! The boundary vector: where a new subscription starts in every partition that exists.
+//! Where a new subscription starts in every partition that exists.
 
 use std::collections::BTreeMap;
 

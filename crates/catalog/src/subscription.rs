@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_event::{Code, Offset, Position, Refusal, Timestamp, TopicPartition, glance};
 use tidings_match::{Filter, TopicPattern};
 
+use crate::boundary::Boundary;
 use crate::terms::{Batching, Folding, Retry, Sharing};
 
 /// A subscription's number; never used again.
@@ -52,7 +54,7 @@ pub struct SubscriptionSpec {
     /// Grammar of a topic segment; unique in its tenant.
     pub name: String,
     /// Which topics, now and later.
-    pub topics: Vec<TopicPattern>,
+    pub topics: Arc<[TopicPattern]>,
     /// Which of their events; absent: all of them.
     pub filter: Option<Filter>,
     /// Where it starts.
@@ -87,13 +89,13 @@ pub struct Subscription {
     /// Its number.
     pub id: SubscriptionId,
     /// Whose it is.
-    pub tenant: String,
+    pub tenant: Arc<str>,
     /// What it asks for.
     pub spec: SubscriptionSpec,
     /// When it was made.
     pub created_at: Timestamp,
     /// Where each partition that existed starts; a partition not listed starts at 0.
-    pub boundary: BTreeMap<TopicPartition, Offset>,
+    pub boundary: Boundary,
     /// Whether it sends nothing until it is resumed.
     pub is_paused: bool,
     /// What it selected and since where, oldest first; the last is in force. Never empty.
@@ -108,9 +110,9 @@ pub struct Revision {
     /// When it came into force.
     pub at: Timestamp,
     /// First offset of each partition that it selects from; a partition not listed: from 0.
-    pub boundary: BTreeMap<TopicPartition, Offset>,
+    pub boundary: Boundary,
     /// Which topics.
-    pub topics: Vec<TopicPattern>,
+    pub topics: Arc<[TopicPattern]>,
     /// Which of their events; absent: all.
     pub filter: Option<Filter>,
 }
@@ -130,16 +132,12 @@ impl Revision {
     }
 
     /// What a subscription selects from its start on.
-    pub(crate) fn first(
-        spec: &SubscriptionSpec,
-        at: Timestamp,
-        boundary: &BTreeMap<TopicPartition, Offset>,
-    ) -> Self {
+    pub(crate) fn first(spec: &SubscriptionSpec, at: Timestamp, boundary: &Boundary) -> Self {
         Self {
             number: 1,
             at,
             boundary: boundary.clone(),
-            topics: spec.topics.clone(),
+            topics: Arc::clone(&spec.topics),
             filter: spec.filter.clone(),
         }
     }
@@ -155,9 +153,8 @@ impl Subscription {
     /// What decides on an event: the last revision that was in force at its place.
     #[must_use]
     pub fn revision_at(&self, place: TopicPartition, offset: Offset) -> Option<&Revision> {
-        let in_force = |revision: &&Revision| {
-            revision.boundary.get(&place).is_none_or(|&first| first <= offset)
-        };
+        let in_force =
+            |revision: &&Revision| revision.boundary.get(place).is_none_or(|first| first <= offset);
         self.revisions.iter().rev().find(in_force).or_else(|| self.revisions.first())
     }
 
@@ -171,7 +168,7 @@ impl Subscription {
     /// Whether a topic of this tenant is one of its topics.
     #[must_use]
     pub fn covers(&self, tenant: &str, path: &str) -> bool {
-        self.tenant == tenant && self.spec.covers(path)
+        *self.tenant == *tenant && self.spec.covers(path)
     }
 }
 
@@ -186,7 +183,7 @@ impl SubscriptionSpec {
     pub fn new(name: impl Into<String>, topics: Vec<TopicPattern>) -> Self {
         Self {
             name: name.into(),
-            topics,
+            topics: topics.into(),
             filter: None,
             start: Start::Latest,
             max_in_flight: IN_FLIGHT_MAX,

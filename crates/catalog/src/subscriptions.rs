@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tidings_event::{Code, Refusal};
 
+use crate::boundary::Boundary;
 use crate::catalog::Applied;
 use crate::ledger::Ledger;
 use crate::past;
@@ -28,7 +29,7 @@ impl Ledger {
             let refusal = Refusal::new(Code::SubscriptionExists, difference);
             return Err(refusal.with_hint("delete the subscription first, or use another name"));
         }
-        let count = snapshot.subscriptions.get(&tenant).map_or(0, |all| all.len());
+        let count = snapshot.subscription_count(&tenant);
         let most = self.settings().subscriptions_max;
         if count >= most {
             let detail = format!("{count} subscriptions, at most {most}");
@@ -45,7 +46,8 @@ impl Ledger {
             counters.next_subscription += 1;
             boundary
         };
-        let created_at = self.clock.wall();
+        let (created_at, tenant) = (self.clock.wall(), snapshot.tenant(&tenant));
+        let boundary = Boundary::from(&boundary);
         let revisions = vec![Revision::first(&spec, created_at, &boundary)];
         let is_paused = false;
         let made = Subscription { id, tenant, spec, created_at, boundary, is_paused, revisions };

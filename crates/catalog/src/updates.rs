@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tidings_event::{Code, Offset, PartitionId, Refusal, TopicPartition};
+use tidings_event::{Code, PartitionId, Refusal, TopicPartition};
 
+use crate::boundary::Boundary;
 use crate::catalog::Applied;
 use crate::ledger::{Ledger, TOO_LARGE};
 use crate::precondition::Precondition;
@@ -86,15 +87,14 @@ impl Ledger {
     /// judge nothing any more, as far as room is needed.
     fn revise(&self, snapshot: &Snapshot, next: &mut Subscription) -> Result<(), Refusal> {
         let boundary = self.tails(snapshot, next)?;
-        for (&place, &tail) in &boundary {
-            // What it did not select until now, it selects from here on.
-            next.boundary.entry(place).or_insert(tail);
-        }
+        // What it did not select until now, it selects from here on.
+        let tails = boundary.iter().filter(|(place, _)| next.boundary.get(*place).is_none());
+        next.boundary = next.boundary.iter().chain(tails).collect();
         next.revisions.push(Revision {
             number: next.revision().map_or(0, |last| last.number) + 1,
             at: self.clock.wall(),
             boundary,
-            topics: next.spec.topics.clone(),
+            topics: Arc::clone(&next.spec.topics),
             filter: next.spec.filter.clone(),
         });
         loop {
@@ -116,35 +116,29 @@ impl Ledger {
 
     /// The durable tails of every partition that the subscription selects from, or did: the revision
     /// before decides on what is below.
-    fn tails(
-        &self,
-        snapshot: &Snapshot,
-        next: &Subscription,
-    ) -> Result<BTreeMap<TopicPartition, Offset>, Refusal> {
+    fn tails(&self, snapshot: &Snapshot, next: &Subscription) -> Result<Boundary, Refusal> {
         let before = next.revision();
         let mut tails = BTreeMap::new();
         for topic in snapshot.topics(&next.tenant) {
-            let first = TopicPartition { topic: topic.id, partition: PartitionId(0) };
             let concerns = next.spec.covers(topic.name.path())
                 || before.is_some_and(|before| {
-                    before.covers(topic.name.path()) || before.boundary.contains_key(&first)
+                    before.covers(topic.name.path()) || before.boundary.has(topic.id)
                 });
             for partition in (0..topic.partitions).map(PartitionId).filter(|_| concerns) {
                 let place = TopicPartition { topic: topic.id, partition };
                 tails.insert(place, self.durable_tail(place)?);
             }
         }
-        Ok(tails)
+        Ok(Boundary::from(&tails))
     }
 
     /// Whether an event below this revision's boundary may still be sent: it is kept, and not
     /// settled.
     fn judges(&self, of: &Subscription, after: &Revision) -> bool {
-        after.boundary.iter().any(|(&place, &end)| {
+        after.boundary.iter().any(|(place, end)| {
             let kept = self.trim(place).unwrap_or(end);
             // Without a cursor nothing below its start is due.
-            let settled =
-                self.settled_below(of.id, place).or_else(|| of.boundary.get(&place).copied());
+            let settled = self.settled_below(of.id, place).or_else(|| of.boundary.get(place));
             kept < end && settled.is_none_or(|settled| settled < end)
         })
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tidings_catalog::{
-    Catalog, Start, Subscription, SubscriptionId, SubscriptionSpec, TopicPattern,
+    Boundary, Catalog, Start, Subscription, SubscriptionId, SubscriptionSpec, TopicPattern,
 };
 use tidings_event::{Code, Offset, PartitionId, Position, Refusal, Timestamp, TopicPartition};
 use tidings_log::{PartitionLog, ReadError};
@@ -48,10 +48,10 @@ pub(crate) async fn subscription(
     Ok(Subscription {
         // Nothing is stored under it.
         id: SubscriptionId(0),
-        tenant: tenant.to_owned(),
+        tenant: tenant.into(),
         spec,
         created_at: Timestamp(0),
-        boundary,
+        boundary: Boundary::from(&boundary),
         is_paused: false,
         revisions: Vec::new(),
     })

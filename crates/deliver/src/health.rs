@@ -141,7 +141,8 @@ pub(crate) struct Watch {
     free_since: Option<Duration>,
     /// When it last lagged.
     lagged_at: Option<Duration>,
-    growth: Growth,
+    /// While there is something to do: most are idle.
+    growth: Option<Box<Growth>>,
 }
 
 impl Watch {
@@ -162,6 +163,10 @@ impl Watch {
         (from != self.health).then_some(Change { from, to: self.health })
     }
 
+    fn grows(&self) -> bool {
+        self.growth.as_ref().is_some_and(|growth| growth.is_steady())
+    }
+
     fn judge(&mut self, seen: &Observation, now: Duration, thresholds: &Thresholds) -> Health {
         let progressed = seen.settled > self.settled;
         self.settled = seen.settled;
@@ -175,12 +180,17 @@ impl Watch {
             if is_free { None } else { self.waits_since.filter(|_| !progressed).or(Some(now)) };
         self.free_since =
             self.free_since.filter(|_| is_free && !progressed).or(is_free.then_some(now));
-        self.growth.see(seen.unsettled, now, thresholds.lagging_after);
+        if is_free {
+            self.growth = None;
+        } else {
+            let growth = self.growth.get_or_insert_default();
+            growth.see(seen.unsettled, now, thresholds.lagging_after);
+        }
         let passed = |since: Option<Duration>| since.map(|since| now.saturating_sub(since));
         if passed(self.waits_since).is_some_and(|waits| waits >= thresholds.stalled_after) {
             return Health::Stalled;
         }
-        if !is_free && (seen.oldest > thresholds.lagging_after || self.growth.is_steady()) {
+        if !is_free && (seen.oldest > thresholds.lagging_after || self.grows()) {
             self.lagged_at = Some(now);
         }
         let (was, calm) = (self.health, thresholds.calm_after);

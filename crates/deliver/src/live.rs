@@ -8,7 +8,7 @@ use std::time::Duration;
 use tidings_event::hop::Committed;
 use tidings_event::{Clock, Refusal};
 use tidings_log::PartitionLog;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use crate::matching::Matched;
 use crate::state::{Consumer, State};
@@ -20,8 +20,8 @@ pub(crate) struct Live {
     /// Whether the reader has to take the lock at all.
     active: AtomicBool,
     pub(crate) changed: Notify,
-    /// Highest generation of settlements that is durable, or why none will be any more.
-    pub(crate) saved: watch::Sender<Result<u64, Refusal>>,
+    /// Whenever a save has ended.
+    pub(crate) saved: Notify,
 }
 
 impl Live {
@@ -30,7 +30,7 @@ impl Live {
             state: Mutex::new(state),
             active: AtomicBool::new(false),
             changed: Notify::new(),
-            saved: watch::Sender::new(Ok(0)),
+            saved: Notify::new(),
         }
     }
 
@@ -106,7 +106,7 @@ impl Live {
 
     /// Ends every use of it.
     pub(crate) fn close(&self, refusal: Refusal) {
-        self.lock().closed = Some(refusal);
+        self.lock().closed = Some(Box::new(refusal));
         self.changed.notify_waiters();
     }
 }

@@ -139,10 +139,10 @@ fn tell(live: &Live, Change { from, to }: Change) {
     let (tenant, name) = (&state.subscription.tenant, &state.subscription.spec.name);
     let (from, to_name) = (from, to.as_str());
     if to.is_bad() {
-        tracing::warn!(tenant, subscription = name, %from, lag = unsettled, "subscription {to_name}");
+        tracing::warn!(%tenant, subscription = name, %from, lag = unsettled, "subscription {to_name}");
     } else if from.is_bad() || to == Health::Gone || from == Health::Gone {
-        tracing::info!(tenant, subscription = name, %from, lag = unsettled, "subscription {to_name}");
+        tracing::info!(%tenant, subscription = name, %from, lag = unsettled, "subscription {to_name}");
     } else {
-        tracing::debug!(tenant, subscription = name, %from, lag = unsettled, "subscription {to_name}");
+        tracing::debug!(%tenant, subscription = name, %from, lag = unsettled, "subscription {to_name}");
     }
 }

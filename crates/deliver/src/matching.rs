@@ -56,7 +56,7 @@ impl Judge {
     /// From where on the revision that is in force now decides.
     pub(crate) fn in_force_from(&self, place: TopicPartition) -> u64 {
         let last = self.subscription.revision();
-        last.and_then(|revision| revision.boundary.get(&place)).map_or(0, |first| first.0)
+        last.and_then(|revision| revision.boundary.get(place)).map_or(0, |first| first.0)
     }
 }
 

@@ -1,12 +1,12 @@
 //! Pull consumers: they ask for events, and settle them by ack ids.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_event::block::events;
 use tidings_event::{Offset, Position, Refusal};
 use tidings_telemetry::Counter;
-use tokio::sync::watch;
 
 use crate::ack_id::{AckId, AckState};
 use crate::live::Live;
@@ -151,8 +151,7 @@ impl Stage {
         live: &Arc<Live>,
         act: impl FnOnce(&mut Acks<'_>) -> T,
     ) -> Result<T, Refusal> {
-        let saved = live.saved.subscribe();
-        let (answers, counted, generation) = {
+        let (answers, counted, saves, generation) = {
             let mut state = live.lock();
             let now = self.clock.monotonic();
             state.expire(now);
@@ -160,34 +159,32 @@ impl Stage {
             let answers = act(&mut acks);
             let counted = acks.counted;
             self.report(&mut state);
-            (answers, counted, state.generation)
+            (answers, counted, state.saves.count(), state.generation)
         };
         if counted == 0 {
             return Ok(answers);
         }
         live.changed.notify_waiters();
-        self.until_saved(live, saved, generation).await?;
+        self.until_saved(live, saves, generation).await?;
         Ok(answers)
     }
 
-    /// Resolves when everything up to a generation is durable; `saved` is from before it came about.
+    /// Resolves when everything up to a generation is durable, by a save after so many.
     pub(crate) async fn until_saved(
         &self,
         live: &Arc<Live>,
-        mut saved: watch::Receiver<Result<u64, Refusal>>,
+        saves: u64,
         generation: u64,
     ) -> Result<(), Refusal> {
-        // A verdict of an earlier save says nothing of this one.
-        saved.mark_unchanged();
         self.saver.mark(live);
         loop {
-            if saved.changed().await.is_err() {
-                let code = tidings_event::Code::ShuttingDown;
-                return Err(Refusal::new(code, "the service is stopping"));
-            }
-            if saved.borrow_and_update().clone()? >= generation {
+            let mut saved = pin!(live.saved.notified());
+            saved.as_mut().enable();
+            let ended = live.lock().saves.since(saves);
+            if ended.transpose()?.is_some_and(|durable| durable >= generation) {
                 return Ok(());
             }
+            saved.await;
         }
     }
 

@@ -4,10 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use rand::SeedableRng;
-use rand::rngs::SmallRng;
 use tidings_catalog::{Catalog, Snapshot, Subscription, SubscriptionId, Topic};
-use tidings_event::{Clock, Code, Offset, PartitionId, Refusal, TopicId, TopicPartition};
+use tidings_event::{Clock, Code, Offset, PartitionId, Refusal, TopicPartition};
 use tidings_log::{PartitionLog, Table};
 
 use crate::cursor::{self, Cursor};
@@ -38,10 +36,9 @@ pub(crate) struct Registry {
 
 #[derive(Default)]
 struct Known {
-    version: Option<u64>,
-    lives: BTreeMap<SubscriptionId, (Arc<Subscription>, Arc<Live>)>,
-    /// The topics that they are aligned with.
-    topics: Vec<TopicId>,
+    /// The catalog that they are as.
+    snapshot: Option<Arc<Snapshot>>,
+    lives: BTreeMap<SubscriptionId, Arc<Live>>,
     /// Readers without a cursor, by their session.
     ephemeral: BTreeMap<u64, Arc<Live>>,
 }
@@ -99,7 +96,7 @@ impl Registry {
         let snapshot = self.catalog.snapshot();
         let id = snapshot.subscription(tenant, name).ok_or_else(unknown)?.id;
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.lives.get(&id).map(|(_, live)| Arc::clone(live)).ok_or_else(unknown)
+        known.lives.get(&id).map(Arc::clone).ok_or_else(unknown)
     }
 
     /// Who takes a topic now.
@@ -117,19 +114,13 @@ impl Registry {
     /// Every live subscription with a cursor.
     pub(crate) fn subscriptions(&self) -> Vec<Arc<Live>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.lives.values().map(|(_, live)| Arc::clone(live)).collect()
+        known.lives.values().cloned().collect()
     }
 
     /// Every live subscription, and every reader without a cursor.
     pub(crate) fn all(&self) -> Vec<Arc<Live>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known
-            .lives
-            .values()
-            .map(|(_, live)| live)
-            .chain(known.ephemeral.values())
-            .cloned()
-            .collect()
+        known.lives.values().chain(known.ephemeral.values()).cloned().collect()
     }
 
     /// Keeps a reader without a cursor aligned and fed until [`Self::sign_off`].
@@ -152,50 +143,48 @@ impl Registry {
         self.unroute(NO_RECORD, &gone);
     }
 
-    /// Brings live subscriptions to the catalog's version.
+    /// Brings live subscriptions to the catalog's version. What did not change since costs nothing.
     pub(crate) fn refresh(&self) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let snapshot = self.catalog.snapshot();
-        if known.version == Some(snapshot.version()) {
+        let before = known.snapshot.replace(Arc::clone(&snapshot));
+        let restarted = before.is_none();
+        let before = before.unwrap_or_default();
+        if !restarted && before.version() == snapshot.version() {
             return;
         }
-        let restarted = known.version.is_none();
-        known.version = Some(snapshot.version());
-        let wanted: BTreeMap<_, _> = snapshot.subscriptions().map(|s| (s.id, s)).collect();
-        known.lives.retain(|id, (_, live)| {
-            let stays = wanted.contains_key(id);
-            if !stays {
-                self.retire(live);
-                self.unroute(*id, live);
+        for gone in before.subscriptions_since(&snapshot) {
+            let now = snapshot.subscription(&gone.tenant, &gone.spec.name);
+            if now.is_none_or(|now| now.id != gone.id)
+                && let Some(live) = known.lives.remove(&gone.id)
+            {
+                self.retire(&live);
+                self.unroute(gone.id, &live);
             }
-            stays
-        });
-        let topics: Vec<_> = snapshot.all_topics().map(|topic| topic.id).collect();
-        let are_new = known.topics != topics;
-        if are_new {
-            self.route_topics(&topics);
-            known.topics = topics;
         }
-        for (id, subscription) in wanted {
-            if let Some((held, live)) = known.lives.get_mut(&id) {
-                let is_same = Arc::ptr_eq(held, subscription);
-                if !is_same {
-                    *held = Arc::clone(subscription);
-                    live.lock().revise(subscription);
-                }
-                if !is_same || are_new {
-                    self.align(live, subscription, &snapshot, restarted);
-                }
-                continue;
+        let are_same = snapshot.shares_topics(&before);
+        if !are_same {
+            self.route_topics(&snapshot);
+        }
+        for subscription in snapshot.subscriptions_since(&before) {
+            if let Some(live) = known.lives.get(&subscription.id) {
+                live.lock().revise(subscription);
+            } else {
+                let live = Arc::new(self.enliven(subscription));
+                known.lives.insert(subscription.id, live);
             }
-            let live = Arc::new(self.enliven(subscription));
-            self.align(&live, subscription, &snapshot, restarted);
-            known.lives.insert(id, (Arc::clone(subscription), live));
+            if let Some(live) = known.lives.get(&subscription.id).filter(|_| are_same) {
+                self.align(live, subscription, &snapshot, restarted);
+            }
         }
-        for live in known.ephemeral.values().filter(|_| are_new) {
+        if are_same {
+            return;
+        }
+        for live in known.lives.values().chain(known.ephemeral.values()) {
             let subscription = Arc::clone(&live.lock().subscription);
-            self.align(live, &subscription, &snapshot, false);
+            self.align(live, &subscription, &snapshot, restarted);
         }
+        // Until here they said where partitions ended that are gone.
         self.ends.retain(|partition| snapshot.topic_by_id(partition.topic).is_some());
     }
 
@@ -217,10 +206,11 @@ impl Registry {
     }
 
     /// Makes a route for each topic, and none for those that are gone.
-    fn route_topics(&self, topics: &[TopicId]) {
+    fn route_topics(&self, snapshot: &Snapshot) {
         let before = self.routes.load();
-        let route = |id: &TopicId| (*id, before.get(id).cloned().unwrap_or_default());
-        self.routes.store(Arc::new(topics.iter().map(route).collect()));
+        let route =
+            |topic: &Arc<Topic>| (topic.id, before.get(&topic.id).cloned().unwrap_or_default());
+        self.routes.store(Arc::new(snapshot.all_topics().map(route).collect()));
     }
 
     /// Takes a subscription off every route.
@@ -253,8 +243,7 @@ impl Registry {
             live_bytes: self.settings.live_bytes,
         };
         let seed = self.settings.seed ^ subscription.id.0.rotate_left(32) ^ self.log.term().0;
-        let random = SmallRng::seed_from_u64(seed);
-        State::new(Arc::clone(subscription), limits, self.log.epoch(), random)
+        State::new(Arc::clone(subscription), limits, self.log.epoch(), seed)
     }
 
     /// Adds partitions of topics that appeared, removes those of topics that are gone.
@@ -314,7 +303,7 @@ impl Registry {
         let key = (!state.is_ephemeral).then(|| cursor::key(subscription.id, partition));
         let stored = key.and_then(|key| self.log.get(Table::CURSORS, &key));
         let start = || Cursor {
-            low: subscription.boundary.get(&partition).map_or(0, |offset| offset.0),
+            low: subscription.boundary.get(partition).map_or(0, |offset| offset.0),
             ..Cursor::default()
         };
         let cursor = stored.and_then(|bytes| Cursor::decode(&bytes)).unwrap_or_else(start);

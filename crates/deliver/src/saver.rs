@@ -156,8 +156,6 @@ impl Saver {
                     let took = self.clock.monotonic().saturating_sub(ticket.since);
                     self.recorder.time(Latency::SettleCursor, took);
                 }
-                let generation = ticket.generation;
-                live.saved.send_modify(|saved| *saved = Ok(generation));
                 let letters = std::mem::take(&mut ticket.letters);
                 state.letters_saved(&letters);
                 self.letters.settled(state.subscription.id, letters);
@@ -165,11 +163,11 @@ impl Saver {
             }
             Err(refusal) => {
                 self.recorder.count(Counter::SettleErrors, 1);
-                live.saved.send_modify(|saved| *saved = Err(refusal.clone()));
                 state.save_failed(&ticket, refusal.clone());
             }
         }
         drop(state);
+        live.saved.notify_waiters();
         live.changed.notify_waiters();
     }
 

@@ -4,43 +4,20 @@
 //! A subscription to many topics has hundreds of partitions, most of which are silent for hours. A
 //! slot that has nothing to do is laid to rest, and made anew when somebody asks for it.
 
+mod resting;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tidings_catalog::{Sharing, Subscription, Topic};
-use tidings_event::{PartitionId, TopicId, TopicPartition};
+use tidings_event::{TopicId, TopicPartition};
 
 use crate::matching::Judge;
 use crate::slot::{Batch, Slot};
-use crate::window::{Level, Window};
+use crate::window::Window;
 
-/// How far a partition is of which everything durable is settled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Rest {
-    /// Nothing from there on is known to be durable.
-    pub(crate) level: Level,
-    /// Whether every block from there on is offered.
-    pub(crate) is_offered: bool,
-}
-
-/// The partitions of one topic that are at rest.
-#[derive(Debug)]
-struct Resting {
-    topic: Arc<Topic>,
-    /// Whether a filter or a pattern selects among its events.
-    is_judged: bool,
-    /// By partition number.
-    rests: Vec<Option<Rest>>,
-}
-
-impl Resting {
-    fn places(&self) -> impl Iterator<Item = (TopicPartition, Rest)> {
-        let topic = self.topic.id;
-        (0..).zip(&self.rests).filter_map(move |(number, rest)| {
-            Some((TopicPartition { topic, partition: PartitionId(number) }, (*rest)?))
-        })
-    }
-}
+pub(crate) use resting::Rest;
+use resting::Resting;
 
 /// See the module.
 #[derive(Debug)]
@@ -84,8 +61,7 @@ impl Slots {
 
     /// Gives live blocks back, which are not offered any more; says how many bytes they had.
     pub(crate) fn forget_live(&mut self) -> usize {
-        let resting = self.resting.iter_mut().flat_map(|resting| &mut resting.rests);
-        resting.flatten().for_each(|rest| rest.is_offered = false);
+        self.resting.iter_mut().for_each(Resting::forget_offers);
         let forget = |slot: &mut Box<Slot>| {
             let bytes = slot.fresh.bytes();
             slot.fresh.clear();
@@ -144,9 +120,9 @@ impl Slots {
     fn wake(&mut self, at: TopicPartition) -> Option<()> {
         let place = self.place(at.topic).ok()?;
         let resting = self.resting.get_mut(place)?;
-        let rest = resting.rests.get_mut(at.partition.0 as usize)?.take()?;
+        let rest = resting.take(at.partition)?;
         let topic = Arc::clone(&resting.topic);
-        if resting.rests.iter().all(Option::is_none) {
+        if resting.is_empty() {
             self.resting.remove(place);
         }
         let slot = self.insert(at, topic, Window::level(rest.level), rest.level.low);
@@ -157,10 +133,21 @@ impl Slots {
         Some(())
     }
 
-    /// Where a partition rests, if it does.
-    pub(crate) fn resting(&mut self, at: TopicPartition) -> Option<&mut Rest> {
-        let place = self.place(at.topic).ok()?;
-        self.resting.get_mut(place)?.rests.get_mut(at.partition.0 as usize)?.as_mut()
+    /// From where on nothing of a partition is known to be durable, if it rests.
+    pub(crate) fn resting(&self, at: TopicPartition) -> Option<u64> {
+        let resting = self.resting.get(self.place(at.topic).ok()?)?;
+        Some(resting.get(at.partition)?.level.low)
+    }
+
+    /// Takes note that what follows is offered, of a partition that rests.
+    pub(crate) fn offer(&mut self, at: TopicPartition) {
+        let Some(resting) = self.place(at.topic).ok().and_then(|place| self.resting.get_mut(place))
+        else {
+            return;
+        };
+        if let Some(rest) = resting.get(at.partition) {
+            resting.lay(at.partition, Rest { is_offered: true, ..rest });
+        }
     }
 
     /// Where the partitions of a topic are among those at rest, or would be.
@@ -181,22 +168,19 @@ impl Slots {
     fn lay(&mut self, at: TopicPartition, topic: Arc<Topic>, rest: Rest) {
         let place = self.place(at.topic).unwrap_or_else(|place| {
             let is_judged = is_judged(&self.subscription, &topic);
-            let rests = vec![None; topic.partitions as usize];
-            self.resting.insert(place, Resting { topic, is_judged, rests });
+            // Most have one topic.
+            self.resting.reserve_exact(1);
+            self.resting.insert(place, Resting::new(topic, is_judged));
             place
         });
-        // It has room for every partition of its topic.
-        let resting = self.resting.get_mut(place);
-        if let Some(place) = resting.and_then(|r| r.rests.get_mut(at.partition.0 as usize)) {
-            *place = Some(rest);
+        if let Some(resting) = self.resting.get_mut(place) {
+            resting.lay(at.partition, rest);
         }
     }
 
     /// Whether it is a partition of the subscription.
     pub(crate) fn contains(&self, at: &TopicPartition) -> bool {
-        let resting = || self.resting.get(self.place(at.topic).ok()?);
-        let rest = || resting()?.rests.get(at.partition.0 as usize);
-        self.awake.contains_key(at) || rest().is_some_and(Option::is_some)
+        self.awake.contains_key(at) || self.resting(*at).is_some()
     }
 
     fn at_rest(&self) -> impl Iterator<Item = (TopicPartition, Rest)> {

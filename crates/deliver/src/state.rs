@@ -19,9 +19,7 @@ use tidings_event::hop::Committed;
 use tidings_event::{Code, Epoch, Offset, Refusal, Timestamp, TopicPartition};
 use tidings_log::ReadError;
 
-use rand::rngs::SmallRng;
-
-use crate::dead_letter::{AttemptOutcome, Place as Letter};
+use crate::dead_letter::AttemptOutcome;
 use crate::group::Group;
 use crate::matching::Matched;
 use crate::nack::Nack;
@@ -32,11 +30,12 @@ use crate::slot::{Budget, Pass, ReadFor};
 use crate::slots::Slots;
 use crate::window::{Freed, To, Window};
 
+use failed::Failures;
 pub(crate) use failed::{BurialOutcome, Counts, Exhausted};
 use looking::Looks;
 pub(crate) use members::{Consumer, Members};
 pub(crate) use redriven::Returning;
-pub(crate) use saving::{Ended, Ticket};
+pub(crate) use saving::{Ended, Saves, Ticket};
 
 /// What a step asks of the shell.
 #[derive(Debug)]
@@ -68,14 +67,15 @@ pub(crate) struct State {
     pub(crate) slots: Slots,
     pub(crate) members: Members,
     /// Who of them has which keys, where they share them.
-    pub(crate) group: Option<Group>,
+    pub(crate) group: Option<Box<Group>>,
     /// For whoever consumes.
     pub(crate) outbox: VecDeque<Outgoing>,
     pub(crate) in_flight: Freed,
     pub(crate) queued_bytes: usize,
-    pub(crate) closed: Option<Refusal>,
+    pub(crate) closed: Option<Box<Refusal>>,
     /// Acks taken since the last save.
-    pub(crate) ticket: Ticket,
+    ticket: Option<Box<Ticket>>,
+    pub(crate) saves: Saves,
     /// Acked and not durable.
     pub(crate) unconfirmed: u64,
     pub(crate) generation: u64,
@@ -89,20 +89,15 @@ pub(crate) struct State {
     pub(crate) is_ephemeral: bool,
     /// Partitions that time alone may change.
     timed: BTreeSet<TopicPartition>,
-    /// Partitions in which something may fail.
-    failing_in: BTreeSet<TopicPartition>,
-    /// Of back-off.
-    random: SmallRng,
-    /// Exhausted, and nobody took them to bury them yet.
-    exhausted: Vec<(TopicPartition, u64)>,
+    failures: Option<Box<Failures>>,
+    /// Of what is random about failures.
+    seed: u64,
     /// Whether somebody is burying its events.
     pub(crate) is_burying: bool,
     /// Whether its dead letters are full: it sends nothing.
     is_held_by_letters: bool,
     /// What happened since it was last reported.
     pub(crate) counts: Counts,
-    /// Redriven letters that were settled and whose records are not durably gone.
-    unsaved_letters: BTreeSet<Letter>,
 }
 
 impl State {
@@ -110,9 +105,9 @@ impl State {
         subscription: Arc<Subscription>,
         limits: Limits,
         epoch: Epoch,
-        random: SmallRng,
+        seed: u64,
     ) -> Self {
-        let group = (subscription.spec.sharing == Sharing::Group).then(Group::default);
+        let group = (subscription.spec.sharing == Sharing::Group).then(Box::default);
         let slots = Slots::new(Arc::clone(&subscription));
         Self {
             subscription,
@@ -125,7 +120,8 @@ impl State {
             in_flight: Freed::default(),
             queued_bytes: 0,
             closed: None,
-            ticket: Ticket::default(),
+            ticket: None,
+            saves: Saves::default(),
             unconfirmed: 0,
             generation: 0,
             news: 0,
@@ -134,13 +130,11 @@ impl State {
             reported: 0,
             is_ephemeral: false,
             timed: BTreeSet::new(),
-            failing_in: BTreeSet::new(),
-            random,
-            exhausted: Vec::new(),
+            failures: None,
+            seed,
             is_burying: false,
             is_held_by_letters: false,
             counts: Counts::default(),
-            unsaved_letters: BTreeSet::new(),
         }
     }
 
@@ -185,9 +179,8 @@ impl State {
 
     /// Learns that a partition is durable up to `tail`, and that what follows is offered.
     pub(crate) fn offered_from(&mut self, partition: TopicPartition, tail: u64) {
-        if let Some(rest) = self.slots.resting(partition).filter(|rest| rest.level.low >= tail) {
-            rest.is_offered = true;
-            return;
+        if self.slots.resting(partition).is_some_and(|low| low >= tail) {
+            return self.slots.offer(partition);
         }
         if let Some(slot) = self.slots.get_mut(&partition)
             && let Some(judge) = &slot.judge
@@ -202,7 +195,7 @@ impl State {
 
     /// Learns that every block of a partition below an offset was offered.
     pub(crate) fn offered_to(&mut self, partition: TopicPartition, offset: u64) {
-        if self.slots.resting(partition).is_some_and(|rest| rest.level.low >= offset) {
+        if self.slots.resting(partition).is_some_and(|low| low >= offset) {
             return;
         }
         if let Some(slot) = self.slots.get_mut(&partition) {
@@ -215,7 +208,7 @@ impl State {
 
     /// Learns that a partition is durable up to `tail`.
     pub(crate) fn reached(&mut self, partition: TopicPartition, tail: u64) {
-        if self.slots.resting(partition).is_some_and(|rest| rest.level.low >= tail) {
+        if self.slots.resting(partition).is_some_and(|low| low >= tail) {
             return;
         }
         if let Some(slot) = self.slots.get_mut(&partition) {
@@ -335,7 +328,7 @@ impl State {
             return Step::Out(out);
         }
         if let Some(refusal) = &self.closed {
-            return Step::Out(Outgoing::Closed(refusal.clone()));
+            return Step::Out(Outgoing::Closed(Refusal::clone(refusal)));
         }
         let Some(room) = self.members.get(session).filter(|_| is_active).map(|m| self.room(m))
         else {
@@ -355,7 +348,7 @@ impl State {
             let Some(slot) = self.slots.get_mut(&partition) else { continue };
             let before = slot.fresh.bytes();
             let held = slot.gates.counts().1;
-            let turn = slot.take(budget, to, self.group.as_mut());
+            let turn = slot.take(budget, to, self.group.as_deref_mut());
             self.queued_bytes = self.queued_bytes - before + slot.fresh.bytes();
             self.counts.held += slot.gates.counts().1.saturating_sub(held) as u64;
             if slot.is_timed() {

@@ -47,15 +47,15 @@ impl Unused {
     pub(crate) async fn look(&self) {
         for (tenant, name) in self.due() {
             match self.catalog.delete_subscription(&tenant, &name).await {
-                Ok(()) => tracing::info!(tenant, subscription = name, "deleted: nobody used it"),
+                Ok(()) => tracing::info!(%tenant, subscription = name, "deleted: nobody used it"),
                 Err(refusal) => {
-                    tracing::warn!(tenant, subscription = name, %refusal, "cannot be deleted yet");
+                    tracing::warn!(%tenant, subscription = name, %refusal, "cannot be deleted yet");
                 }
             }
         }
     }
 
-    fn due(&self) -> Vec<(String, String)> {
+    fn due(&self) -> Vec<(Arc<str>, String)> {
         let now = self.clock.monotonic();
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut due, mut known) = (Vec::new(), HashMap::new());
@@ -67,7 +67,7 @@ impl Unused {
             let last = before.filter(|_| !state.is_consumed()).unwrap_or(now);
             known.insert(subscription.id, last);
             if now.saturating_sub(last) >= after {
-                due.push((subscription.tenant.clone(), subscription.spec.name.clone()));
+                due.push((Arc::clone(&subscription.tenant), subscription.spec.name.clone()));
             }
         }
         *used = known;

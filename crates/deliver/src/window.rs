@@ -77,8 +77,8 @@ impl Freed {
 pub(crate) struct Level {
     /// Everything below is settled, and nothing above was looked at.
     pub(crate) low: u64,
-    attempts: u32,
-    attempts_before: u32,
+    pub(crate) attempts: u32,
+    pub(crate) attempts_before: u32,
 }
 
 /// See the module.

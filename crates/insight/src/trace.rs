@@ -93,7 +93,7 @@ impl Traces {
         ingested_at: Timestamp,
     ) -> Result<Vec<Candidate>, Refusal> {
         let snapshot = self.catalog.snapshot();
-        let there = snapshot.subscriptions().filter(|of| of.tenant == tenant);
+        let there = snapshot.subscriptions().filter(|of| *of.tenant == *tenant);
         let mut all: Vec<_> = there.map(|of| (Arc::clone(of), None)).collect();
         let past = self.catalog.past_subscriptions(tenant);
         let past = past.map_err(|error| Refusal::new(Code::Internal, error.to_string()))?;
@@ -132,14 +132,14 @@ fn fate(
     let Some(revision) = subscription.revision_at(place, offset) else {
         return (0, Fate::NotMatched);
     };
-    let starts = subscription.boundary.get(&place);
+    let starts = subscription.boundary.get(place);
     let fate = if !revision.covers(event.topic) {
         Fate::NotMatched
     } else if !revision.selects(event.event) {
         Fate::Filtered
     } else if let Some(settlement) = settlement {
         Fate::Ended(Box::new(settlement))
-    } else if starts.is_some_and(|start| offset < *start)
+    } else if starts.is_some_and(|start| offset < start)
         && subscription.spec.start != Start::LastPerKey
     {
         Fate::BeforeStart

@@ -63,7 +63,7 @@ pub(crate) async fn stream(ask: Ask) -> Answer {
     let wanted = wanted(&ask)?;
     let subscription = subscribing::found(&ask.doors, ask.tenant(), ask.param("name"))?;
     let (session, progress) = if wanted.ephemeral {
-        let patterns = subscription.spec.topics.clone();
+        let patterns = subscription.spec.topics.to_vec();
         let start = match &wanted.last {
             Some(id) => Start::Positions(progress::read(id)?),
             None => wanted.start.unwrap_or(Start::Latest),

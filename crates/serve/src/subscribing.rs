@@ -5,11 +5,12 @@ pub(crate) mod patch;
 pub(crate) mod terms;
 pub(crate) mod trial;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_catalog::{DeliveryKind, Subscription, SubscriptionId, SubscriptionSpec, TopicPattern};
+use tidings_catalog::{
+    Boundary, DeliveryKind, Subscription, SubscriptionId, SubscriptionSpec, TopicPattern,
+};
 use tidings_event::{Code, Refusal, Timestamp};
 
 use crate::doors::Doors;
@@ -38,10 +39,10 @@ pub(crate) fn preview(tenant: &str, spec: SubscriptionSpec) -> Result<Subscripti
     spec.check()?;
     Ok(Subscription {
         id: SubscriptionId(0),
-        tenant: tenant.to_owned(),
+        tenant: tenant.into(),
         spec,
         created_at: Timestamp(0),
-        boundary: BTreeMap::new(),
+        boundary: Boundary::default(),
         is_paused: false,
         revisions: Vec::new(),
     })

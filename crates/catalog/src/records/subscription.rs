@@ -1,6 +1,7 @@
 //! A subscription as bytes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use prost::Message;
@@ -9,6 +10,7 @@ use tidings_log::TableChange;
 use tidings_match::{Filter, TopicPattern};
 
 use super::{damaged, decode, put};
+use crate::boundary::Boundary;
 use crate::error::CatalogError;
 use crate::subscription::{
     DeliveryKind, Mode, Revision, Start, Subscription, SubscriptionId, SubscriptionSpec,
@@ -64,7 +66,7 @@ struct SubscriptionRecord {
     /// 0 exclusive, 1 failover, 2 group.
     #[prost(uint32, tag = "17")]
     sharing: u32,
-    /// Absent in records of before retries: the defaults.
+    /// Absent: the defaults.
     #[prost(message, optional, tag = "18")]
     retry: Option<RetryRecord>,
     #[prost(message, optional, tag = "19")]
@@ -75,7 +77,7 @@ struct SubscriptionRecord {
     expires_after_seconds: Option<u64>,
     #[prost(bool, tag = "22")]
     is_paused: bool,
-    /// Empty in records of before revisions: the first is the subscription itself.
+    /// Empty: there is only the first, which is the subscription itself.
     #[prost(message, repeated, tag = "23")]
     revisions: Vec<RevisionRecord>,
 }
@@ -126,7 +128,27 @@ pub(crate) fn subscription_key(tenant: &str, name: &str) -> String {
     format!("s/{tenant}/{name}")
 }
 
+/// What is stored of a subscription: what is as in most is left out, and read back all the same.
 pub(crate) fn put_subscription(subscription: &Subscription) -> TableChange {
+    let spec = &subscription.spec;
+    let record = record(subscription);
+    let first = Revision::first(spec, subscription.created_at, &subscription.boundary);
+    let short = SubscriptionRecord {
+        retry: record.retry.filter(|_| spec.retry != Retry::default()),
+        batching: record.batching.filter(|_| spec.batching != Batching::default()),
+        revisions: if subscription.revisions == [first] { Vec::new() } else { record.revisions },
+        ..record
+    };
+    put(subscription_key(&subscription.tenant, &spec.name), &short)
+}
+
+/// All of a subscription, of which its version is made.
+pub(crate) fn whole_subscription(subscription: &Subscription) -> TableChange {
+    let key = subscription_key(&subscription.tenant, &subscription.spec.name);
+    put(key, &record(subscription))
+}
+
+fn record(subscription: &Subscription) -> SubscriptionRecord {
     let spec = &subscription.spec;
     let (start, start_time, positions) = match &spec.start {
         Start::Latest => (1, 0, &[][..]),
@@ -135,9 +157,9 @@ pub(crate) fn put_subscription(subscription: &Subscription) -> TableChange {
         Start::Positions(positions) => (4, 0, &positions[..]),
         Start::LastPerKey => (5, 0, &[][..]),
     };
-    let record = SubscriptionRecord {
+    SubscriptionRecord {
         id: subscription.id.0,
-        tenant: subscription.tenant.clone(),
+        tenant: subscription.tenant.as_ref().to_owned(),
         name: spec.name.clone(),
         topics: pattern_texts(&spec.topics),
         start,
@@ -169,19 +191,16 @@ pub(crate) fn put_subscription(subscription: &Subscription) -> TableChange {
         expires_after_seconds: spec.expires_after.map(|after| after.as_secs()),
         is_paused: subscription.is_paused,
         revisions: subscription.revisions.iter().map(revision_record).collect(),
-    };
-    put(subscription_key(&subscription.tenant, &spec.name), &record)
+    }
 }
 
-fn boundary_record(boundary: &BTreeMap<TopicPartition, Offset>) -> Vec<BoundaryRecord> {
+fn boundary_record(boundary: &Boundary) -> Vec<BoundaryRecord> {
     let mut records: Vec<BoundaryRecord> = Vec::new();
-    for (place, offset) in boundary {
-        let partition = place.partition.0 as usize;
+    for (place, offset) in boundary.iter() {
         if records.last().is_none_or(|last| last.topic != place.topic.0) {
             records.push(BoundaryRecord { topic: place.topic.0, offsets: Vec::new() });
         }
         if let Some(last) = records.last_mut() {
-            last.offsets.resize(partition, 0);
             last.offsets.push(offset.0);
         }
     }
@@ -239,7 +258,7 @@ pub(crate) fn subscription(key: &str, value: &[u8]) -> Result<Subscription, Cata
     }
     Ok(Subscription {
         id: SubscriptionId(record.id),
-        tenant: record.tenant,
+        tenant: record.tenant.into(),
         spec,
         created_at,
         boundary,
@@ -248,7 +267,7 @@ pub(crate) fn subscription(key: &str, value: &[u8]) -> Result<Subscription, Cata
     })
 }
 
-fn patterns(key: &str, texts: &[String]) -> Result<Vec<TopicPattern>, CatalogError> {
+fn patterns(key: &str, texts: &[String]) -> Result<Arc<[TopicPattern]>, CatalogError> {
     let parsed = texts.iter().map(|text| TopicPattern::parse(text));
     parsed.collect::<Result<_, _>>().map_err(|e| damaged(key, e.to_string()))
 }
@@ -262,14 +281,13 @@ fn pattern_texts(patterns: &[TopicPattern]) -> Vec<String> {
     patterns.iter().map(|pattern| pattern.as_str().to_owned()).collect()
 }
 
-fn boundary(records: Vec<BoundaryRecord>) -> BTreeMap<TopicPartition, Offset> {
-    let mut boundary = BTreeMap::new();
-    for of_topic in records {
-        for (partition, offset) in (0u32..).zip(of_topic.offsets) {
-            boundary.insert(TopicPartition::new(of_topic.topic, partition), Offset(offset));
-        }
-    }
-    boundary
+fn boundary(records: Vec<BoundaryRecord>) -> Boundary {
+    let of_topic = |record: BoundaryRecord| {
+        (0u32..).zip(record.offsets).map(move |(partition, offset)| {
+            (TopicPartition::new(record.topic, partition), Offset(offset))
+        })
+    };
+    records.into_iter().flat_map(of_topic).collect()
 }
 
 fn revision_record(revision: &Revision) -> RevisionRecord {

@@ -40,7 +40,7 @@ impl Deliver {
         let (place, offset) = (position.topic_partition(), position.offset);
         let mut state = live.lock();
         state.expire(self.stage.clock.monotonic());
-        let start = state.subscription.boundary.get(&place).copied();
+        let start = state.subscription.boundary.get(place);
         let Some(slot) = state.slots.get_mut(&place) else { return Ok(EventOutcome::NotMatched) };
         let window = &slot.window;
         let waits = slot.gates.get(offset.0).filter(|event| event.place != Place::Out);

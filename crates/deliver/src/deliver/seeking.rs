@@ -32,18 +32,17 @@ impl Deliver {
         }
         let held = live.lock().slots.partitions();
         let places = self.resolve(&held, &to).await?;
-        let saved = live.saved.subscribe();
-        let (epoch, generation) = {
+        let (epoch, saves, generation) = {
             let mut state = live.lock();
             for (&partition, offset) in &places {
                 state.seek(partition, Cursor { low: offset.0, ..Cursor::default() });
             }
             self.stage.report(&mut state);
-            (state.epoch, state.generation)
+            (state.epoch, state.saves.count(), state.generation)
         };
         live.catch_tails(self.stage.log.as_ref());
         if !places.is_empty() {
-            self.stage.until_saved(&live, saved, generation).await?;
+            self.stage.until_saved(&live, saves, generation).await?;
         }
         let at = |(partition, offset): (TopicPartition, Offset)| {
             let TopicPartition { topic, partition } = partition;

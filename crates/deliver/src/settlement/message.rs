@@ -47,7 +47,7 @@ pub(crate) fn encode(
 fn in_force(subscription: &Subscription, at: TopicPartition, offset: u64) -> (u32, u64) {
     let (mut number, mut until) = (1, u64::MAX);
     for revision in &subscription.revisions {
-        let from = revision.boundary.get(&at).map_or(0, |offset| offset.0);
+        let from = revision.boundary.get(at).map_or(0, |offset| offset.0);
         // The first selects from the subscription's start on, and nothing below it is settled.
         if from <= offset || revision.number == 1 {
             (number, until) = (revision.number, u64::MAX);

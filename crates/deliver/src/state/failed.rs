@@ -1,15 +1,18 @@
 //! Attempts that fail: when the next one comes, and what is not tried again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
 use tidings_catalog::{Mode, OnParkFull};
 use tidings_event::TopicPartition;
 use tidings_event::key::KeyHash;
 
 use super::{Ended, State};
 use crate::backoff;
-use crate::dead_letter::{AttemptOutcome, Reason};
+use crate::dead_letter::{AttemptOutcome, Place as Letter, Reason};
 use crate::gates::{FailedAttempt, Failing, Place};
 use crate::nack::Nack;
 use crate::outgoing::GapReason;
@@ -53,7 +56,36 @@ pub(crate) struct Counts {
     pub(crate) fenced: u64,
 }
 
+/// What a subscription keeps from its first failure or redriven letter on: most never have one.
+#[derive(Debug)]
+pub(super) struct Failures {
+    /// Partitions in which something may fail.
+    pub(super) failing_in: BTreeSet<TopicPartition>,
+    /// Exhausted, and nobody took them to bury them yet.
+    pub(super) exhausted: Vec<(TopicPartition, u64)>,
+    /// Redriven letters that were settled and whose records are not durably gone.
+    pub(super) unsaved_letters: BTreeSet<Letter>,
+    /// Of back-off.
+    random: SmallRng,
+}
+
+impl Failures {
+    fn new(seed: u64) -> Self {
+        Self {
+            failing_in: BTreeSet::new(),
+            exhausted: Vec::new(),
+            unsaved_letters: BTreeSet::new(),
+            random: SmallRng::seed_from_u64(seed),
+        }
+    }
+}
+
 impl State {
+    pub(super) fn failures(&mut self) -> &mut Failures {
+        let seed = self.seed;
+        self.failures.get_or_insert_with(|| Box::new(Failures::new(seed)))
+    }
+
     /// Takes note that attempts failed, and says when the next ones come.
     pub(super) fn failed(
         &mut self,
@@ -73,24 +105,26 @@ impl State {
             let consumer = self.consumer(run.flight.session);
             let detail = Arc::clone(&nack.detail);
             let attempt = FailedAttempt { at: now, consumer, outcome, detail };
+            let seed = self.seed;
+            let failures = self.failures.get_or_insert_with(|| Box::new(Failures::new(seed)));
             let Some(slot) = self.slots.get_mut(&partition) else { return };
             for offset in run.first..run.flight.end {
                 if slot.window.is_filtered(offset) {
                     continue;
                 }
-                let failures = slot.gates.fail(offset, run, &attempt, is_ordered);
+                let failed = slot.gates.fail(offset, run, &attempt, is_ordered);
                 let age = now.saturating_sub(run.flight.first_sent);
-                let reason = if failures >= retry.max_attempts {
+                let reason = if failed >= retry.max_attempts {
                     Some(Reason::AttemptsExhausted)
                 } else {
                     retry.max_age.filter(|&max| age >= max).map(|_| Reason::MaxAge)
                 };
                 if let Some(reason) = reason {
                     slot.gates.bury(offset, reason);
-                    self.exhausted.push((partition, offset));
+                    failures.exhausted.push((partition, offset));
                     continue;
                 }
-                let wait = backoff::delay(&retry, failures, &mut self.random);
+                let wait = backoff::delay(&retry, failed, &mut failures.random);
                 slot.gates.wait(offset, now.saturating_add(wait.max(nack.delay)));
             }
             if slot.gates.are_full() {
@@ -98,7 +132,7 @@ impl State {
             }
         }
         self.timed.insert(partition);
-        self.failing_in.insert(partition);
+        self.failures().failing_in.insert(partition);
     }
 
     /// Gives up on what has failed the longest when too much waits and the terms say so.
@@ -112,18 +146,20 @@ impl State {
         }
         if let Some(offset) = slot.gates.oldest() {
             slot.gates.bury(offset, Reason::ParkFull);
-            self.exhausted.push((partition, offset));
+            self.failures().exhausted.push((partition, offset));
         }
     }
 
     /// Whether there is something to bury and nobody at it.
     pub(crate) fn wants_burial(&self) -> bool {
-        !self.exhausted.is_empty() && !self.is_burying
+        let failures = self.failures.as_ref().filter(|_| !self.is_burying);
+        failures.is_some_and(|failures| !failures.exhausted.is_empty())
     }
 
     /// What has to be dead-lettered; each is answered by [`Self::buried`].
     pub(crate) fn exhausted(&mut self) -> Vec<Exhausted> {
-        let taken = std::mem::take(&mut self.exhausted);
+        let Some(failures) = &mut self.failures else { return Vec::new() };
+        let taken = std::mem::take(&mut failures.exhausted);
         let found = taken.into_iter().filter_map(|(partition, offset)| {
             let event = self.slots.get(&partition)?.gates.get(offset)?;
             let Place::Burying(reason) = event.place else { return None };
@@ -146,7 +182,7 @@ impl State {
         let Some(slot) = self.slots.get_mut(&partition) else { return };
         match outcome {
             BurialOutcome::Full | BurialOutcome::Refused => {
-                return self.exhausted.push((partition, offset));
+                return self.failures().exhausted.push((partition, offset));
             }
             BurialOutcome::Gone(reason) => {
                 slot.gates.unbury(offset);

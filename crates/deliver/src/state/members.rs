@@ -154,7 +154,7 @@ impl State {
         now: Duration,
     ) -> Result<u64, Refusal> {
         if let Some(refusal) = &self.closed {
-            return Err(refusal.clone());
+            return Err(Refusal::clone(refusal));
         }
         self.expire(now);
         let is_same = |held: &&Member| {
@@ -217,6 +217,10 @@ impl State {
             return Err(busy(self, "as many consumers as may be are attached to"));
         }
         let place = place.unwrap_or(self.members.0.len()).min(self.members.0.len());
+        if self.members.is_empty() {
+            // Most are alone.
+            self.members.0.reserve_exact(1);
+        }
         self.members.0.insert(place, Member::new(consumer));
         self.wake_all();
         Ok(())

@@ -31,7 +31,8 @@ impl State {
         let is_ordered = self.subscription.spec.mode == Mode::Ordered;
         let mut taken = 0;
         for &Returning { place, key, sent } in letters {
-            if self.unsaved_letters.contains(&place) || !is_wanted(place) {
+            let unsaved = self.failures.as_ref().map(|failures| &failures.unsaved_letters);
+            if unsaved.is_some_and(|unsaved| unsaved.contains(&place)) || !is_wanted(place) {
                 continue;
             }
             let Some(slot) = self.slots.get_mut(&place.partition) else { continue };
@@ -59,16 +60,18 @@ impl State {
         let Some(slot) = self.slots.get_mut(&partition) else { return };
         for offset in slot.window.end_redriven(first, end) {
             let place = Place { partition, offset };
-            self.ticket.letters.push(place);
-            self.unsaved_letters.insert(place);
+            self.ticket.get_or_insert_default().letters.push(place);
+            self.failures().unsaved_letters.insert(place);
         }
     }
 
     /// The records of settled letters are durably gone.
     pub(crate) fn letters_saved(&mut self, letters: &[Place]) {
-        letters.iter().for_each(|place| {
-            self.unsaved_letters.remove(place);
-        });
+        if let Some(failures) = &mut self.failures {
+            letters.iter().for_each(|place| {
+                failures.unsaved_letters.remove(place);
+            });
+        }
     }
 
     /// The bytes of a letter are gone: it will not come. Whoever keeps the letters settles it.

@@ -48,6 +48,40 @@ pub(crate) struct Ticket {
     pub(crate) letters: Vec<Place>,
 }
 
+/// How saves ended, for those who wait for one.
+#[derive(Debug)]
+pub(crate) struct Saves {
+    count: u64,
+    /// Of the last: highest generation of settlements that is durable, or why none will be any more.
+    last: Result<u64, Box<Refusal>>,
+}
+
+impl Default for Saves {
+    fn default() -> Self {
+        Self { count: 0, last: Ok(0) }
+    }
+}
+
+impl Saves {
+    /// How many there were.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// How the last ended, where there was one after so many.
+    pub(crate) fn since(&self, count: u64) -> Option<Result<u64, Refusal>> {
+        (self.count > count).then(|| match &self.last {
+            Ok(generation) => Ok(*generation),
+            Err(refusal) => Err(Refusal::clone(refusal)),
+        })
+    }
+
+    fn end(&mut self, outcome: Result<u64, Box<Refusal>>) {
+        self.count += 1;
+        self.last = outcome;
+    }
+}
+
 impl Ticket {
     /// How deliveries ended, with the times that people read; both clocks say now.
     pub(crate) fn settled(&mut self, monotonic: Duration, wall: Timestamp) -> Vec<Settled> {
@@ -75,7 +109,8 @@ impl State {
         if self.is_ephemeral {
             return;
         }
-        if let Some(last) = self.ticket.ended.last_mut()
+        let ended = &mut self.ticket.get_or_insert_default().ended;
+        if let Some(last) = ended.last_mut()
             && (last.partition, last.end, last.outcome) == (run.partition, run.first, run.outcome)
             && last.consumer == run.consumer
         {
@@ -85,10 +120,10 @@ impl State {
             last.first_sent = last.first_sent.min(run.first_sent);
             return;
         }
-        if self.ticket.ended.capacity() == 0 {
-            self.ticket.ended.reserve(USUAL_ENDS);
+        if ended.capacity() == 0 {
+            ended.reserve(USUAL_ENDS);
         }
-        self.ticket.ended.push(run);
+        ended.push(run);
     }
 
     /// The changed cursors, as parts of `room`, and what their save will confirm.
@@ -109,7 +144,7 @@ impl State {
             slot.is_oversized = value.len() > cursor::BYTES_MAX;
             cursors.push((key, value));
         }
-        let mut ticket = std::mem::take(&mut self.ticket);
+        let mut ticket = *self.ticket.take().unwrap_or_default();
         ticket.generation = self.generation;
         (cursors, ticket)
     }
@@ -123,6 +158,7 @@ impl State {
 
     /// A save is durable.
     pub(crate) fn saved(&mut self, ticket: Ticket) {
+        self.saves.end(Ok(ticket.generation));
         self.unconfirmed = self.unconfirmed.saturating_sub(ticket.count);
         for (session, (runs, stale)) in ticket.confirms {
             self.tell(session, Outgoing::Confirmed { runs, stale });
@@ -131,6 +167,7 @@ impl State {
 
     /// A save failed for good: acks can no longer be confirmed.
     pub(crate) fn save_failed(&mut self, ticket: &Ticket, refusal: Refusal) {
+        self.saves.end(Err(Box::new(refusal.clone())));
         self.unconfirmed = self.unconfirmed.saturating_sub(ticket.count);
         self.slots.all_moved();
         let sessions: Vec<_> = self.members.iter().map(|m| m.consumer.session).collect();
@@ -141,7 +178,8 @@ impl State {
 
     /// Confirms to a session, with the next save, what it settled and what was not its to settle.
     pub(crate) fn confirm(&mut self, session: u64, runs: Vec<Run>, stale: Vec<Run>) {
-        let confirm = self.ticket.confirms.entry(session).or_default();
+        let ticket = self.ticket.get_or_insert_default();
+        let confirm = ticket.confirms.entry(session).or_default();
         if confirm.0.is_empty() {
             confirm.0.reserve(runs.len().max(USUAL_ENDS));
         }
@@ -150,10 +188,11 @@ impl State {
     }
 
     pub(super) fn acked(&mut self, events: u64, now: Duration) {
-        if self.ticket.count == 0 {
-            self.ticket.since = now;
+        let ticket = self.ticket.get_or_insert_default();
+        if ticket.count == 0 {
+            ticket.since = now;
         }
-        self.ticket.count += events;
+        ticket.count += events;
         self.unconfirmed += events;
         self.generation += 1;
     }

@@ -11,7 +11,9 @@ impl State {
     /// is flagged when it comes again.
     pub(crate) fn seek(&mut self, partition: TopicPartition, to: Cursor) {
         let Some(slot) = self.take_out(partition) else { return };
-        self.exhausted.retain(|(other, _)| *other != partition);
+        if let Some(failures) = &mut self.failures {
+            failures.exhausted.retain(|(other, _)| *other != partition);
+        }
         self.slots.insert(partition, slot.topic, slot.window.after(to), slot.tail);
         self.dirty(partition);
         self.wake(partition);

@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use proptest::prelude::*;
-use rand::SeedableRng;
-use rand::rngs::SmallRng;
 use tidings_catalog::{Mode, Retry, SubscriptionSpec};
 use tidings_event::hop::Committed;
 use tidings_event::{Epoch, Offset, Timestamp, TopicPartition};
@@ -412,8 +410,7 @@ fn start(sizes: &[(u32, u64)], durable: usize, is_ordered: bool, has_filter: boo
     let limits = Limits { events: 20, bytes: 1 << 20, live_bytes: 900 };
     let filter = has_filter.then_some("instrument != 'K2'");
     let subscription = rig::subscription(spec, filter);
-    let mut state =
-        State::new(Arc::new(subscription), limits, Epoch(1), SmallRng::seed_from_u64(1));
+    let mut state = State::new(Arc::new(subscription), limits, Epoch(1), 1);
     state.claim(consumer(1), None, Duration::ZERO).unwrap();
     let mut naive = Naive {
         fates: Vec::new(),

@@ -19,7 +19,7 @@ impl Call<'_> {
     ) -> Result<v1::ListSubscriptionsResponse, Refusal> {
         let page = messages::page(List::Subscriptions, asked.page)?;
         let snapshot = self.doors.parts.catalog.snapshot();
-        let mine = snapshot.subscriptions().filter(|s| s.tenant == self.tenant);
+        let mine = snapshot.subscriptions().filter(|s| *s.tenant == *self.tenant);
         let (part, next) = page.cut(mine, |subscription| subscription.spec.name.as_str());
         let epoch = self.epoch();
         Ok(v1::ListSubscriptionsResponse {

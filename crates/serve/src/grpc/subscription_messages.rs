@@ -163,7 +163,7 @@ pub(crate) fn subscription(subscription: &Subscription, epoch: Epoch) -> v1::Sub
     let spec = &subscription.spec;
     let revision = subscription.revision();
     let boundary = revision.map_or(&subscription.boundary, |revision| &revision.boundary);
-    let boundary = boundary.iter().map(|(at, &offset)| {
+    let boundary = boundary.iter().map(|(at, offset)| {
         position_message(&Position { topic: at.topic, epoch, partition: at.partition, offset })
     });
     let (retry, batch) =

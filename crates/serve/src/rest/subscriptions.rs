@@ -34,7 +34,7 @@ pub(crate) async fn list(ask: Ask) -> Answer {
     ask.query.end()?;
     let parts = &ask.doors.parts;
     let snapshot = parts.catalog.snapshot();
-    let mine = snapshot.subscriptions().filter(|s| s.tenant == ask.tenant());
+    let mine = snapshot.subscriptions().filter(|s| *s.tenant == *ask.tenant());
     let (subscriptions, next) = page.cut(mine, |subscription| subscription.spec.name.as_str());
     let epoch = parts.log.epoch();
     let subscriptions = subscriptions.into_iter().map(|s| document(s, epoch)).collect();

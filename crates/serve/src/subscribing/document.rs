@@ -143,7 +143,7 @@ pub(crate) fn document(subscription: &Subscription, epoch: Epoch) -> Subscriptio
     let spec = &subscription.spec;
     let revision = subscription.revision();
     let boundary = revision.map_or(&subscription.boundary, |revision| &revision.boundary);
-    let boundary = boundary.iter().map(|(at, &offset)| {
+    let boundary = boundary.iter().map(|(at, offset)| {
         Position { topic: at.topic, epoch, partition: at.partition, offset }.to_string()
     });
     SubscriptionDocument {

@@ -75,7 +75,7 @@ pub(crate) async fn run(doors: &Doors, tenant: &str, asked: Asked) -> Result<Fou
 fn selection(asked: Asked, of_subscription: Option<&Subscription>) -> Result<Selector, Refusal> {
     let in_force = of_subscription.map(of);
     let topics = match &in_force {
-        Some(in_force) if asked.topics.is_empty() => in_force.topics.clone(),
+        Some(in_force) if asked.topics.is_empty() => in_force.topics.to_vec(),
         None if asked.topics.is_empty() => {
             let refusal = Refusal::new(Code::FieldMissing, "name a topic pattern");
             return Err(refusal.at_field("topics").with_hint("`**` selects every topic"));
@@ -92,5 +92,5 @@ fn selection(asked: Asked, of_subscription: Option<&Subscription>) -> Result<Sel
 
 fn of(subscription: &Subscription) -> Selector {
     let spec = &subscription.spec;
-    Selector { topics: spec.topics.clone(), filter: spec.filter.clone() }
+    Selector { topics: spec.topics.to_vec(), filter: spec.filter.clone() }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap as Map;
 
 use proptest::prelude::*;
 use prost::Message;
-use tidings_catalog::{Snapshot, Subscription, SubscriptionSpec};
+use tidings_catalog::{Boundary, Snapshot, Subscription, SubscriptionSpec};
 use tidings_event::block::events;
 use tidings_event::{Epoch, ManualClock, Timestamp, TopicId, v1};
 use tidings_log::MemoryLog;
@@ -108,7 +108,7 @@ fn subscription() -> Arc<Subscription> {
         tenant: "default".into(),
         spec: SubscriptionSpec::new("risk", Vec::new()),
         created_at: Timestamp(1),
-        boundary: Map::new(),
+        boundary: Boundary::default(),
         is_paused: false,
         revisions: Vec::new(),
     })

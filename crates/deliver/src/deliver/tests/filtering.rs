@@ -35,7 +35,7 @@ async fn change(rig: &Rig, text: &str) -> u64 {
     let changed =
         rig.catalog.update_subscription(TENANT, "s", change, Precondition::default()).await;
     let changed = changed.unwrap().into_inner();
-    changed.revision().unwrap().boundary.values().next().unwrap().0
+    changed.revision().unwrap().boundary.iter().next().unwrap().1.0
 }
 
 fn ack_all(session: &Session, delivery: &Delivery) {

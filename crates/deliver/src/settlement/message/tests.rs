@@ -1,9 +1,8 @@
 //! A run is written once for each revision that it lies in, and nothing of it is counted twice.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tidings_catalog::{Revision, SubscriptionId, SubscriptionSpec};
+use tidings_catalog::{Boundary, Revision, SubscriptionId, SubscriptionSpec};
 use tidings_event::Offset;
 
 use super::*;
@@ -15,8 +14,8 @@ fn a_run_over_a_revisions_boundary_is_told_for_each() {
     let revision = |number, from| Revision {
         number,
         at: Timestamp(number.into()),
-        boundary: BTreeMap::from([(at, Offset(from))]),
-        topics: Vec::new(),
+        boundary: [(at, Offset(from))].into_iter().collect(),
+        topics: Arc::default(),
         filter: None,
     };
     let subscription = Subscription {
@@ -24,7 +23,7 @@ fn a_run_over_a_revisions_boundary_is_told_for_each() {
         tenant: "default".into(),
         spec: SubscriptionSpec::new("risk", Vec::new()),
         created_at: Timestamp(1),
-        boundary: BTreeMap::new(),
+        boundary: Boundary::default(),
         is_paused: false,
         revisions: vec![revision(1, 0), revision(2, 10), revision(3, 12)],
     };

@@ -1,9 +1,7 @@
 //! What is recorded is in the topic, in order; a full disk holds it back and loses nothing.
 
-use std::collections::BTreeMap;
-
 use prost::Message;
-use tidings_catalog::{SubscriptionId, SubscriptionSpec};
+use tidings_catalog::{Boundary, SubscriptionId, SubscriptionSpec};
 use tidings_event::block::events;
 use tidings_event::{ManualClock, Offset, Timestamp, TopicPartition, v1};
 use tidings_log::MemoryLog;
@@ -16,7 +14,7 @@ fn settled(first: u64, end: u64, outcome: Outcome) -> SettledOf {
         tenant: "default".into(),
         spec: SubscriptionSpec::new("risk", Vec::new()),
         created_at: Timestamp(1),
-        boundary: BTreeMap::new(),
+        boundary: Boundary::default(),
         is_paused: false,
         revisions: Vec::new(),
     };

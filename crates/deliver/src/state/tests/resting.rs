@@ -10,7 +10,7 @@ fn state(filter: Option<&str>) -> State {
     let limits = Limits { events: 10, bytes: 1 << 20, live_bytes: 1 << 20 };
     let spec = SubscriptionSpec::new("s", Vec::new());
     let subscription = Arc::new(rig::subscription(spec, filter));
-    let mut state = State::new(subscription, limits, Epoch(1), SmallRng::seed_from_u64(0));
+    let mut state = State::new(subscription, limits, Epoch(1), 0);
     let cursor = Cursor { low: TAIL, ..Cursor::default() };
     state.add(PARTITION, rig::topic(), Window::new(cursor, TAIL, 20), TAIL);
     let consumer = Consumer {

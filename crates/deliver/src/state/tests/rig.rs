@@ -1,12 +1,11 @@
 //! Events, blocks, a topic and a subscription.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tidings_catalog::{
-    Durability, Revision, Subscription, SubscriptionId, SubscriptionSpec, Topic,
+    Boundary, Durability, Revision, Subscription, SubscriptionId, SubscriptionSpec, Topic,
 };
 use tidings_event::block::{Block, BlockHeader, BodyBuilder, Flags, crc32c};
 use tidings_event::hop::Committed;
@@ -75,8 +74,8 @@ pub(super) fn subscription(spec: SubscriptionSpec, filter: Option<&str>) -> Subs
     let revision = Revision {
         number: 1,
         at: Timestamp(0),
-        boundary: BTreeMap::new(),
-        topics: vec![TopicPattern::parse("**").unwrap()],
+        boundary: Boundary::default(),
+        topics: [TopicPattern::parse("**").unwrap()].into(),
         filter: filter.map(|text| Filter::compile(text).unwrap()),
     };
     Subscription {
@@ -84,7 +83,7 @@ pub(super) fn subscription(spec: SubscriptionSpec, filter: Option<&str>) -> Subs
         tenant: "default".into(),
         spec,
         created_at: Timestamp(0),
-        boundary: BTreeMap::new(),
+        boundary: Boundary::default(),
         is_paused: false,
         revisions: vec![revision],
     }
