@@ -49,13 +49,31 @@ pub fn example(name: &str) -> PathBuf {
     built("tidings-examples", name)
 }
 
+/// The library that stands between the executable and its disk and clock; always built, for no test
+/// has it beside itself.
+pub(crate) fn shim() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let profile = profile();
+        build("tidings-shim", &profile);
+        profile.join("libtidings_shim.so")
+    })
+}
+
+/// `target/<profile>` of the running program: a test in `deps`, or a program beside the executable.
+fn profile() -> PathBuf {
+    let program = std::env::current_exe().expect("a program has a path");
+    let dir = program.parent().expect("a program lies in a directory");
+    let is_test = dir.file_name().is_some_and(|name| name == "deps");
+    let profile = if is_test { dir.parent() } else { Some(dir) };
+    profile.expect("target/<profile>/deps").to_owned()
+}
+
 fn built(package: &str, name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a test has a path");
-    // target/<profile>/deps/<test>
-    let profile = test.ancestors().nth(2).expect("target/<profile>/deps");
+    let profile = profile();
     let path = profile.join(name);
     if std::env::var_os("TIDINGS_E2E_PREBUILT").is_none() {
-        build(package, profile);
+        build(package, &profile);
     }
     assert!(path.exists(), "{} is not there", path.display());
     path

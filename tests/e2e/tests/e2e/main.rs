@@ -10,6 +10,7 @@ mod damage;
 mod deadlines;
 mod definitions;
 mod demo;
+mod disk_faults;
 mod doctor;
 mod failing;
 mod fan_out;
