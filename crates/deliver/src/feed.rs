@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 
 use tidings_event::hop::Committed;
 
-use crate::matching::Matched;
+use crate::matching::Selected;
 
 pub(crate) use piece::Piece;
 
@@ -56,8 +56,8 @@ impl Feed {
     }
 
     /// Takes a live block at the back, less what is there already; says whether it took any.
-    pub(crate) fn push(&mut self, block: &Committed, next: u64, matched: Matched) -> bool {
-        let mut piece = Piece::of(block, matched);
+    pub(crate) fn push(&mut self, block: &Committed, next: u64, selected: &Selected) -> bool {
+        let mut piece = Piece::of(block, selected);
         if let Some(from) = self.offered {
             if piece.first < from {
                 return false;
@@ -71,6 +71,10 @@ impl Feed {
         }
         if piece.first < have {
             piece.cut(have - piece.first);
+        }
+        if !self.pieces.is_empty() {
+            // Its consumer is not there yet: what waits does not keep whole blocks.
+            piece.compact();
         }
         self.bytes += piece.body.len();
         self.pieces.push_back(piece);
@@ -95,9 +99,10 @@ impl Feed {
                 piece.cut((from - piece.first).min(u64::from(piece.count)));
             }
             if piece.end() > until && piece.first < until {
-                piece = piece.split_to(until - piece.first, u64::MAX);
+                piece = piece.split_before(until);
             }
             if piece.count > 0 && piece.first < until {
+                piece.compact();
                 // Between two blocks of the log there is nothing, or what is lost.
                 piece.known_from = if piece.first == known_from { known_from } else { piece.first };
                 known_from = piece.end();
@@ -120,12 +125,6 @@ impl Feed {
         }
     }
 
-    /// Whether the block at `at` holds filtered events that something follows which is taken.
-    pub(crate) fn is_sparse(&mut self, at: u64) -> bool {
-        self.drop_below(at);
-        self.pieces.front().is_some_and(|piece| piece.is_sparse(at))
-    }
-
     /// Whether events of the block at `at` may expire.
     pub(crate) fn expires(&mut self, at: u64) -> bool {
         self.drop_below(at);
@@ -144,12 +143,36 @@ impl Feed {
             return None;
         }
         let piece = self.pieces.front_mut()?;
-        let taken = piece.split_to(count, bytes);
-        if piece.count == 0 {
+        let taken = if piece.is_within(count, bytes) {
+            self.pieces.pop_front()?
+        } else {
+            piece.split_to(count, bytes)
+        };
+        if self.pieces.front().is_some_and(|rest| rest.count == 0) {
             self.pieces.pop_front();
         }
         self.bytes -= taken.body.len();
         Some(taken)
+    }
+
+    /// Takes the block at `at` when it is here, has at most so many events and bytes that are taken,
+    /// none of them may expire, and none is traced.
+    pub(crate) fn take_plain(&mut self, at: u64, (events, bytes): (u64, u64)) -> Option<Piece> {
+        self.drop_below(at);
+        let is_plain = |piece: &&mut Piece| {
+            let is_plain = !piece.expires && piece.traced.is_empty();
+            piece.first == at && is_plain && piece.is_within(events, bytes)
+        };
+        self.pieces.front_mut().filter(is_plain)?;
+        let piece = self.pieces.pop_front()?;
+        self.bytes -= piece.body.len();
+        Some(piece)
+    }
+
+    /// Bytes of the event at `at`, when it is here.
+    pub(crate) fn first_bytes(&mut self, at: u64) -> Option<u64> {
+        self.drop_below(at);
+        self.pieces.front().filter(|piece| piece.first == at)?.first_bytes()
     }
 
     /// The block that the event at `at` is in, from there on. It stays.

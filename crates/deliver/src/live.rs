@@ -10,7 +10,7 @@ use tidings_event::{Clock, Refusal};
 use tidings_log::PartitionLog;
 use tokio::sync::Notify;
 
-use crate::matching::Matched;
+use crate::matching::Selected;
 use crate::state::{Consumer, State};
 
 /// See the module.
@@ -43,16 +43,22 @@ impl Live {
         self.active.load(Ordering::SeqCst)
     }
 
-    /// A live block of one of its partitions. Says whether it took any notice.
-    pub(crate) fn push(&self, block: &Committed, matched: Matched) -> bool {
+    /// Live blocks of its partitions, in order. Says how many events of them it took notice of.
+    pub(crate) fn push<'a>(
+        &self,
+        blocks: impl Iterator<Item = (&'a Committed, &'a Selected)>,
+    ) -> u64 {
         if !self.is_active() {
-            return false;
+            return 0;
         }
-        let changed = self.lock().push(block, matched);
-        if changed {
+        let mut state = self.lock();
+        let noticed = blocks.filter(|(block, selected)| state.push(block, selected));
+        let noticed = noticed.map(|(block, selected)| selected.events(block)).sum();
+        drop(state);
+        if noticed > 0 {
             self.changed.notify_waiters();
         }
-        changed
+        noticed
     }
 
     /// Takes a consumer in, or refuses it while another one consumes; as its subscription is shared.

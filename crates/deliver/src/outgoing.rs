@@ -112,12 +112,23 @@ pub struct Delivery {
     /// Digests: the events they are told by, which are in the body, and what they tell. An ack of
     /// such an event settles all that its digest tells of.
     pub digests: Vec<(Offset, Arc<Digest>)>,
-    /// When the service took the block in.
+    /// When the service took the first block in.
     pub ingested_at: Timestamp,
+    /// Of the blocks that follow in it: the first event, and when the service took the block in.
+    pub later: Vec<(Offset, Timestamp)>,
     /// A serialised `EventBatch`, one event per offset; shares the log's bytes.
     pub body: Bytes,
     /// Events in the body.
     pub count: u32,
+}
+
+impl Delivery {
+    /// When the service took in the event at an offset.
+    #[must_use]
+    pub fn ingested_at(&self, offset: u64) -> Timestamp {
+        let later = self.later.iter().rev().find(|(first, _)| first.0 <= offset);
+        later.map_or(self.ingested_at, |&(_, at)| at)
+    }
 }
 
 /// Look-alike events told as one, by the newest of them.

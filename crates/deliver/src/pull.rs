@@ -372,7 +372,7 @@ fn split(sent: Sent, session: u64, into: &mut Vec<Pulled>) {
             redriven: redriven.any(|&(first, count)| holds(first, count, offset)),
             skipped_to_dead_letter: letters.map(|&(_, letter)| Offset(letter)).collect(),
             digest: digests.map(|(_, digest)| Arc::clone(digest)).next(),
-            ingested_at: delivery.ingested_at,
+            ingested_at: delivery.ingested_at(offset),
             event: delivery.body.slice_ref(event),
         }));
     }

@@ -11,9 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::last_value::LastValues;
 use crate::registry::Registry;
+use crate::routes::Concerned;
 
 /// What one read takes at most.
-const READ_BYTES: usize = 256 << 10;
+const READ_BYTES: usize = 512 << 10;
 
 /// How long a journal that cannot be read is left alone.
 const RETRY: std::time::Duration = std::time::Duration::from_millis(100);
@@ -32,7 +33,7 @@ impl Reader {
     pub(crate) async fn run(&self, after: JournalSeq, stop: CancellationToken) {
         let mut durable = self.log.durable(self.journal);
         let mut after = after;
-        let mut matches = Matches::new();
+        let mut hands = Hands::default();
         loop {
             let reached = *durable.borrow_and_update();
             while after < reached && !stop.is_cancelled() {
@@ -40,7 +41,7 @@ impl Reader {
                     Ok(blocks) => {
                         // Groups without a readable block are passed over.
                         after = blocks.last().map_or(reached, |block| block.seq);
-                        self.hand_out(&blocks, &mut matches);
+                        self.hand_out(&blocks, &mut hands);
                     }
                     Err(error) => {
                         tracing::error!(journal = self.journal.name(), %error, "cannot follow the journal");
@@ -55,19 +56,40 @@ impl Reader {
         }
     }
 
-    fn hand_out(&self, blocks: &[Committed], matches: &mut Matches<u64>) {
+    /// Everybody is handed all that concerns it at once: with many subscriptions most of the work is to
+    /// get at each.
+    fn hand_out(&self, blocks: &[Committed], hands: &mut Hands) {
         let clock = self.registry.clock();
         let started = clock.monotonic();
         self.registry.ends.read(blocks);
         let routes = self.registry.routes();
-        for block in blocks {
-            let route = routes.get(&block.topic_partition().topic);
-            let offered = route.map_or(0, |route| route.hand_out(block, matches));
-            let events = u64::from(block.block.header.count);
-            self.recorder.count(Counter::MatchEvents, offered * events);
+        let Hands { matches, found } = hands;
+        for (number, block) in blocks.iter().enumerate() {
+            if let Some(route) = routes.get(&block.topic_partition().topic) {
+                route.find((number, block), matches, found);
+            }
         }
+        // Blocks stay in order.
+        found.sort_by_key(|concerned| Arc::as_ptr(&concerned.live));
+        let mut events = 0;
+        for theirs in found.chunk_by(|one, next| Arc::ptr_eq(&one.live, &next.live)) {
+            let block = |of: &Concerned| blocks.get(of.number);
+            let taken = theirs.iter().filter_map(|one| Some((block(one)?, &one.selected)));
+            if let Some(first) = theirs.first() {
+                events += first.live.push(taken);
+            }
+        }
+        found.clear();
         self.registry.ends.offered(blocks);
+        self.recorder.count(Counter::MatchEvents, events);
         self.recorder.time(Latency::MatchBatch, clock.monotonic().saturating_sub(started));
         self.values.feed(self.journal, blocks);
     }
+}
+
+/// What hands blocks out; its memory serves one read after the other.
+#[derive(Default)]
+struct Hands {
+    matches: Matches<u64>,
+    found: Vec<Concerned>,
 }

@@ -9,10 +9,19 @@ use tidings_event::hop::Committed;
 use tidings_match::{Filter, Index, Matches};
 
 use crate::live::Live;
-use crate::matching;
+use crate::matching::Selected;
 
 /// Who takes each topic.
 pub(crate) type Routes = HashMap<TopicId, Arc<Route>>;
+
+/// Whom a block concerns, and what of it.
+#[derive(Debug)]
+pub(crate) struct Concerned {
+    pub(crate) live: Arc<Live>,
+    /// The block's.
+    pub(crate) number: usize,
+    pub(crate) selected: Selected,
+}
 
 /// Who takes a topic: some all of it, the others what their filters let pass.
 #[derive(Debug, Default)]
@@ -48,21 +57,34 @@ impl Route {
         self.with(|takers| takers.remove(id, live));
     }
 
-    /// Hands a block to everybody whom it concerns; says to how many.
-    pub(crate) fn hand_out(&self, block: &Committed, matches: &mut Matches<u64>) -> u64 {
+    /// Finds everybody whom a block concerns; `number` is its own.
+    pub(crate) fn find(
+        &self,
+        (number, block): (usize, &Committed),
+        matches: &mut Matches<u64>,
+        found: &mut Vec<Concerned>,
+    ) {
         self.with(|takers| {
-            let mut offered = takers.all.iter().filter(|live| live.push(block, None)).count();
-            if !takers.judging.is_empty() {
-                takers.index.match_block(&block.block.body, matches);
-                offered += matches
-                    .iter()
-                    .filter_map(|(id, runs)| Some((takers.judging.get(&id)?, runs)))
-                    .filter(|(live, _)| live.is_active())
-                    .filter(|(live, runs)| live.push(block, matching::found(runs, block)))
-                    .count();
+            let concerns = |live: &Arc<Live>, selected: &Selected| {
+                live.is_active().then(|| Concerned {
+                    live: Arc::clone(live),
+                    number,
+                    selected: selected.clone(),
+                })
+            };
+            let all = Selected::all(block);
+            found.extend(takers.all.iter().filter_map(|live| concerns(live, &all)));
+            if takers.judging.is_empty() {
+                return;
             }
-            offered as u64
-        })
+            takers.index.match_block(&block.block.body, matches);
+            for (keys, runs) in matches.iter() {
+                // Whoever asks for the same shares the bytes, too.
+                let selected = Selected::found(runs, matches, block);
+                let lives = keys.iter().filter_map(|id| takers.judging.get(id));
+                found.extend(lives.filter_map(|live| concerns(live, &selected)));
+            }
+        });
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Takers) -> T) -> T {

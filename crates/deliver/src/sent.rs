@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use tidings_catalog::Topic;
 use tidings_event::block::events;
-use tidings_event::{Offset, PartitionId};
+use tidings_event::{Offset, PartitionId, Timestamp};
 
 use crate::feed::Piece;
 use crate::outgoing::{Delivery, Digest};
@@ -31,17 +31,25 @@ impl Sent {
         topic: &Arc<Topic>,
         partition: PartitionId,
         run: Sendable,
-        piece: Piece,
+        piece: &Piece,
     ) -> Self {
-        let mut sent = Self::empty(topic, partition, &piece);
-        sent.add(run, piece.count);
-        sent.delivery.body = piece.body;
+        let mut sent = Self::empty(topic, partition, piece);
+        for (first, end, _) in piece.runs() {
+            // A block has fewer events than 2^32.
+            sent.add(
+                Sendable { first, end, ..run },
+                u32::try_from(end - first).unwrap_or(u32::MAX),
+            );
+        }
+        sent.delivery.body = piece.body.clone();
         sent
     }
 
     /// Adds what follows in the partition, all but its body.
     pub(crate) fn join(&mut self, more: Self) {
         let (sent, more_of) = (&mut self.delivery, more.delivery);
+        let first = more_of.offsets.first().map_or(Offset(0), |&(first, _)| first);
+        sent.follow(first, more_of.ingested_at);
         for (first, count) in more_of.offsets {
             extend(&mut sent.offsets, first.0, count);
         }
@@ -53,6 +61,17 @@ impl Sent {
         sent.count += more_of.count;
         sent.digests.extend(more_of.digests);
         self.skipped.extend(more.skipped);
+    }
+
+    /// Adds all of a piece that follows and is sent for the first time, but for its body.
+    pub(crate) fn join_first(&mut self, piece: &Piece) {
+        self.delivery.follow(Offset(piece.first), piece.ingested_at);
+        for (first, end, _) in piece.runs() {
+            // A block has fewer events than 2^32.
+            let count = u32::try_from(end - first).unwrap_or(u32::MAX);
+            extend(&mut self.delivery.offsets, first, count);
+            self.delivery.count += count;
+        }
     }
 
     fn empty(topic: &Arc<Topic>, partition: PartitionId, piece: &Piece) -> Self {
@@ -67,6 +86,7 @@ impl Sent {
             skipped_to_dead_letter: Vec::new(),
             digests: Vec::new(),
             ingested_at: piece.ingested_at,
+            later: Vec::new(),
             body: Bytes::new(),
             count: 0,
         };
@@ -99,6 +119,15 @@ impl Sent {
             }
         }
         delivery.count += count;
+    }
+}
+
+impl Delivery {
+    /// Takes note that events from an offset on are of a block that was taken in then.
+    fn follow(&mut self, first: Offset, ingested_at: Timestamp) {
+        if ingested_at != self.ingested_at(first.0) {
+            self.later.push((first, ingested_at));
+        }
     }
 }
 
@@ -137,10 +166,10 @@ impl Picker {
     pub(crate) fn seek(&mut self, offset: u64) -> Option<(Bytes, Range<usize>)> {
         let rest = self.piece.body.get(self.byte..)?;
         let mut walk = events(rest);
-        while self.at < offset {
+        for _ in 0..self.piece.count_between(self.at, offset) {
             walk.next()?.ok()?;
-            self.at += 1;
         }
+        self.at = self.at.max(offset);
         let start = self.byte + walk.offset();
         let event = walk.next()?.ok()?;
         let frame = start..self.byte + walk.offset();

@@ -20,7 +20,7 @@ use tidings_event::key::KeyHash;
 use crate::feed::{Feed, Known, Piece};
 use crate::gates::{Gates, Released};
 use crate::group::Group;
-use crate::matching::{Judge, Matched};
+use crate::matching::{Judge, Selected};
 use crate::runs::RunSet;
 use crate::sent::{Picker, Sent};
 use crate::slots::Rest;
@@ -75,6 +75,15 @@ pub(crate) struct Slot {
 pub(crate) struct Budget {
     pub(crate) events: u64,
     pub(crate) bytes: u64,
+}
+
+/// What there is to do with a slot.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Signs {
+    /// Whether there may be something to send, or to read.
+    pub(crate) has_work: bool,
+    /// Whether time alone may change it.
+    pub(crate) is_timed: bool,
 }
 
 /// What the log is read for.
@@ -147,6 +156,11 @@ impl Slot {
         self.gates.unlearned().is_some() || self.sendable().is_some() || self.has_waiting()
     }
 
+    /// What there is to do.
+    pub(crate) fn signs(&self) -> Signs {
+        Signs { has_work: self.has_work(), is_timed: self.is_timed() }
+    }
+
     /// Whether settled runs above an unsettled offset hold it back.
     pub(crate) fn is_stalled(&self) -> bool {
         (self.is_oversized && !self.window.is_between()) || self.window.is_stalled()
@@ -185,7 +199,11 @@ impl Slot {
                 return Err(Pass::Later);
             }
             if let Some(mut sent) = self.once(next, bounds, to, group.as_deref_mut())? {
-                self.fill_up(&mut sent, bounds, to, group);
+                if self.batch.is_some() {
+                    self.fill_up(&mut sent, bounds, to, group);
+                } else {
+                    self.gather(&mut sent, bounds, to);
+                }
                 // A block has at most 1 MiB.
                 self.turn -= i64::try_from(sent.delivery.body.len()).unwrap_or(TURN_BYTES);
                 return Ok(Some(sent));
@@ -262,24 +280,38 @@ impl Slot {
 
     /// Whether no event of a run has to be looked at.
     fn is_whole(&mut self, run: Sendable) -> bool {
-        let lies_apart = if run.again {
-            self.window.is_scattered()
-        } else {
-            self.window.is_between() || self.judge.is_some() && self.fresh.is_sparse(run.first)
-        };
+        let lies_apart =
+            if run.again { self.window.is_scattered() } else { self.window.is_between() };
         let expires = self.feed(run).0.expires(run.first);
         let looks_at_all = self.share.is_some() || self.folds.is_some() || expires;
         !looks_at_all && self.gates.are_open() && !lies_apart
     }
 
-    /// Consecutive events of one block, none of which has to be looked at.
+    /// Events of one block, none of which has to be looked at.
     fn whole(&mut self, run: Sendable, budget: Budget, to: To) -> Result<Option<Sent>, Pass> {
         let (feed, why) = self.feed(run);
-        let count = (run.end - run.first).min(budget.events);
-        let piece = feed.take(run.first, count, budget.bytes);
+        // What follows the run in its block is first sent, too, unless it may have been before.
+        let goes_on = !run.again && !run.redelivered;
+        let count = if goes_on { u64::MAX } else { run.end - run.first };
+        let piece = feed.take(run.first, count.min(budget.events), budget.bytes);
         let piece = piece.ok_or(Pass::Read(run.first, why))?;
-        self.window.sent(run, piece.end(), piece.body.len() as u64, to);
-        Ok(Some(Sent::whole(&self.topic, self.partition, run, piece)))
+        self.goes(run, &piece, to);
+        Ok(Some(Sent::whole(&self.topic, self.partition, run, &piece)))
+    }
+
+    /// Takes note that all of a piece goes out, as a run that it begins with.
+    fn goes(&mut self, run: Sendable, piece: &Piece, to: To) {
+        let mut from = run.first;
+        for (first, end, bytes) in piece.runs() {
+            if from < first {
+                self.filter(from, first);
+            }
+            self.window.sent(Sendable { first, end, ..run }, end, bytes, to);
+            from = end;
+        }
+        if from < piece.end() {
+            self.filter(from, piece.end());
+        }
     }
 
     /// Events of one block that may lie apart. Those whose gates are closed are held; those of
@@ -341,14 +373,14 @@ impl Slot {
     }
 
     /// Takes a live block, when there is room for it.
-    pub(crate) fn push(&mut self, block: &Committed, matched: Matched, has_room: bool) {
+    pub(crate) fn push(&mut self, block: &Committed, selected: &Selected, has_room: bool) {
         self.tail = self.tail.max(block.end_offset().0);
         // Before it is known what is offered, by which rules a block was matched is not known.
         if self.judge.is_some() && !self.fresh.is_offered() {
             return;
         }
         if has_room {
-            self.fresh.push(block, self.window.next(), matched);
+            self.fresh.push(block, self.window.next(), selected);
         } else {
             self.fresh.dropped(block);
         }
@@ -360,8 +392,8 @@ impl Slot {
             self.learn(blocks, from);
         }
         let judge = self.judge.as_ref().filter(|_| why == ReadFor::Fresh);
-        let piece = |block| Piece::of(block, judge.and_then(|judge| judge.runs(block)));
-        let pieces = blocks.iter().map(piece).collect();
+        let selected = |block| judge.map_or_else(|| Selected::all(block), |j| j.select(block));
+        let pieces = blocks.iter().map(|block| Piece::of(block, &selected(block))).collect();
         match why {
             ReadFor::Fresh => self.fresh.fill(pieces, from),
             ReadFor::Waiting => self.shelve(blocks),

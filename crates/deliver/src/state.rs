@@ -21,7 +21,7 @@ use tidings_log::ReadError;
 
 use crate::dead_letter::AttemptOutcome;
 use crate::group::Group;
-use crate::matching::Matched;
+use crate::matching::Selected;
 use crate::nack::Nack;
 use crate::outgoing::{GapNotice, GapReason, Outgoing};
 use crate::sent::Sent;
@@ -220,15 +220,16 @@ impl State {
 
     /// Takes a live block when it follows what is here and there is room; a subscription that
     /// could not take it reads the log later. Says whether anything may have changed.
-    pub(crate) fn push(&mut self, block: &Committed, matched: Matched) -> bool {
+    pub(crate) fn push(&mut self, block: &Committed, selected: &Selected) -> bool {
         let partition = block.topic_partition();
         let Some(slot) = self.slots.get_mut(&partition) else { return false };
         self.news += 1;
         let before = slot.fresh.bytes();
-        let has_room = self.queued_bytes + block.block.body.len() <= self.limits.live_bytes;
-        slot.push(block, matched, has_room);
+        let has_room = self.queued_bytes + selected.body.len() <= self.limits.live_bytes;
+        slot.push(block, selected, has_room);
+        let signs = slot.signs();
         self.queued_bytes = self.queued_bytes - before + slot.fresh.bytes();
-        self.wake(partition);
+        self.awoken(partition, signs);
         true
     }
 

@@ -129,7 +129,9 @@ impl<K: Copy + Eq + Hash + Ord> Index<K> {
     pub fn match_block(&self, body: &[u8], out: &mut Matches<K>) {
         out.begin(self.groups.len());
         let mut count = 0;
-        for event in events(body).map_while(Result::ok) {
+        let mut walk = events(body);
+        while let Some(Ok(event)) = walk.next() {
+            out.ends_at(walk.offset());
             if !self.slots.is_empty()
                 && let Some(envelope) = glance(event)
             {

@@ -72,8 +72,9 @@ class Delivery:
         self.topic_id = message.topic_id
         self.partition = message.partition
         self.epoch = message.epoch
-        #: When the service took the block in, nanoseconds since 1970.
+        #: When the service took the first block in, nanoseconds since 1970.
         self.ingested_at = message.ingested_at
+        self._later = message.later
         #: The events, as one serialised `tidings.v1.EventBatch`.
         self.body = unpack(message.body, message.codec)
         self.offsets = [
@@ -120,12 +121,17 @@ class Delivery:
                 self.epoch,
                 self.partition,
                 offset,
-                self.ingested_at,
+                self._ingested_at(offset),
                 self._attempt(offset),
                 _holds(self._redelivered, offset),
                 event,
                 _holds(self._redriven, offset),
             )
+
+    def _ingested_at(self, offset: int) -> int:
+        later = (block for block in reversed(self._later) if block.first <= offset)
+        block = next(later, None)
+        return self.ingested_at if block is None else block.ingested_at
 
     def _attempt(self, offset: int) -> int:
         for run in self._attempts:

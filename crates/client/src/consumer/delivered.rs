@@ -35,7 +35,7 @@ pub struct Delivered {
     pub partition: PartitionId,
     /// The log's epoch.
     pub epoch: Epoch,
-    /// When the service took the block in.
+    /// When the service took the first block in; [`DeliveredEvent::ingested_at`] tells of each event.
     pub ingested_at: Timestamp,
     /// Number of events.
     pub count: u32,
@@ -48,6 +48,7 @@ pub struct Delivered {
     redelivered: Vec<v1::OffsetRun>,
     redriven: Vec<v1::OffsetRun>,
     digests: Vec<v1::Digest>,
+    later: Vec<v1::LaterBlock>,
 }
 
 /// One event of a delivery.
@@ -57,6 +58,8 @@ pub struct DeliveredEvent<'a> {
     pub offset: Offset,
     /// Its canonical bytes.
     pub event: &'a [u8],
+    /// When the service took it in.
+    pub ingested_at: Timestamp,
     /// From 1.
     pub attempt: u32,
     /// It may have been delivered before.
@@ -88,6 +91,7 @@ impl Delivered {
             redelivered: delivery.redelivered,
             redriven: delivery.redriven,
             digests: delivery.digests,
+            later: delivery.later,
         })
     }
 
@@ -131,6 +135,11 @@ impl Delivered {
         }
     }
 
+    fn ingested_at(&self, offset: u64) -> Timestamp {
+        let later = self.later.iter().rev().find(|block| block.first <= offset);
+        later.map_or(self.ingested_at, |block| Timestamp(block.ingested_at))
+    }
+
     fn attempt(&self, offset: u64) -> u32 {
         let covers = |run: &&v1::AttemptRun| within(offset, run.first, run.count);
         self.attempts.iter().find(covers).map_or(1, |run| run.attempt)
@@ -160,6 +169,7 @@ impl<'a, O: Iterator<Item = u64>> Iterator for Walk<'a, O> {
             (Some(Ok(event)), Some(offset)) => Some(Ok(DeliveredEvent {
                 offset: Offset(offset),
                 event,
+                ingested_at: self.delivered.ingested_at(offset),
                 attempt: self.delivered.attempt(offset),
                 redelivered: holds(&self.delivered.redelivered, offset),
                 redriven: holds(&self.delivered.redriven, offset),

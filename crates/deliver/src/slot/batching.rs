@@ -1,7 +1,8 @@
-//! Deliveries that wait for more, and hold more than one block.
+//! Deliveries that hold more than one block, and wait for more where that is asked for.
 
 use std::time::Duration;
 
+use bytes::BytesMut;
 use tidings_catalog::Batching;
 use tidings_event::block::BODY_BYTES_MAX;
 
@@ -10,6 +11,9 @@ use crate::group::Group;
 use crate::sent::Sent;
 use crate::slot::Budget;
 use crate::window::{Sendable, To};
+
+/// What a filter takes of blocks that are here goes together, up to so many bytes.
+const GATHERED_BYTES: u64 = 16 << 10;
 
 /// How the deliveries of a partition are put together.
 #[derive(Debug)]
@@ -98,11 +102,38 @@ impl Slot {
         }
     }
 
+    /// Adds what a filter takes of the blocks that follow, while they are here and it is little: many
+    /// consumers with narrow filters are otherwise sent every event by itself.
+    pub(super) fn gather(&mut self, sent: &mut Sent, bounds: Budget, to: To) {
+        let mut bytes = sent.delivery.body.len() as u64;
+        let is_plain = self.gates.are_open() && self.share.is_none() && self.folds.is_none();
+        if self.judge.is_none() || !is_plain || bytes >= GATHERED_BYTES || !sent.traced.is_empty() {
+            return;
+        }
+        let mut body = BytesMut::new();
+        let most = bounds.bytes.min(GATHERED_BYTES);
+        while let Some(run) = self.pass().filter(|run| !run.again && !run.redelivered) {
+            let events = bounds.events.saturating_sub(u64::from(sent.delivery.count));
+            let rest = (events, most.saturating_sub(bytes));
+            if self.window.is_between() {
+                break;
+            }
+            let Some(piece) = self.fresh.take_plain(run.first, rest) else { break };
+            if body.is_empty() {
+                body.extend_from_slice(&sent.delivery.body);
+            }
+            body.extend_from_slice(&piece.body);
+            bytes += piece.body.len() as u64;
+            self.goes(run, &piece, to);
+            sent.join_first(&piece);
+        }
+        if !body.is_empty() {
+            sent.delivery.body = body.freeze();
+        }
+    }
+
     /// Bytes of the first event of a run, when it is here.
     fn first_bytes(&mut self, run: Sendable) -> Option<u64> {
-        let piece = self.fresh.block(run.first)?;
-        let mut walk = tidings_event::block::events(&piece.body);
-        walk.next()?.ok()?;
-        Some(walk.offset() as u64)
+        self.fresh.first_bytes(run.first)
     }
 }

@@ -10,6 +10,7 @@ use super::{Budget, Pass, ReadFor, Slot, key_of};
 use crate::feed::Piece;
 use crate::group::waiting::Waiting;
 use crate::group::{Group, KeySlot};
+use crate::matching::Selected;
 use crate::sent::{Picker, Sent};
 use crate::window::{Due, Landed, Sendable, To};
 
@@ -39,7 +40,7 @@ impl Share {
     }
 
     fn on_shelf(&self, offset: u64) -> Option<&Piece> {
-        self.shelf.iter().find(|piece| (piece.first..piece.end()).contains(&offset))
+        self.shelf.iter().find(|piece| piece.holds(offset))
     }
 }
 
@@ -98,7 +99,7 @@ impl Slot {
     /// Keeps blocks that were read for what waits.
     pub(crate) fn shelve(&mut self, blocks: &[Committed]) {
         if let Some(share) = self.share.as_deref_mut() {
-            let pieces = blocks.iter().map(|block| Piece::of(block, None));
+            let pieces = blocks.iter().map(|block| Piece::of(block, &Selected::all(block)));
             pieces.for_each(|piece| share.shelve(piece));
         }
     }

@@ -11,7 +11,7 @@ use super::State;
 use crate::dead_letter::AttemptOutcome;
 use crate::gates::FailedAttempt;
 use crate::outgoing::Outgoing;
-use crate::slot::{Budget, Slot};
+use crate::slot::{Budget, Signs, Slot};
 use crate::window::{Freed, Landed};
 
 /// Who consumes a subscription.
@@ -26,17 +26,32 @@ pub(crate) struct Consumer {
     pub(crate) hears_pauses: bool,
 }
 
+/// Up to so many partitions are looked through one by one.
+const FEW: usize = 16;
+
 /// Partitions that may have something for a member, in the order of their turns.
 #[derive(Debug, Default)]
 pub(super) struct Ready {
     queue: VecDeque<TopicPartition>,
+    /// The same ones, where they are more than a few; otherwise none.
     queued: HashSet<TopicPartition>,
 }
 
 impl Ready {
     pub(super) fn push(&mut self, partition: TopicPartition) {
-        if self.queued.insert(partition) {
-            self.queue.push_back(partition);
+        let is_there = if self.queued.is_empty() {
+            self.queue.contains(&partition)
+        } else {
+            self.queued.contains(&partition)
+        };
+        if is_there {
+            return;
+        }
+        self.queue.push_back(partition);
+        if !self.queued.is_empty() {
+            self.queued.insert(partition);
+        } else if self.queue.len() > FEW {
+            self.queued.extend(&self.queue);
         }
     }
 
@@ -52,7 +67,7 @@ impl Ready {
 
     /// Gives back the room of what waited once, when nothing waits now.
     pub(super) fn tidy(&mut self) {
-        if self.queue.is_empty() {
+        if self.queue.is_empty() && self.queue.capacity() > FEW {
             *self = Self::default();
         }
     }
@@ -389,10 +404,16 @@ impl State {
 
     pub(super) fn wake(&mut self, partition: TopicPartition) {
         let Some(slot) = self.slots.get(&partition) else { return };
-        if slot.is_timed() {
+        let signs = slot.signs();
+        self.awoken(partition, signs);
+    }
+
+    /// Goes by the signs of a slot to which something happened.
+    pub(super) fn awoken(&mut self, partition: TopicPartition, signs: Signs) {
+        if signs.is_timed {
             self.timed.insert(partition);
         }
-        if slot.has_work() {
+        if signs.has_work {
             self.members.iter_mut().for_each(|member| member.ready.push(partition));
         }
     }

@@ -13,11 +13,13 @@ use tidings_event::{Epoch, Offset, Timestamp, TopicPartition};
 
 use super::{BurialOutcome, Consumer, Limits, State, Step};
 use crate::cursor::Cursor;
+use crate::matching::Selected;
 use crate::outgoing::{Outgoing, Run};
 use crate::sent::Sent;
 use crate::slot::{Budget, key_of};
 use crate::window::Window;
 
+mod gathering;
 mod resting;
 mod rig;
 
@@ -354,10 +356,10 @@ impl Playing {
         }
         let (block, keys) = self.coming.remove(0);
         let judge = self.state.slots.get_mut(&PARTITION).unwrap().judge.clone();
-        let matched = judge.as_ref().and_then(|judge| judge.runs(&block));
+        let selected = judge.map_or_else(|| Selected::all(&block), |judge| judge.select(&block));
         // What nobody takes is not handed over.
-        if matched.as_ref().is_none_or(|runs| !runs.is_empty()) {
-            self.state.push(&block, matched);
+        if !selected.body.is_empty() {
+            self.state.push(&block, &selected);
         }
         self.naive.extend(&keys, self.has_filter);
         self.blocks.push(block);

@@ -1,5 +1,7 @@
 //! What an index found in one block.
 
+use std::ops::Range;
+
 /// Events that stand next to each other in a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run {
@@ -15,9 +17,14 @@ pub struct Matches<K> {
     /// By slot of the index; empty but for those touched.
     runs: Vec<Vec<Run>>,
     touched: Vec<usize>,
-    /// Who takes something, and whose runs it shares; no slot for who takes everything.
-    found: Vec<(K, Option<usize>)>,
+    /// Who takes something, those together who take the same.
+    found: Vec<K>,
+    /// How far in `found` those are who take the same, and the slot of what they take; no slot for
+    /// who takes everything.
+    parts: Vec<(usize, Option<usize>)>,
     whole: [Run; 1],
+    /// Where in the body each event ends.
+    ends: Vec<usize>,
 }
 
 impl<K> Default for Matches<K> {
@@ -26,7 +33,9 @@ impl<K> Default for Matches<K> {
             runs: Vec::new(),
             touched: Vec::new(),
             found: Vec::new(),
+            parts: Vec::new(),
             whole: [Run { first: 0, count: 0 }],
+            ends: Vec::new(),
         }
     }
 }
@@ -45,15 +54,29 @@ impl<K: Copy> Matches<K> {
         whole.count
     }
 
-    /// Every key that takes at least one event, each once, with its runs in ascending order.
-    pub fn iter(&self) -> impl Iterator<Item = (K, &[Run])> {
-        self.found.iter().map(|(key, slot)| {
+    /// Every key that takes at least one event, each once: those together that take the same, with
+    /// its runs in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[K], &[Run])> {
+        let mut from = 0;
+        self.parts.iter().map(move |&(to, slot)| {
+            let keys = self.found.get(from..to).unwrap_or_default();
+            from = to;
             let runs = match slot {
                 None => self.whole.as_slice(),
-                Some(slot) => self.runs.get(*slot).map_or(&[][..], Vec::as_slice),
+                Some(slot) => self.runs.get(slot).map_or(&[][..], Vec::as_slice),
             };
-            (*key, runs)
+            (keys, runs)
         })
+    }
+
+    /// The bytes of the body that a run has.
+    #[must_use]
+    pub fn span(&self, run: Run) -> Range<usize> {
+        let end_of = |count: u32| match count {
+            0 => 0,
+            count => self.ends.get(count as usize - 1).copied().unwrap_or(0),
+        };
+        end_of(run.first)..end_of(run.first + run.count)
     }
 
     pub(super) fn begin(&mut self, slots: usize) {
@@ -63,6 +86,8 @@ impl<K: Copy> Matches<K> {
             }
         }
         self.found.clear();
+        self.parts.clear();
+        self.ends.clear();
         self.whole = [Run { first: 0, count: 0 }];
         if self.runs.len() < slots {
             self.runs.resize_with(slots, Vec::new);
@@ -84,16 +109,24 @@ impl<K: Copy> Matches<K> {
         }
     }
 
+    /// The event that was asked about last ends there.
+    #[inline]
+    pub(super) fn ends_at(&mut self, byte: usize) {
+        self.ends.push(byte);
+    }
+
     pub(super) fn end<'a>(&mut self, events: u32, everything: &[K], keys: impl Fn(usize) -> &'a [K])
     where
         K: 'a,
     {
         self.whole = [Run { first: 0, count: events }];
-        if events > 0 {
-            self.found.extend(everything.iter().map(|key| (*key, None)));
+        if events > 0 && !everything.is_empty() {
+            self.found.extend_from_slice(everything);
+            self.parts.push((self.found.len(), None));
         }
         for slot in &self.touched {
-            self.found.extend(keys(*slot).iter().map(|key| (*key, Some(*slot))));
+            self.found.extend_from_slice(keys(*slot));
+            self.parts.push((self.found.len(), Some(*slot)));
         }
     }
 }

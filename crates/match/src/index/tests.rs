@@ -76,6 +76,13 @@ fn naive(keys: &BTreeMap<u16, Option<Filter>>, body: &[u8]) -> BTreeMap<u16, Vec
     found
 }
 
+fn found(matches: &Matches<u16>) -> BTreeMap<u16, Vec<Run>> {
+    let each = |(keys, runs): (&[u16], &[Run])| -> Vec<_> {
+        keys.iter().map(|key| (*key, runs.to_vec())).collect()
+    };
+    matches.iter().flat_map(each).collect()
+}
+
 proptest! {
     #[test]
     fn it_finds_what_asking_every_filter_finds(steps in steps(), bodies in vec(vec(event(), 0..20), 1..4)) {
@@ -104,8 +111,12 @@ proptest! {
             }
             let (body, count) = body.take();
             index.match_block(&body, &mut matches);
-            let found: BTreeMap<_, _> = matches.iter().map(|(k, runs)| (k, runs.to_vec())).collect();
-            prop_assert_eq!(matches.iter().count(), found.len());
+            let found = found(&matches);
+            prop_assert_eq!(matches.iter().map(|(keys, _)| keys.len()).sum::<usize>(), found.len());
+            for run in found.values().flatten() {
+                let mine = events(&body).skip(run.first as usize).take(run.count as usize);
+                prop_assert!(mine.eq(events(&body[matches.span(*run)])));
+            }
             prop_assert_eq!(&found, &naive(&keys, &body));
             prop_assert_eq!(matches.events(), count);
             for (at, event) in (0u32..).zip(events(&body)) {
@@ -142,8 +153,7 @@ fn a_body_that_is_none_matches_as_far_as_it_goes() {
     index.insert(1, None);
     let mut matches = Matches::new();
     index.match_block(b"\x0a\x01x\xff", &mut matches);
-    let found: Vec<_> = matches.iter().map(|(key, runs)| (key, runs.to_vec())).collect();
-    assert_eq!(found, [(1, vec![Run { first: 0, count: 1 }])]);
+    assert_eq!(found(&matches), BTreeMap::from([(1, vec![Run { first: 0, count: 1 }])]));
     index.match_block(b"", &mut matches);
     assert_eq!(matches.iter().count(), 0);
 }

@@ -151,6 +151,8 @@ pub(crate) fn each(
             redelivered: delivery.redelivered.iter().any(|&(first, count)| holds(first, count)),
             redriven: delivery.redriven.iter().any(|&(first, count)| holds(first, count)),
             skipped: std::mem::take(&mut skipped),
+            ingested_at: Some(delivery.ingested_at(offset))
+                .filter(|at| *at != delivery.ingested_at),
             digest: told.as_deref(),
             event,
         };

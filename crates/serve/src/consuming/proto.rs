@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidings_deliver::{Delivery, Digest, GapNotice, Nack, Run};
-use tidings_event::{Code, Epoch, Offset, PartitionId, Position, Refusal, TopicId};
+use tidings_event::{Code, Epoch, Offset, PartitionId, Position, Refusal, Timestamp, TopicId};
 use tidings_wire::problem;
 use tidings_wire::v1;
 use tidings_wire::v1::consume_request::Message as Wanted;
@@ -93,12 +93,17 @@ fn delivery(delivery: Delivery, consuming: &Consuming) -> Result<v1::Delivery, R
         attempts: delivery.attempts.iter().map(attempt).collect(),
         redelivered: delivery.redelivered.iter().map(run).collect(),
         ingested_at: delivery.ingested_at.0,
+        later: delivery.later.iter().map(later).collect(),
         body,
         skipped_to_dead_letter: delivery.skipped_to_dead_letter.iter().map(|o| o.0).collect(),
         redriven: delivery.redriven.iter().map(run).collect(),
         codec,
         digests: delivery.digests.iter().map(|(offset, told)| digest(*offset, told)).collect(),
     })
+}
+
+fn later(&(first, at): &(Offset, Timestamp)) -> v1::LaterBlock {
+    v1::LaterBlock { first: first.0, ingested_at: at.0 }
 }
 
 pub(crate) fn digest(offset: Offset, digest: &Digest) -> v1::Digest {

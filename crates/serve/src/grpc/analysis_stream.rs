@@ -196,7 +196,7 @@ fn event_message(delivery: &Delivery, offset: u64, event: &[u8]) -> v1::Analysis
             partition: delivery.partition.0,
             offset,
         }),
-        ingested_at: delivery.ingested_at.0,
+        ingested_at: delivery.ingested_at(offset).0,
         redelivered: delivery.redelivered.iter().any(is_in),
         event: delivery.body.slice_ref(event),
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write};
 
-use tidings_event::Offset;
+use tidings_event::{Offset, Timestamp};
 
 use crate::ProblemDocument;
 
@@ -15,7 +15,7 @@ pub struct BatchHead<'a> {
     pub partition: u32,
     /// Epoch of the log.
     pub epoch: u32,
-    /// When the service took the events in, RFC 3339.
+    /// When the service took the first of the events in, RFC 3339.
     pub ingested_at: &'a str,
 }
 
@@ -32,6 +32,8 @@ pub struct EventLine<'a, A> {
     pub redelivered: bool,
     /// Said only when true.
     pub redriven: bool,
+    /// When the service took it in, where that is not when it took the batch's first in.
+    pub ingested_at: Option<Timestamp>,
     /// Offsets of events of the batch's keys that were dead-lettered; said with its first event.
     pub skipped: &'a [Offset],
     /// What it tells of, as JSON.
@@ -126,6 +128,9 @@ impl Frame {
         if let Some(id) = &line.ack_id {
             self.put(format_args!(r#","ack_id":"{id}""#));
         }
+        if let Some(at) = line.ingested_at {
+            self.put(format_args!(r#","ingested_at":"{at}""#));
+        }
         self.delivery(line);
         self.0.push_str(r#","event":"#);
         self.0.push_str(line.event);
@@ -163,9 +168,14 @@ impl Frame {
     pub fn single<A: Display>(&mut self, head: &BatchHead<'_>, line: &EventLine<'_, A>) {
         let BatchHead { topic, partition, epoch, ingested_at } = head;
         self.put(format_args!(
-            r#"{{"topic":"{topic}","partition":{partition},"epoch":{epoch},"offset":{},"ingested_at":"{ingested_at}""#,
+            r#"{{"topic":"{topic}","partition":{partition},"epoch":{epoch},"offset":{},"ingested_at":""#,
             line.offset
         ));
+        match line.ingested_at {
+            Some(at) => self.put(format_args!("{at}")),
+            None => self.0.push_str(ingested_at),
+        }
+        self.0.push('"');
         self.delivery(line);
         self.0.push_str(r#","event":"#);
         self.0.push_str(line.event);

@@ -1,7 +1,7 @@
 //! What is written is JSON with these members; what is read is exactly these frames.
 
 use serde_json::{Value, json};
-use tidings_event::{Code, Offset, Refusal};
+use tidings_event::{Code, Offset, Refusal, Timestamp};
 
 use super::{BatchHead, EventLine, Frame, RunLine, StreamRequest};
 use crate::ProblemDocument;
@@ -23,6 +23,7 @@ fn what_is_written_is_json() {
         attempt: 1,
         redelivered: false,
         redriven: false,
+        ingested_at: None,
         skipped: &[],
         digest: None,
         event: "{}",
@@ -33,6 +34,7 @@ fn what_is_written_is_json() {
         attempt: 2,
         redelivered: true,
         redriven: true,
+        ingested_at: Some(Timestamp(0)),
         skipped: &[Offset(5), Offset(6)],
         digest: Some(r#"{"count":2}"#),
         event: r#"{"a":1}"#,
@@ -45,14 +47,15 @@ fn what_is_written_is_json() {
         value(frame),
         json!({"type": "events", "topic": "a/b", "partition": 3, "epoch": 1, "ingested_at": "T",
             "events": [{"offset": 7, "ack_id": "x", "event": {}},
-                {"offset": 8, "attempt": 2, "redelivered": true, "redriven": true,
+                {"offset": 8, "ingested_at": "1970-01-01T00:00:00Z", "attempt": 2, "redelivered": true, "redriven": true,
                  "skipped_to_dead_letter": [5, 6], "digest": {"count": 2}, "event": {"a": 1}}]})
     );
     let mut frame = Frame::default();
     frame.single(&head, &second);
     assert_eq!(
         value(frame),
-        json!({"topic": "a/b", "partition": 3, "epoch": 1, "ingested_at": "T", "offset": 8,
+        json!({"topic": "a/b", "partition": 3, "epoch": 1, "offset": 8,
+            "ingested_at": "1970-01-01T00:00:00Z",
             "attempt": 2, "redelivered": true, "redriven": true,
                  "skipped_to_dead_letter": [5, 6], "digest": {"count": 2}, "event": {"a": 1}})
     );

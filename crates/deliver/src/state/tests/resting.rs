@@ -3,10 +3,11 @@
 use tidings_event::PartitionId;
 
 use super::*;
+use crate::matching::Judge;
 
-const TAIL: u64 = 7;
+pub(super) const TAIL: u64 = 7;
 
-fn state(filter: Option<&str>) -> State {
+pub(super) fn state(filter: Option<&str>) -> State {
     let limits = Limits { events: 10, bytes: 1 << 20, live_bytes: 1 << 20 };
     let spec = SubscriptionSpec::new("s", Vec::new());
     let subscription = Arc::new(rig::subscription(spec, filter));
@@ -28,7 +29,7 @@ fn is_at_rest(state: &State) -> bool {
     state.slots.contains(&PARTITION) && state.slots.get(&PARTITION).is_none()
 }
 
-fn send(state: &mut State) -> Option<Sent> {
+pub(super) fn send(state: &mut State) -> Option<Sent> {
     let budget = Budget { events: 10, bytes: 1 << 20 };
     match state.step(budget, 1, (Duration::ZERO, Timestamp(0)), None) {
         Step::Send(sent) => Some(sent),
@@ -53,7 +54,8 @@ fn a_partition_rests_from_the_start_and_again_once_all_is_saved() {
     state.offered_from(PARTITION, TAIL);
     state.offered_to(PARTITION, TAIL);
     assert!(is_at_rest(&state));
-    state.push(&rig::block(TAIL, &[0, 1]), None);
+    let block = rig::block(TAIL, &[0, 1]);
+    state.push(&block, &Selected::all(&block));
     let sent = send(&mut state).unwrap();
     assert_eq!(sent.delivery.offsets, [(Offset(TAIL), 2)]);
     assert!(sent.delivery.redelivered.is_empty(), "nothing was sent before");
@@ -77,6 +79,12 @@ fn a_partition_rests_from_the_start_and_again_once_all_is_saved() {
     assert!(state.ack(1, run, false, Duration::ZERO).is_empty(), "it was settled before");
 }
 
+/// Hands over what its filter takes of a block.
+pub(super) fn push(state: &mut State, block: &Committed) {
+    let judge = Judge::of(&state.subscription, rig::topic().name.path()).unwrap();
+    state.push(block, &judge.select(block));
+}
+
 #[test]
 fn what_a_filter_passes_over_is_known_after_a_rest() {
     let mut state = state(Some("instrument == \"K1\""));
@@ -84,7 +92,7 @@ fn what_a_filter_passes_over_is_known_after_a_rest() {
     assert!(is_at_rest(&state));
     // A block of which nothing is taken was offered to nobody.
     let block = rig::block(TAIL + 2, &[0, 1]);
-    state.push(&block, Some([(TAIL + 3, TAIL + 4)].into()));
+    push(&mut state, &block);
     let sent = send(&mut state).unwrap();
     assert_eq!(sent.delivery.offsets, [(Offset(TAIL + 3), 1)]);
     assert!(send(&mut state).is_none());
@@ -93,7 +101,7 @@ fn what_a_filter_passes_over_is_known_after_a_rest() {
 #[test]
 fn what_was_not_offered_before_a_rest_is_read_after_it() {
     let mut state = state(Some("instrument == \"K1\""));
-    state.push(&rig::block(TAIL + 2, &[0, 1]), Some([(TAIL + 3, TAIL + 4)].into()));
+    push(&mut state, &rig::block(TAIL + 2, &[0, 1]));
     let budget = Budget { events: 10, bytes: 1 << 20 };
     let step = state.step(budget, 1, (Duration::ZERO, Timestamp(0)), None);
     assert!(matches!(step, Step::Read(PARTITION, TAIL, _)), "{step:?}");

@@ -81,6 +81,7 @@ fn delivery(offset: u64, bytes: usize) -> Delivery {
         skipped_to_dead_letter: Vec::new(),
         digests: Vec::new(),
         ingested_at: Timestamp(0),
+        later: Vec::new(),
         body,
         count,
     }
