@@ -15,6 +15,9 @@ use crate::matching::Selected;
 
 pub(crate) use piece::Piece;
 
+/// When so much waits for its consumer, what is added does not keep whole blocks in memory.
+const KEEPING_BYTES: usize = 8 << 10;
+
 /// What is known of an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Known {
@@ -72,8 +75,7 @@ impl Feed {
         if piece.first < have {
             piece.cut(have - piece.first);
         }
-        if !self.pieces.is_empty() {
-            // Its consumer is not there yet: what waits does not keep whole blocks.
+        if self.bytes >= KEEPING_BYTES {
             piece.compact();
         }
         self.bytes += piece.body.len();

@@ -120,18 +120,24 @@ impl Piece {
 
     /// Forgets its first offsets.
     pub(crate) fn cut(&mut self, count: u64) {
-        self.split_before(self.first + count.min(u64::from(self.count)));
+        let offset = self.first + count.min(u64::from(self.count));
+        let bytes = self.bytes_below(offset);
+        self.begin_at(offset, bytes);
         self.known_from = self.known_from.max(self.first);
     }
 
     /// Cuts off and returns what is below an offset in it.
     pub(crate) fn split_before(&mut self, offset: u64) -> Self {
-        let bytes = match self.count_between(self.first, offset) {
+        self.split(offset, self.bytes_below(offset))
+    }
+
+    /// How many bytes of its events are below an offset in it.
+    fn bytes_below(&self, offset: u64) -> usize {
+        match self.count_between(self.first, offset) {
             0 => 0,
             _ if offset == self.end() => self.body.len(),
             count => skip(&mut events(&self.body), count),
-        };
-        self.split(offset, bytes)
+        }
     }
 
     /// Whether it has at most `count` events and `bytes`.
@@ -173,10 +179,17 @@ impl Piece {
         // A part of a block has no more offsets than the block.
         let count = u32::try_from(offset - self.first).unwrap_or(self.count);
         let front = Self { count, body: self.body.slice(..bytes), ..self.clone() };
-        self.body = self.body.slice(bytes..);
-        self.first = offset;
-        self.count -= count;
+        self.begin_at(offset, bytes);
         front
+    }
+
+    /// Begins at an offset below which so many bytes are.
+    fn begin_at(&mut self, offset: u64, bytes: usize) {
+        if bytes > 0 {
+            self.body = self.body.slice(bytes..);
+        }
+        self.count -= u32::try_from(offset - self.first).unwrap_or(self.count);
+        self.first = offset;
     }
 }
 

@@ -153,16 +153,18 @@ fn a_part_of_a_block_is_a_slice_of_it() {
 
 #[test]
 fn a_few_events_that_wait_do_not_keep_their_block() {
-    let stored = [block(0, 50), block(50, 50)];
-    let (mut few, mut many) = (vec![false; 100], vec![false; 100]);
-    (few[30], few[70]) = (true, true);
-    many[10..40].fill(true);
-    many[60..90].fill(true);
-    for (passes, is_kept) in [(few, false), (many, true)] {
+    let stored: Vec<Committed> = (0..1000).map(|n| block(50 * n, 50)).collect();
+    let few = (0..50_000).map(|at| at % 50 == 30).collect();
+    let many = (0..50_000).map(|at| at % 50 >= 30).collect();
+    for (passes, part) in [(few, 1), (many, 20)] {
+        let passes: Vec<bool> = passes;
         let mut feed = Feed::default();
         stored.iter().for_each(|block| assert!(feed.push(block, 0, &select(block, &passes))));
-        let mut next = 0;
-        for (block, is_shared) in stored.iter().zip([true, is_kept]) {
+        // Each event has 10 bytes with its frame.
+        let (mut next, mut held) = (0, 0);
+        for block in &stored {
+            let is_shared = part == 20 || held < 8 << 10;
+            held += part * 10;
             while let Known::Filtered(end) = feed.known(next) {
                 next = end;
             }
