@@ -9,6 +9,14 @@ pub(crate) enum TortureError {
     /// The system refused something.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// A command failed.
+    #[error("{command}: {said}")]
+    Command {
+        /// What was run.
+        command: String,
+        /// What it said.
+        said: String,
+    },
     /// The service refused what it must grant.
     #[error("{0}")]
     Client(#[from] tidings_client::ClientError),

@@ -7,9 +7,12 @@
 
 mod failure;
 mod kill;
+mod lanes;
 mod parts;
 mod plan;
+mod power_cut;
 mod report;
+mod round;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -19,8 +19,13 @@ pub(crate) struct Part {
 }
 
 /// All of them, in the order in which they run.
-pub(crate) const ALL: &[Part] =
-    &[Part { name: "kill", start: |plan| Box::pin(async move { crate::kill::run(&plan).await }) }];
+pub(crate) const ALL: &[Part] = &[
+    Part { name: "kill", start: |plan| Box::pin(async move { crate::kill::run(&plan).await }) },
+    Part {
+        name: "power_cut",
+        start: |plan| Box::pin(async move { crate::power_cut::run(&plan).await }),
+    },
+];
 
 /// Names of all parts.
 pub(crate) fn names() -> Vec<&'static str> {

@@ -32,7 +32,6 @@ pub(crate) struct Row {
 
 impl Row {
     /// A part that cannot run here.
-    #[expect(dead_code, reason = "killing needs nothing that a machine may lack")]
     pub(crate) fn skipped(part: &'static str, seed: u64, why: impl Into<String>) -> Self {
         Self { verdict: Verdict::Skipped(why.into()), ..Self::new(part, seed) }
     }

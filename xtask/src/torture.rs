@@ -14,7 +14,7 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<(), Failure> {
 /// The steps, for `ci` to run among others.
 pub(crate) fn steps(steps: &mut Steps<'_>, args: &[&str]) -> Result<(), Failure> {
     // One after the other: built together, the service would get what the tests alone may have.
-    for package in ["tidings", "tidings-torture"] {
+    for package in ["tidings", "tidings-shim", "tidings-torture"] {
         let build = ["build", "--release", "--locked", "--package", package];
         steps.run(&format!("build {package}"), "cargo", &build)?;
     }

@@ -3,10 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use tidings_client::Client;
-use tidings_telemetry::Timer;
 
 use crate::executable::{Finished, executable};
 use crate::limit::{blocking, end, signal, soon};
@@ -61,16 +59,14 @@ impl Server {
         Self::launch(command, data_dir, "127.0.0.1:0")
     }
 
-    /// Starts the service by such a command, and kills it after a while, ready or not.
+    /// Starts the service by such a command and does not wait until it is ready: it has no address.
     ///
     /// # Panics
-    /// When it cannot be started, or ends by itself.
-    pub async fn kill_starting(command: Command, data_dir: &Path, after: Duration) {
-        let (mut child, log) = Self::spawn(command, data_dir, "127.0.0.1:0");
-        Timer.after(after).await;
-        let ended = child.try_wait().expect("it can be asked");
-        assert!(ended.is_none(), "it ended by itself: {ended:?}, {}", read(&log));
-        end(&mut child);
+    /// When it cannot be started.
+    #[must_use]
+    pub fn starting(command: Command, data_dir: &Path) -> Self {
+        let (child, log) = Self::spawn(command, data_dir, "127.0.0.1:0");
+        Self { child: Some(child), url: String::new(), log }
     }
 
     fn spawn(mut command: Command, data_dir: &Path, addr: &str) -> (Child, PathBuf) {

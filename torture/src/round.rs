@@ -1,6 +1,11 @@
 //! One round: a fresh log, some dozens of lives of the service on it, a last one in which everything
 //! is read, and the checker's verdict.
 
+mod definitions;
+mod disk;
+mod harm;
+mod segments;
+
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -12,14 +17,14 @@ use tidings_e2e::mixed::{KINDS, Load, Producer, attach, drain};
 use tidings_e2e::{Chronicle, Server, Thresholds, record_stored, settlements, soon};
 use tidings_telemetry::Timer;
 
-use super::definitions::Definitions;
-use super::segments;
+use definitions::Definitions;
+use disk::Disk;
+pub(crate) use disk::FileSystem;
+pub(crate) use harm::Harm;
+
 use crate::failure::TortureError;
-use crate::plan::Plan;
 use crate::report::{Row, Verdict};
 
-/// Lives that are cut short, before the last one.
-const LIVES: u64 = 30;
 /// Longest time from readiness to the kill; short ones are as likely as long ones.
 const KILL_MS_MAX: f64 = 500.0;
 /// When retention first trims, and how long after that kills fall.
@@ -49,39 +54,57 @@ const LOOSE: Producer = Producer {
 };
 
 /// What a round works with.
-pub(super) struct Round {
+pub(crate) struct Round {
     seed: u64,
     chance: StdRng,
-    server: PathBuf,
+    harm: Harm,
     dir: PathBuf,
+    disk: Option<Disk>,
 }
 
 impl Round {
     /// A round in a directory of its own.
-    pub(super) fn new(seed: u64, plan: &Plan) -> Self {
-        let dir = plan.dir.join(format!("{seed}"));
-        Self { seed, chance: StdRng::seed_from_u64(seed), server: plan.server.clone(), dir }
+    pub(crate) fn new(seed: u64, harm: Harm) -> Self {
+        let dir = harm.dir(seed);
+        Self { seed, chance: StdRng::seed_from_u64(seed), harm, dir, disk: None }
     }
 
     /// Runs it; what it left is removed unless it proves a violation.
-    pub(super) async fn run(mut self) -> Result<Row, TortureError> {
+    pub(crate) async fn run(mut self) -> Result<Row, TortureError> {
         if self.dir.exists() {
             std::fs::remove_dir_all(&self.dir).map_err(TortureError::at(&self.dir))?;
         }
         std::fs::create_dir_all(&self.dir).map_err(TortureError::at(&self.dir))?;
+        self.disk = self.harm.disk(self.seed, &self.data())?;
         let row = self.lives().await?;
+        drop(self.disk);
         if row.verdict == Verdict::Valid {
             std::fs::remove_dir_all(&self.dir).map_err(TortureError::at(&self.dir))?;
         }
         Ok(row)
     }
 
+    fn data(&self) -> PathBuf {
+        self.dir.join("data")
+    }
+
     fn command(&self) -> Command {
-        let mut command = Command::new(&self.server);
+        let mut command = self.harm.command(&self.data());
         command.env("TIDINGS_LOG__SEGMENT_BYTES_MIN", "1048576");
         command.env("TIDINGS_LOG__SEGMENT_BYTES_MAX", "1048576");
         command.env("TIDINGS_LOG__TRIM_INTERVAL_SECONDS", "1");
         command
+    }
+
+    /// Ends a life of the service: kill -9, or with all that its disk holds.
+    async fn end(&self, server: Server) -> Result<(), TortureError> {
+        let Some(disk) = &self.disk else {
+            server.kill();
+            return Ok(());
+        };
+        disk.cut(server.pid()).await?;
+        server.kill();
+        disk.restore()
     }
 
     /// As likely short as long.
@@ -91,15 +114,17 @@ impl Round {
     }
 
     async fn lives(&mut self) -> Result<Row, TortureError> {
-        let mut row = Row::new("kill", self.seed);
-        let (data, chronicle) = (self.dir.join("data"), Chronicle::open(&self.dir));
+        let mut row = Row::new(self.harm.part, self.seed);
+        let (data, chronicle) = (self.data(), Chronicle::open(&self.dir));
         let mut loads = [SEQUENCED, LOOSE].map(|producer| Load::new(producer, chronicle.clone()));
         let mut definitions = Definitions::new(StdRng::seed_from_u64(self.seed ^ 1));
-        for life in 0..LIVES {
+        for life in 0..self.harm.lives {
             if life > 0 && self.chance.random_ratio(1, 4) {
                 let moment = self.moment(RECOVERY_MS_MAX);
-                Server::kill_starting(self.command(), &data, moment).await;
-                row.count("recoveries killed", 1);
+                let server = Server::starting(self.command(), &data);
+                Timer.after(moment).await;
+                self.end(server).await?;
+                row.count("recoveries cut short", 1);
                 row.runs += 1;
             }
             let server = Server::start_by(self.command(), &data);
@@ -110,16 +135,17 @@ impl Round {
                 row.verdict = self.violated(&how);
                 return Ok(row);
             }
-            let members = attach(&server, self.seed.wrapping_mul(LIVES) + life, &chronicle);
+            let members = attach(&server, self.seed.wrapping_mul(1000) + life, &chronicle);
             let (url, moment) = (server.url().to_owned(), self.kill_after());
             let killing = async {
                 Timer.after(moment).await;
-                server.kill();
+                self.end(server).await
             };
             let [one, two] = &mut loads;
             let changing = definitions.change(&url);
-            let (a, b, (), ()) =
+            let (a, b, (), ended) =
                 tokio::join!(one.publish(&url), two.publish(&url), changing, killing);
+            ended?;
             row.count("cut off", (a + b) as u64);
             row.runs += 1;
             soon("the members to end", members.join_all()).await;
@@ -154,7 +180,7 @@ impl Round {
     }
 
     async fn judge(&self, chronicle: &Chronicle, mut row: Row) -> Result<Row, TortureError> {
-        let data = self.dir.join("data");
+        let data = self.data();
         let server = Server::start_by(self.command(), &data);
         drain(&server, chronicle).await;
         let ended = server.terminate();
