@@ -166,7 +166,9 @@ impl Restored {
             Some("t") => self.snapshot.insert_topic(Arc::new(records::topic(&key, value)?)),
             Some("s") => {
                 let mut read = records::subscription(&key, value)?;
-                read.tenant = self.snapshot.tenant(&read.tenant);
+                if let Some(neighbour) = self.snapshot.neighbour(&read.tenant, &read.spec.name) {
+                    read.share(neighbour);
+                }
                 self.snapshot.insert_subscription(Arc::new(read));
             }
             Some("p") => self.templates.push(records::template(&key, value)?),

@@ -36,6 +36,13 @@ impl Shelf {
         part.get(place_in(part, name).ok()?)
     }
 
+    /// The last before a name that is not here, or else the first.
+    pub(crate) fn neighbour(&self, name: &str) -> Option<&Arc<Subscription>> {
+        let part = self.parts.get(self.part_of(name)?)?;
+        let (Ok(place) | Err(place)) = place_in(part, name);
+        part.get(place.saturating_sub(1))
+    }
+
     /// Puts a subscription in the place of its name.
     pub(crate) fn insert(&mut self, subscription: Arc<Subscription>) {
         let Some(number) = self.part_of(&subscription.spec.name) else {

@@ -89,9 +89,9 @@ impl Snapshot {
         self.subscriptions.get(tenant).map_or(0, Shelf::len)
     }
 
-    /// A tenant's name, as all of its subscriptions have it.
-    pub(crate) fn tenant(&self, name: &str) -> Arc<str> {
-        self.subscriptions.get_key_value(name).map_or_else(|| name.into(), |(own, _)| own.clone())
+    /// The subscription of a tenant whose name is next to another.
+    pub(crate) fn neighbour(&self, tenant: &str, name: &str) -> Option<&Arc<Subscription>> {
+        self.subscriptions.get(tenant)?.neighbour(name)
     }
 
     /// The templates.

@@ -144,6 +144,19 @@ impl Revision {
 }
 
 impl Subscription {
+    /// Has in one piece with another what both have: those of a fleet differ in little but their names.
+    pub(crate) fn share(&mut self, other: &Self) {
+        same(&mut self.tenant, &other.tenant);
+        same(&mut self.spec.topics, &other.spec.topics);
+        same(&mut self.boundary, &other.boundary);
+        same_filter(&mut self.spec.filter, other.spec.filter.as_ref());
+        for revision in &mut self.revisions {
+            same(&mut revision.topics, &self.spec.topics);
+            same(&mut revision.boundary, &self.boundary);
+            same_filter(&mut revision.filter, self.spec.filter.as_ref());
+        }
+    }
+
     /// What it selects now; absent only of a reader without a record.
     #[must_use]
     pub fn revision(&self) -> Option<&Revision> {
@@ -169,6 +182,22 @@ impl Subscription {
     #[must_use]
     pub fn covers(&self, tenant: &str, path: &str) -> bool {
         *self.tenant == *tenant && self.spec.covers(path)
+    }
+}
+
+/// Shares what is equal.
+fn same<T: PartialEq + Clone>(own: &mut T, other: &T) {
+    if own == other {
+        own.clone_from(other);
+    }
+}
+
+/// Shares what is written alike.
+fn same_filter(own: &mut Option<Filter>, other: Option<&Filter>) {
+    if let (Some(own), Some(other)) = (own, other)
+        && own.text() == other.text()
+    {
+        own.clone_from(other);
     }
 }
 

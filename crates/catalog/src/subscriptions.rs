@@ -46,11 +46,15 @@ impl Ledger {
             counters.next_subscription += 1;
             boundary
         };
-        let (created_at, tenant) = (self.clock.wall(), snapshot.tenant(&tenant));
-        let boundary = Boundary::from(&boundary);
+        let (created_at, boundary) = (self.clock.wall(), Boundary::from(&boundary));
         let revisions = vec![Revision::first(&spec, created_at, &boundary)];
         let is_paused = false;
-        let made = Subscription { id, tenant, spec, created_at, boundary, is_paused, revisions };
+        let tenant = tenant.into();
+        let mut made =
+            Subscription { id, tenant, spec, created_at, boundary, is_paused, revisions };
+        if let Some(neighbour) = snapshot.neighbour(&made.tenant, &made.spec.name) {
+            made.share(neighbour);
+        }
         let made = Arc::new(made);
         let changes = vec![records::put_subscription(&made), records::put_counters(&counters)];
         self.commit(changes, |next| next.insert_subscription(Arc::clone(&made))).await?;

@@ -23,7 +23,7 @@ const WARM_UP: usize = 1_088;
 const COUNTED: usize = 1_024;
 
 /// What the catalog and the log's table keep of one.
-const DEFINITION_BYTES_MAX: isize = 1_050;
+const DEFINITION_BYTES_MAX: isize = 900;
 /// What the stage adds to that.
 const STATE_BYTES_MAX: isize = 800;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use prost::bytes::Bytes;
 use tidings_event::{ManualClock, Timestamp, TopicId};
 use tidings_log::{MemoryLog, Retention, Table, TableChange};
-use tidings_match::TopicPattern;
+use tidings_match::{Filter, TopicPattern};
 
 use super::*;
 use crate::{DeliveryKind, InternalTopic, Start};
@@ -138,6 +138,31 @@ async fn the_same_subscription_again_is_the_same_and_another_names_the_differenc
     catalog.delete_subscription("default", "risk").await.unwrap();
     let refusal = catalog.delete_subscription("default", "risk").await.unwrap_err();
     assert_eq!(refusal.code, Code::SubscriptionUnknown);
+}
+
+#[tokio::test]
+async fn what_neighbours_have_alike_they_have_in_one_piece() {
+    let log = log();
+    let mut catalog = open(&log).await.unwrap();
+    catalog.topic_or_template(&name("analysis/summaries")).await.unwrap();
+    for (name, filter) in [("a", "priority > 3"), ("b", "priority > 3"), ("c", "priority  > 3")] {
+        let filter = Some(Filter::compile(filter).unwrap());
+        let spec = SubscriptionSpec { name: name.into(), filter, ..spec(10) };
+        catalog.create_subscription("default", spec).await.unwrap();
+    }
+    for _ in 0..2 {
+        let snapshot = catalog.snapshot();
+        let find = |name| snapshot.subscription("default", name).unwrap();
+        let (a, b, c) = (find("a"), find("b"), find("c"));
+        for of in [&b.spec.topics, &c.spec.topics, &b.revisions[0].topics] {
+            assert!(Arc::ptr_eq(&a.spec.topics, of));
+        }
+        assert!(Arc::ptr_eq(&a.tenant, &c.tenant));
+        // What somebody wrote stays as it was written.
+        let texts = [a, b, c].map(|of| of.spec.filter.as_ref().unwrap().text());
+        assert_eq!(texts, ["priority > 3", "priority > 3", "priority  > 3"]);
+        catalog = open(&log.reopen()).await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -50,6 +50,11 @@ proptest! {
         prop_assert_eq!(shelf.len(), plain.len());
         for name in (0..901).map(|name| format!("s-{name}")) {
             prop_assert_eq!(shelf.get(&name).map(|one| one.id.0), plain.get(&name).copied());
+            if !plain.contains_key(&name) {
+                let there = shelf.neighbour(&name).map(|one| &one.spec.name);
+                let want = plain.range(..name).next_back().or(plain.first_key_value());
+                prop_assert_eq!(there, want.map(|(name, _)| name));
+            }
         }
         let since = |now: &BTreeMap<String, u64>, before: &BTreeMap<String, u64>| {
             let is_new = |(name, id): &(&String, &u64)| before.get(*name) != Some(*id);
