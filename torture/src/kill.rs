@@ -18,12 +18,16 @@ const NEEDED: &[&str] = &[
     "recoveries cut short",
     "definitions changed",
     "segments",
+    "deleted",
     "open groups kept",
 ];
+/// So many kills land in the middle of a write.
+const TORN_WITHIN: u64 = 1000;
 
 /// Rounds of kills until the time is over.
 pub(crate) async fn run(plan: &Plan) -> Result<Row, TortureError> {
     let harm = Harm::new("kill", LIVES, plan);
     let row = lanes::run(Row::new("kill", plan.seed), &harm, plan.time).await?;
-    Ok(row.unless_vacuous(NEEDED))
+    let torn: &[_] = if row.runs >= TORN_WITHIN { &["torn tails"] } else { &[] };
+    Ok(row.unless_vacuous(NEEDED).unless_vacuous(torn))
 }

@@ -5,6 +5,7 @@
 //! one row of the table. Exit code 0 when the promise was kept, 1 when it was broken, 2 when too
 //! little happened to prove anything.
 
+mod crash_points;
 mod failure;
 mod kill;
 mod lanes;

@@ -22,6 +22,10 @@ pub(crate) struct Part {
 pub(crate) const ALL: &[Part] = &[
     Part { name: "kill", start: |plan| Box::pin(async move { crate::kill::run(&plan).await }) },
     Part {
+        name: "crash_points",
+        start: |plan| Box::pin(async move { crate::crash_points::run(&plan).await }),
+    },
+    Part {
         name: "power_cut",
         start: |plan| Box::pin(async move { crate::power_cut::run(&plan).await }),
     },

@@ -4,6 +4,7 @@
 mod definitions;
 mod disk;
 mod harm;
+mod points;
 mod segments;
 
 use std::path::PathBuf;
@@ -14,13 +15,15 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tidings_client::documents::{RetentionDocument, TopicRequestDocument};
 use tidings_e2e::mixed::{KINDS, Load, Producer, attach, drain};
-use tidings_e2e::{Chronicle, Server, Thresholds, record_stored, settlements, soon};
+use tidings_e2e::{Chronicle, Server, Shim, Thresholds, record_stored, settlements, soon};
 use tidings_telemetry::Timer;
+use tokio::task::JoinSet;
 
 use definitions::Definitions;
 use disk::Disk;
 pub(crate) use disk::FileSystem;
 pub(crate) use harm::Harm;
+pub(crate) use points::POINTS;
 
 use crate::failure::TortureError;
 use crate::report::{Row, Verdict};
@@ -30,8 +33,10 @@ const KILL_MS_MAX: f64 = 500.0;
 /// When retention first trims, and how long after that kills fall.
 const RETENTION_AT: Duration = Duration::from_millis(995);
 const RETENTION_MS_MAX: f64 = 40.0;
+/// So long that the topic is in the journal for what is kept long, where nothing else is.
+const LONG_SECONDS: u64 = 100 * 86_400;
 /// Room of a topic that has little.
-const TOPIC_BYTES: u64 = 1 << 20;
+const TOPIC_BYTES: u64 = 128 << 10;
 /// Longest time from start to a kill that does not wait for readiness.
 const RECOVERY_MS_MAX: f64 = 50.0;
 
@@ -47,7 +52,7 @@ const SEQUENCED: Producer = Producer {
 const LOOSE: Producer = Producer {
     name: "u",
     sequenced: false,
-    topic: Some("short-lived/heavy"),
+    topic: Some("little-room/heavy"),
     timeframe: "5m",
     labels: 16,
     under_way: 50,
@@ -60,13 +65,14 @@ pub(crate) struct Round {
     harm: Harm,
     dir: PathBuf,
     disk: Option<Disk>,
+    shim: Option<Shim>,
 }
 
 impl Round {
     /// A round in a directory of its own.
     pub(crate) fn new(seed: u64, harm: Harm) -> Self {
         let dir = harm.dir(seed);
-        Self { seed, chance: StdRng::seed_from_u64(seed), harm, dir, disk: None }
+        Self { seed, chance: StdRng::seed_from_u64(seed), harm, dir, disk: None, shim: None }
     }
 
     /// Runs it; what it left is removed unless it proves a violation.
@@ -76,6 +82,7 @@ impl Round {
         }
         std::fs::create_dir_all(&self.dir).map_err(TortureError::at(&self.dir))?;
         self.disk = self.harm.disk(self.seed, &self.data())?;
+        self.shim = self.harm.at_points.then(|| Shim::over(&self.data()));
         let row = self.lives().await?;
         drop(self.disk);
         if row.verdict == Verdict::Valid {
@@ -90,10 +97,30 @@ impl Round {
 
     fn command(&self) -> Command {
         let mut command = self.harm.command(&self.data());
+        if let Some(shim) = &self.shim {
+            command = shim.before(command);
+        }
         command.env("TIDINGS_LOG__SEGMENT_BYTES_MIN", "1048576");
         command.env("TIDINGS_LOG__SEGMENT_BYTES_MAX", "1048576");
         command.env("TIDINGS_LOG__TRIM_INTERVAL_SECONDS", "1");
         command
+    }
+
+    /// Ends a life of the service at a named point or after so long; the point, if it came there.
+    async fn end_life(
+        &self,
+        server: Server,
+        (life, moment): (u64, Duration),
+        clients: (&Chronicle, &mut JoinSet<()>),
+    ) -> Result<Option<&'static str>, TortureError> {
+        if let Some(shim) = &self.shim {
+            let point = &POINTS[life as usize % POINTS.len()];
+            let skip = moment.as_millis() as u64 % 8;
+            let killed = point.end(shim, skip, server, clients).await?;
+            return Ok(killed.then_some(point.name));
+        }
+        Timer.after(moment).await;
+        self.end(server).await.map(|()| None)
     }
 
     /// Ends a life of the service: kill -9, or with all that its disk holds.
@@ -135,20 +162,19 @@ impl Round {
                 row.verdict = self.violated(&how);
                 return Ok(row);
             }
-            let members = attach(&server, self.seed.wrapping_mul(1000) + life, &chronicle);
+            let mut members = attach(&server, self.seed.wrapping_mul(1000) + life, &chronicle);
             let (url, moment) = (server.url().to_owned(), self.kill_after());
-            let killing = async {
-                Timer.after(moment).await;
-                self.end(server).await
-            };
+            let killing = self.end_life(server, (life, moment), (&chronicle, &mut members));
             let [one, two] = &mut loads;
             let changing = definitions.change(&url);
-            let (a, b, (), ended) =
+            let (a, b, (), point) =
                 tokio::join!(one.publish(&url), two.publish(&url), changing, killing);
-            ended?;
+            if let Some(point) = point? {
+                row.count(point, 1);
+            }
             row.count("cut off", (a + b) as u64);
             row.runs += 1;
-            soon("the members to end", members.join_all()).await;
+            soon("the members to end", ended(members)).await;
             chronicle.mark("crash", None);
         }
         row.count("definitions changed", definitions.changes());
@@ -157,7 +183,7 @@ impl Round {
 
     /// A topic with little room, in a journal of its own, and every kind of subscription.
     async fn begin(&self, server: &Server, chronicle: &Chronicle) -> Result<(), TortureError> {
-        let retention = RetentionDocument { seconds: 3600, bytes: Some(TOPIC_BYTES) };
+        let retention = RetentionDocument { seconds: LONG_SECONDS, bytes: Some(TOPIC_BYTES) };
         let topic =
             TopicRequestDocument { retention: Some(retention), ..TopicRequestDocument::default() };
         let client = server.client().await;
@@ -197,5 +223,16 @@ impl Round {
             row.verdict = self.violated(&told);
         }
         Ok(row)
+    }
+}
+
+/// Waits until all members have ended, by themselves or not; one that failed fails the round.
+async fn ended(mut members: JoinSet<()>) {
+    while let Some(done) = members.join_next().await {
+        if let Err(error) = done
+            && error.is_panic()
+        {
+            std::panic::resume_unwind(error.into_panic());
+        }
     }
 }

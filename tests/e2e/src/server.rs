@@ -1,10 +1,13 @@
 //! A running service that a test may kill.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use tidings_client::Client;
+use tidings_telemetry::Timer;
 
 use crate::executable::{Finished, executable};
 use crate::limit::{blocking, end, signal, soon};
@@ -151,6 +154,30 @@ impl Server {
         let ended = child.try_wait().expect("it can be asked");
         assert!(ended.is_none(), "it had ended before: {ended:?}, {}", read(&self.log));
         end(&mut child);
+    }
+
+    /// Whether it is killed by something else within so long; then it is killed. It may also end by
+    /// itself, well.
+    ///
+    /// # Panics
+    /// When it ends by itself otherwise.
+    pub async fn is_killed_within(mut self, limit: Duration) -> bool {
+        let mut child = self.child.take().expect("it runs until it is ended");
+        let ended = async {
+            loop {
+                if let Some(status) = child.try_wait().expect("it can be asked") {
+                    return status;
+                }
+                Timer.after(Duration::from_millis(1)).await;
+            }
+        };
+        let Ok(status) = Timer.limit(limit, ended).await else {
+            end(&mut child);
+            return false;
+        };
+        let killed = status.signal() == Some(9);
+        assert!(killed || status.success(), "it ended: {status:?}, {}", read(&self.log));
+        killed
     }
 
     /// SIGTERM, and how it ended.

@@ -74,6 +74,8 @@ pub enum Fault {
     Short,
     /// It is not done, and reported as done.
     Skipped,
+    /// The process is killed before it is made.
+    Killed,
 }
 
 impl Fault {
@@ -85,6 +87,7 @@ impl Fault {
             Self::Interrupted => 4,
             Self::Short => page::SHORT,
             Self::Skipped => page::PRETEND,
+            Self::Killed => page::KILL,
         }
     }
 }
@@ -151,6 +154,18 @@ impl Shim {
         self.text(page::ONLY_AT, part.as_bytes());
     }
 
+    /// From now on only writes that hold these bytes in one piece count; empty: all.
+    ///
+    /// # Panics
+    /// When they are too many.
+    pub fn holding(&self, bytes: &[u8]) {
+        assert!(bytes.len() <= page::TEXT_MAX, "too many bytes for the page");
+        self.set(page::HOLDS_BYTES, 0);
+        let written = self.page.write_all_at(bytes, page::HOLDS_AT as u64);
+        written.expect("the page can be written");
+        self.set(page::HOLDS_BYTES, bytes.len() as u64);
+    }
+
     /// Lets so many calls of a kind pass, then hits so many.
     pub fn hit(&self, call: Call, fault: Fault, after: u64, times: u64) {
         let set = |which, value| self.set(page::word(call.kind(), which), value);
@@ -179,6 +194,7 @@ impl Shim {
             self.set(page::word(call.kind(), page::WAIT), 0);
         }
         self.only("");
+        self.holding(b"");
     }
 
     /// Sets the wall clock.

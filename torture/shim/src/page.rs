@@ -65,6 +65,13 @@ pub(crate) const WAITED: usize = 7;
 pub(crate) const SHORT: u64 = 1 << 16;
 /// Nothing is done, and success reported.
 pub(crate) const PRETEND: u64 = 1 << 17;
+/// The process is killed before the call.
+pub(crate) const KILL: u64 = 1 << 18;
+
+/// Word: how many bytes are at [`HOLDS_AT`].
+pub(crate) const HOLDS_BYTES: usize = 120;
+/// Byte where bytes begin that a write must hold in one piece to count.
+pub(crate) const HOLDS_AT: usize = 3072;
 
 /// Byte where the directory's path begins; it ends at the first zero byte.
 pub(crate) const DIRECTORY_AT: usize = 1024;
@@ -78,4 +85,6 @@ pub(crate) const fn word(kind: usize, which: usize) -> usize {
     KINDS_AT + kind * KIND_WORDS + which
 }
 
-const _: () = assert!(word(KINDS, 0) * 8 <= DIRECTORY_AT, "the words end before the texts begin");
+const _: () = assert!(word(KINDS, 0) <= HOLDS_BYTES, "the words of kinds end before the next one");
+const _: () =
+    assert!((HOLDS_BYTES + 1) * 8 <= DIRECTORY_AT, "the words end before the texts begin");

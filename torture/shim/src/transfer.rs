@@ -37,6 +37,13 @@ unsafe fn halved(slices: *const iovec, count: c_int) -> (iovec, c_int) {
     (iovec { iov_len: first.iov_len.div_ceil(2), ..first }, count / 2)
 }
 
+/// # Safety
+/// So many bytes are there.
+unsafe fn is_left_out(file: c_int, from: *const c_void, count: size_t) -> bool {
+    !from.is_null()
+        && control::is_left_out(file, unsafe { std::slice::from_raw_parts(from.cast(), count) })
+}
+
 type Read = unsafe extern "C" fn(c_int, *mut c_void, size_t) -> ssize_t;
 type ReadAt = unsafe extern "C" fn(c_int, *mut c_void, size_t, off64_t) -> ssize_t;
 type Write = unsafe extern "C" fn(c_int, *const c_void, size_t) -> ssize_t;
@@ -113,6 +120,10 @@ pub(crate) unsafe extern "C" fn write(file: c_int, from: *const c_void, count: s
     let write = real!(write as Write);
     // SAFETY: the caller's own arguments, or fewer bytes.
     let call = |short| unsafe { write(file, from, part(count, short)) };
+    // SAFETY: the caller gives so many bytes.
+    if unsafe { is_left_out(file, from, count) } {
+        return call(false);
+    }
     judged(page::WRITE, file, count, call)
 }
 
@@ -129,6 +140,10 @@ unsafe fn write_at(
 ) -> ssize_t {
     // SAFETY: the caller's own arguments, or fewer bytes.
     let call = |short| unsafe { write(file, from, part(count, short), at) };
+    // SAFETY: the caller gives so many bytes.
+    if unsafe { is_left_out(file, from, count) } {
+        return call(false);
+    }
     judged(page::WRITE, file, count, call)
 }
 
@@ -175,6 +190,13 @@ unsafe fn vectored(
     call: impl Fn(*const iovec, c_int) -> ssize_t,
 ) -> ssize_t {
     if count < 1 {
+        return call(slices, count);
+    }
+    // SAFETY: as the caller says.
+    let all = unsafe { std::slice::from_raw_parts(slices, usize::try_from(count).unwrap_or(0)) };
+    // SAFETY: each slice is of bytes that are there.
+    let is_out = |slice: &iovec| unsafe { is_left_out(file, slice.iov_base, slice.iov_len) };
+    if all.iter().all(is_out) {
         return call(slices, count);
     }
     // SAFETY: as the caller says; there is at least one.

@@ -21,18 +21,25 @@ pub(crate) struct Harm {
     /// The power is cut, on this file system in an image in this directory; `None`: kill -9.
     power: Option<(FileSystem, PathBuf)>,
     synced: bool,
+    /// Whether lives end at named points.
+    pub(super) at_points: bool,
 }
 
 impl Harm {
     /// Kills.
     pub(crate) fn new(part: &'static str, lives: u64, plan: &Plan) -> Self {
         let (server, dir) = (plan.server.clone(), plan.dir.clone());
-        Self { part, lives, server, dir, power: None, synced: true }
+        Self { part, lives, server, dir, power: None, synced: true, at_points: false }
     }
 
     /// Power cuts.
     pub(crate) fn on(self, kind: FileSystem, images: &Path) -> Self {
         Self { power: Some((kind, images.to_owned())), ..self }
+    }
+
+    /// Kills before named calls.
+    pub(crate) fn at_points(self) -> Self {
+        Self { at_points: true, ..self }
     }
 
     /// With every sync turned into nothing: what must go wrong.
