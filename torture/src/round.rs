@@ -84,6 +84,10 @@ impl Round {
         self.disk = self.harm.disk(self.seed, &self.data())?;
         self.shim = self.harm.at_points.then(|| Shim::over(&self.data()));
         let row = self.lives().await?;
+        if row.verdict != Verdict::Valid && self.disk.is_some() {
+            // The image goes with the memory that it lies in.
+            disk::told(Command::new("cp").arg("-a").arg(self.data()).arg(self.dir.join("kept")))?;
+        }
         drop(self.disk);
         if row.verdict == Verdict::Valid {
             std::fs::remove_dir_all(&self.dir).map_err(TortureError::at(&self.dir))?;

@@ -131,7 +131,7 @@ fn threads(process: u32) -> Result<Vec<char>, TortureError> {
 }
 
 /// Runs a command that must succeed.
-fn told(command: &mut Command) -> Result<(), TortureError> {
+pub(super) fn told(command: &mut Command) -> Result<(), TortureError> {
     let output = command.output()?;
     if output.status.success() {
         return Ok(());
