@@ -9,7 +9,7 @@ use tidings_log::{MemoryLog, Retention, Table, TableChange};
 use tidings_match::{Filter, TopicPattern};
 
 use super::*;
-use crate::{DeliveryKind, InternalTopic, Start};
+use crate::{DeliveryKind, InternalTopic, Start, records};
 
 fn log() -> Arc<MemoryLog> {
     MemoryLog::new(Arc::new(ManualClock::at(Timestamp(1_000))))
@@ -138,6 +138,21 @@ async fn the_same_subscription_again_is_the_same_and_another_names_the_differenc
     catalog.delete_subscription("default", "risk").await.unwrap();
     let refusal = catalog.delete_subscription("default", "risk").await.unwrap_err();
     assert_eq!(refusal.code, Code::SubscriptionUnknown);
+}
+
+#[tokio::test]
+async fn records_that_leave_nothing_out_are_read_alike() {
+    let catalog = open(&log()).await.unwrap();
+    catalog.topic_or_template(&name("analysis/summaries")).await.unwrap();
+    let made = catalog.create_subscription("default", spec(10)).await.unwrap().into_inner();
+    // As they were written before.
+    let whole = records::whole_subscription(&made);
+    let short = records::put_subscription(&made);
+    assert!(records::size(&short) + 50 < records::size(&whole));
+    for record in [whole, short] {
+        let read = records::subscription("s/default/risk", &record.value.unwrap()).unwrap();
+        assert_eq!(read, *made);
+    }
 }
 
 #[tokio::test]
