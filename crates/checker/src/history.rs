@@ -68,6 +68,19 @@ pub enum Op {
     Dead(Dead),
     /// The service wrote down how deliveries ended.
     Settled(Settled),
+    /// A producer was granted an epoch: what it sends in older ones is never stored again.
+    Fence(Fence),
+    /// Something was done to the system on purpose.
+    Fault(Fault),
+    /// Something that may not exceed a limit was measured.
+    Sample(Sample),
+    /// The service serves again after a crash.
+    Recovered(Recovered),
+    /// Which run this is.
+    Run {
+        /// What it can be run again by.
+        seed: u64,
+    },
 }
 
 /// What a naive evaluator says of an event, by the filters in force at its place. Subscriptions that
@@ -127,6 +140,12 @@ pub struct Invoke {
     /// Whether the producer promised order: sequenced, or one event at a time.
     #[serde(default = "yes")]
     pub ordered: bool,
+    /// The producer's epoch, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub producer_epoch: Option<u64>,
+    /// Whose the producer is, where a run has several tenants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<Name>,
 }
 
 fn yes() -> bool {
@@ -148,6 +167,9 @@ pub struct Placed {
     /// Whether the service said that it had it already.
     #[serde(default)]
     pub duplicate: bool,
+    /// Epoch of the log that the answer named, where it is written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u64>,
 }
 
 /// A subscription to everything in some topics.
@@ -163,6 +185,9 @@ pub struct Subscription {
     /// Whether an event that fails holds back its key.
     #[serde(default = "yes")]
     pub ordered: bool,
+    /// Whose it is, where a run has several tenants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<Name>,
 }
 
 /// A place in a log.
@@ -200,6 +225,9 @@ pub struct Delivery {
     /// Whether the service said that it may have been delivered before.
     #[serde(default)]
     pub redelivered: bool,
+    /// Tenant of the topic that it was said to come from, where a run has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<Name>,
 }
 
 /// A run of offsets of one partition, for one subscription; both ends included.
@@ -225,10 +253,69 @@ impl Range {
     }
 }
 
+/// An epoch granted to a producer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fence {
+    /// Producer.
+    pub producer: Name,
+    /// Its epoch from here on.
+    pub epoch: u64,
+}
+
+/// A fault of the disk, the network or the clock.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fault {
+    /// Its name, e.g. `eio`.
+    pub what: Name,
+    /// What became of it.
+    pub phase: Phase,
+    /// Patterns of the topics whose log may acknowledge nothing from when it fires until a restart:
+    /// those of an I/O error.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub silences: Vec<Name>,
+}
+
+/// What became of a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// It waits for its moment, which has to come.
+    Armed,
+    /// It happened.
+    Fired,
+    /// It is over: from here on everything has to advance.
+    Healed,
+}
+
+/// A measurement.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// What was measured, e.g. `rss_bytes`, `fds`.
+    pub what: Name,
+    /// How much of it there is.
+    pub value: u64,
+    /// The most there may be.
+    pub limit: u64,
+}
+
+/// A recovery.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recovered {
+    /// How long it took, in nanoseconds.
+    pub took: u64,
+    /// The longest that it may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// Hash of what it recovered: a crash on the way may not change it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<Name>,
+}
+
 /// A fault, a restart, or the end of a phase.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mark {
-    /// `crash`, `restart`, `reconnect`, `deadline`, `quiesced`, or a fault's own name.
+    /// `crash`, `restart`, `reconnect`, `deadline`, `quiesced`, `away` (nobody consumes), `back`, or a
+    /// cause's own name.
     pub what: Name,
     /// The subscription it concerns; absent: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]

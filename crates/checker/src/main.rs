@@ -17,6 +17,7 @@ was kept.
   --min-deliveries N   fewest deliveries (1)
   --expect MARK        a mark that must have been set, e.g. crash; repeatable
   --expect-redelivery  some event must have been redelivered
+  --expect-crash-in-write  some crash must have fallen between a send and its answer
   --max-records N      most records read (20000000)
 
 Exit codes: 0 valid, 1 violated, 2 vacuous (too little happened to prove anything), 3 a history
@@ -47,6 +48,7 @@ impl Arguments {
                 "--min-deliveries" => arguments.thresholds.min_deliveries = number()?,
                 "--max-records" => arguments.limits.records = number()?,
                 "--expect" => arguments.thresholds.expect_marks.push(value()?),
+                "--expect-crash-in-write" => arguments.thresholds.expect_crash_in_write = true,
                 "--expect-redelivery" => arguments.thresholds.expect_redelivery = true,
                 unknown if unknown.starts_with('-') => {
                     return Err(format!("{unknown} is not an option; see --help"));

@@ -249,6 +249,8 @@ impl<'a> Model<'a> {
                 self.stream(&d.subscription, &d.topic, d.partition).dead.push((at, d.offset));
             }
             Op::Settled(s) => self.range(&s.range).settled.push((at, s)),
+            // Their checks read the records themselves.
+            Op::Fence(_) | Op::Fault(_) | Op::Sample(_) | Op::Recovered(_) | Op::Run { .. } => {}
         }
     }
 
@@ -275,12 +277,27 @@ impl<'a> Model<'a> {
         })
     }
 
+    /// Whether a pattern of topics matches a topic.
+    #[must_use]
+    pub fn matches(pattern: &str, topic: &str) -> bool {
+        pattern::matches(pattern, topic)
+    }
+
     /// Where a mark was set that concerns a subscription, in order.
     #[must_use]
     pub fn marks_of(&self, what: &str, name: &str) -> Vec<usize> {
         let set = self.marks.get(what).map_or(&[][..], Vec::as_slice);
         let mine = set.iter().filter(|(_, whose)| whose.is_none_or(|whose| whose == name));
         mine.map(|&(at, _)| at).collect()
+    }
+
+    /// Where events of a subscription that had ended began to be delivered anew, in order: by a
+    /// redrive or a seek.
+    #[must_use]
+    pub fn new_lives(&self, name: &str) -> Vec<usize> {
+        let mut lives = [self.marks_of("redriven", name), self.marks_of("sought", name)].concat();
+        lives.sort_unstable();
+        lives
     }
 }
 

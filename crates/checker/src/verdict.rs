@@ -1,9 +1,11 @@
 //! The verdict: valid, violated or vacuous.
 
+pub(crate) mod timeline;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::history::{History, Record};
+use crate::history::{History, Op, Record};
 use crate::invariants;
 use crate::model::{Model, Subscribed};
 
@@ -31,11 +33,19 @@ pub struct Thresholds {
     pub expect_marks: Vec<String>,
     /// Whether some delivery must have been flagged or repeated.
     pub expect_redelivery: bool,
+    /// Whether a crash must have fallen between the sending of an event and its answer.
+    pub expect_crash_in_write: bool,
 }
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { min_acked: 1, min_deliveries: 1, expect_marks: Vec::new(), expect_redelivery: false }
+        Self {
+            min_acked: 1,
+            min_deliveries: 1,
+            expect_marks: Vec::new(),
+            expect_redelivery: false,
+            expect_crash_in_write: false,
+        }
     }
 }
 
@@ -65,6 +75,10 @@ pub struct Report {
     pub redeliveries: usize,
     /// Announced gaps.
     pub gaps: usize,
+    /// Crashes that fell between the sending of an event and its answer.
+    pub crashes_in_writes: usize,
+    /// Faults that were to happen and did not.
+    pub unfired: Vec<String>,
     /// How deliveries ended, for each subscription of which settlements speak.
     pub sums: Vec<Sum>,
 }
@@ -95,7 +109,7 @@ pub fn judge(history: &History, thresholds: &Thresholds) -> Report {
     let mut violations: Vec<Violation> =
         invariants::ALL.iter().flat_map(|check| check(&model)).collect();
     violations.sort_by_key(|v| (v.slice.len(), v.slice.clone()));
-    let missing = vacuous(&model, &report, thresholds);
+    let missing = report.lacks(&history.records, thresholds);
     report.verdict = match (violations.is_empty(), missing.is_empty()) {
         (false, _) => Verdict::Violated(violations),
         (true, false) => Verdict::Vacuous(missing),
@@ -109,6 +123,8 @@ fn count(model: &Model<'_>) -> Report {
         |e: &&crate::model::Published<'_>| !e.placed.is_empty() || !e.acknowledged.is_empty();
     let streams = || model.streams().map(|(_, _, _, stream)| stream);
     let deliveries = || streams().flat_map(|s| &s.deliveries);
+    let mut writes = timeline::Writes::default();
+    model.records.iter().for_each(|record| writes.take(record));
     Report {
         verdict: Verdict::Valid,
         invoked: model.events.values().filter(|e| !e.invokes.is_empty()).count(),
@@ -116,6 +132,8 @@ fn count(model: &Model<'_>) -> Report {
         deliveries: deliveries().count(),
         redeliveries: deliveries().filter(|(_, d)| d.redelivered || d.attempt > 1).count(),
         gaps: streams().map(|s| s.gaps.times()).sum(),
+        crashes_in_writes: writes.crashes,
+        unfired: timeline::unfired(model.records),
         sums: sums(model),
     }
 }
@@ -134,24 +152,29 @@ fn sums(model: &Model<'_>) -> Vec<Sum> {
     settled.map(sum).collect()
 }
 
-fn vacuous(model: &Model<'_>, report: &Report, thresholds: &Thresholds) -> Vec<String> {
-    let mut missing = Vec::new();
-    let mut need = |got: usize, least: usize, what: &str| {
-        if got < least {
-            missing.push(format!("{got} {what}, at least {least} needed"));
-        }
-    };
-    need(report.acked, thresholds.min_acked, "acknowledged events");
-    need(report.deliveries, thresholds.min_deliveries, "deliveries");
-    need(report.redeliveries, usize::from(thresholds.expect_redelivery), "redeliveries");
-    for mark in &thresholds.expect_marks {
-        let set = model.marks.get(mark.as_str()).map_or(0, Vec::len);
-        need(set, 1, &format!("marks `{mark}`"));
-    }
-    missing
-}
-
 impl Report {
+    /// What happened too seldom to prove anything.
+    pub(crate) fn lacks(&self, records: &[Record], thresholds: &Thresholds) -> Vec<String> {
+        let mut missing = Vec::new();
+        let mut need = |got: usize, least: usize, what: &str| {
+            if got < least {
+                missing.push(format!("{got} {what}, at least {least} needed"));
+            }
+        };
+        need(self.acked, thresholds.min_acked, "acknowledged events");
+        need(self.deliveries, thresholds.min_deliveries, "deliveries");
+        need(self.redeliveries, usize::from(thresholds.expect_redelivery), "redeliveries");
+        let in_writes = usize::from(thresholds.expect_crash_in_write);
+        need(self.crashes_in_writes, in_writes, "crashes inside a write");
+        for wanted in &thresholds.expect_marks {
+            let is_set = |record: &&Record| matches!(&record.op, Op::Mark(mark) if mark.what.as_str() == wanted);
+            let set = records.iter().filter(is_set).count();
+            need(set, 1, &format!("marks `{wanted}`"));
+        }
+        missing.extend(self.unfired.iter().map(|fault| format!("the fault `{fault}` never fired")));
+        missing
+    }
+
     /// 0 valid, 1 violated, 2 vacuous.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
@@ -197,7 +220,7 @@ impl fmt::Display for Shown<'_> {
                     let text = serde_json::to_string(record).map_err(|_| fmt::Error)?;
                     writeln!(f, "  {text}")?;
                 }
-                Ok(())
+                timeline::show(f, self.records)
             }
         }
     }

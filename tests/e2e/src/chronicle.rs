@@ -52,6 +52,7 @@ impl Chronicle {
             topics: topics.iter().map(|&topic| topic.into()).collect(),
             start: Vec::new(),
             ordered,
+            tenant: None,
         })]);
     }
 
@@ -75,6 +76,8 @@ impl Chronicle {
             hash: hash(sent).into(),
             topic: topic.into(),
             ordered,
+            producer_epoch: None,
+            tenant: None,
         })]);
     }
 
@@ -107,6 +110,7 @@ impl Chronicle {
                 partition: placed.partition,
                 offset: placed.offset,
                 duplicate: placed.duplicate,
+                epoch: Some(placed.epoch.into()),
             }),
             Err(ClientError::Refused(problem)) if !problem.is_retryable() => {
                 Op::Fail { event, code: problem.code.clone().into() }
@@ -136,6 +140,7 @@ impl Chronicle {
                     key: envelope.instrument.into(),
                     attempt: event.attempt,
                     redelivered: event.redelivered,
+                    tenant: None,
                 })
             })
             .collect();
@@ -159,6 +164,7 @@ impl Chronicle {
             key: envelope.instrument.into(),
             attempt: 1,
             redelivered: false,
+            tenant: None,
         })]);
     }
 
@@ -187,6 +193,7 @@ impl Chronicle {
             key: envelope.instrument.into(),
             attempt: pulled.attempt,
             redelivered: pulled.redelivered,
+            tenant: None,
         })]);
     }
 

@@ -1,4 +1,5 @@
-//! I-1: what was acknowledged reaches every subscription that covers it, or is inside a gap.
+//! I-1: what was acknowledged reaches every subscription that covers it, lies among its dead
+//! letters, or is inside a gap.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -18,7 +19,8 @@ pub(super) fn check(model: &Model<'_>) -> Vec<Violation> {
             let stream = subscribed.streams.get(&partition);
             let delivered = seen.get(&partition).is_some_and(|offsets| offsets.contains(&offset));
             let announced = stream.is_some_and(|stream| stream.gaps.contains(offset));
-            if delivered || announced {
+            let dead = || stream.is_some_and(|s| s.dead.iter().any(|&(_, of)| of == offset));
+            if delivered || announced || dead() {
                 continue;
             }
             if !(subscribed.covers(partition, offset) && subscribed.selects(id)) {

@@ -54,7 +54,16 @@ fn deliveries(model: &Model<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
     for (name, _, (topic, number), stream) in model.streams() {
         let mut last: HashMap<&str, (u64, usize)> = HashMap::new();
+        let mut sought = model.marks_of("sought", name).into_iter().peekable();
         for (at, delivery) in stream.firsts() {
+            // It goes on from another place.
+            while sought.next_if(|&sought| sought < at).is_some() {
+                last.clear();
+            }
+            // Flagged: it was sent before, to somebody who did not live to see it.
+            if delivery.redelivered || delivery.attempt > 1 {
+                continue;
+            }
             let before = last.insert(&delivery.key, (delivery.offset, at));
             let Some((before, earlier)) = before.filter(|&(b, _)| b > delivery.offset) else {
                 continue;

@@ -18,7 +18,7 @@ pub(super) fn check(model: &Model<'_>) -> Vec<Violation> {
         }
         let ends = closed::Ends {
             crashes: model.marks_of("crash", name),
-            redriven: model.marks_of("redriven", name),
+            redriven: model.new_lives(name),
         };
         for (closed, at, offset) in overtaken(stream, closed::of(stream, &ends)) {
             violations.push(Violation {

@@ -1,4 +1,4 @@
-//! I-9: what a subscription got of a partition has no hole but announced gaps.
+//! I-9: what a subscription got of a partition has no hole but announced gaps and dead letters.
 
 use crate::model::{Model, Stream};
 use crate::verdict::Violation;
@@ -15,11 +15,14 @@ pub(super) fn check(model: &Model<'_>) -> Vec<Violation> {
         let mut next = if known { subscribed.start(partition) } else { first };
         let mut before = None;
         for (offset, at) in got {
-            let filtered = |offset| {
+            let excused = |offset| {
+                if stream.dead.iter().any(|&(_, of)| of == offset) {
+                    return true;
+                }
                 let event = model.places.get(&partition).and_then(|places| places.get(&offset));
                 event.is_some_and(|(event, _)| !subscribed.selects(event))
             };
-            if let Some(missing) = hole(stream, next, offset, filtered) {
+            if let Some(missing) = hole(stream, next, offset, excused) {
                 let (topic, number) = partition;
                 violations.push(Violation {
                     invariant: "I-9",
@@ -37,19 +40,14 @@ pub(super) fn check(model: &Model<'_>) -> Vec<Violation> {
     violations
 }
 
-/// The first offset of `from..to` that no gap covers and no filter left out.
-fn hole(
-    stream: &Stream<'_>,
-    mut from: u64,
-    to: u64,
-    filtered: impl Fn(u64) -> bool,
-) -> Option<u64> {
+/// The first offset of `from..to` that no gap covers, no filter left out and is no dead letter.
+fn hole(stream: &Stream<'_>, mut from: u64, to: u64, excused: impl Fn(u64) -> bool) -> Option<u64> {
     while from < to {
         from = stream.gaps.end_of(from)?;
         if from >= to {
             break;
         }
-        if !filtered(from) {
+        if !excused(from) {
             return Some(from);
         }
         from += 1;

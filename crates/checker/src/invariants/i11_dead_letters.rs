@@ -14,7 +14,7 @@ pub(super) fn check(model: &Model<'_>) -> Vec<Violation> {
             violations.push(Violation { invariant: "I-11", name: kind, detail, slice });
         };
         // Whether dead letters were sent on their way again in between, in either order.
-        let redriven = model.marks_of("redriven", name);
+        let redriven = model.new_lives(name);
         let excused = |a: usize, b: usize| first_between(&redriven, a.min(b), a.max(b)).is_some();
         let mut seen: HashMap<u64, usize> = HashMap::new();
         for &(at, offset) in &stream.dead {

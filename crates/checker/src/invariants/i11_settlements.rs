@@ -14,8 +14,8 @@ pub(super) fn check(model: &Model<'_>) -> Vec<Violation> {
         }
         let was = Happened {
             anything: !model.marks_of("crash", name).is_empty()
-                || !model.marks_of("redriven", name).is_empty(),
-            redriven: !model.marks_of("redriven", name).is_empty(),
+                || !model.new_lives(name).is_empty(),
+            redriven: !model.new_lives(name).is_empty(),
             drained: model.marks_of("drained", name).last().copied(),
         };
         let (nothing, nowhere) = (Stream::default(), BTreeMap::new());

@@ -27,6 +27,27 @@ impl Coverage {
         }
     }
 
+    /// Adds an offset of which nobody asks where it was named: neighbours become one run.
+    pub(crate) fn extend(&mut self, offset: u64) {
+        if self.contains(offset) {
+            return;
+        }
+        let next = offset.checked_add(1).and_then(|next| self.runs.remove(&next));
+        let last = next.map_or(offset, |(last, _)| last);
+        let before = self.runs.range_mut(..offset).next_back();
+        match before.filter(|(_, (last, _))| *last + 1 == offset) {
+            Some((_, run)) => run.0 = last,
+            None => {
+                self.runs.insert(offset, (last, 0));
+            }
+        }
+    }
+
+    /// Its runs: first and last offset.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.runs.iter().map(|(&first, &(last, _))| (first, last))
+    }
+
     /// The run that an offset is in: its last offset, and where it was named.
     fn run(&self, offset: u64) -> Option<(u64, usize)> {
         let before = self.runs.range(..=offset).next_back().map(|(_, &run)| run);
@@ -52,6 +73,12 @@ impl Coverage {
             offset = last.checked_add(1)?;
         }
         Some(offset)
+    }
+
+    /// Whether something was named between two places in the history.
+    #[must_use]
+    pub fn named_within(&self, after: usize, before: usize) -> bool {
+        self.runs.values().any(|&(_, at)| after < at && at < before)
     }
 
     /// How often something was added.

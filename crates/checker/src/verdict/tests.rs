@@ -2,8 +2,8 @@
 
 use super::{Thresholds, Verdict, judge};
 use crate::history::{
-    Dead, Delivery, History, Invoke, Mark, Op, Place, Placed, Range, Record, Settled, Subscription,
-    Verdict as Said,
+    Dead, Delivery, Fault, Fence, History, Invoke, Mark, Op, Phase, Place, Placed, Range, Record,
+    Recovered, Sample, Settled, Subscription, Verdict as Said,
 };
 
 const TOPIC: &str = "analysis/indicators/1m";
@@ -18,13 +18,16 @@ fn invoke(event: &str, seq: u64) -> Op {
         hash: format!("h-{event}").into(),
         topic: TOPIC.into(),
         ordered: true,
+        producer_epoch: None,
+        tenant: None,
     })
 }
 
 fn ok(event: &str, offset: u64) -> Op {
     let topic = TOPIC.into();
     let event = event.into();
-    Op::Ok(Placed { event, topic, partition: 0, offset: Some(offset), duplicate: false })
+    let offset = Some(offset);
+    Op::Ok(Placed { event, topic, partition: 0, offset, duplicate: false, epoch: None })
 }
 
 fn fail(event: &str) -> Op {
@@ -41,6 +44,7 @@ fn subscription(start: u64) -> Op {
         topics: vec!["analysis/**".into()],
         start: vec![Place { topic: TOPIC.into(), partition: 0, offset: start }],
         ordered: true,
+        tenant: None,
     })
 }
 
@@ -56,6 +60,7 @@ fn delivery(event: &str, offset: u64) -> Delivery {
         key: "k".into(),
         attempt: 1,
         redelivered: false,
+        tenant: None,
     }
 }
 
@@ -385,4 +390,184 @@ fn what_a_naive_filter_does_not_select_and_comes_is_i_13_and_what_it_selects_has
     let lost = after_two(vec![said("a", true), said("b", true), got("b", 1)]);
     check_violated(&lost, "I-1", "acked-loss", &[1, 2]);
     check_violated(&lost, "I-9", "skip", &[7]);
+}
+
+#[test]
+fn tenants_that_meet_in_a_delivery_are_i_12() {
+    let with = |producer: &str, topic: &str, subscriber: &str| {
+        let mut history = after_two(vec![got("a", 0), got("b", 1)]);
+        for record in &mut history.records {
+            match &mut record.op {
+                Op::Invoke(invoke) => invoke.tenant = Some(producer.into()),
+                Op::Delivery(delivery) => delivery.tenant = Some(topic.into()),
+                Op::Subscription(definition) => definition.tenant = Some(subscriber.into()),
+                _ => {}
+            }
+        }
+        history
+    };
+    check_valid(&with("one", "one", "one"));
+    for bad in [with("two", "one", "one"), with("one", "two", "one"), with("one", "one", "two")] {
+        check_violated(&bad, "I-12", "cross-tenant", &[1, 5]);
+    }
+}
+
+/// Sends an event in a producer's epoch.
+fn in_epoch(event: &str, seq: u64, epoch: u64) -> Op {
+    let Op::Invoke(sent) = invoke(event, seq) else { unreachable!() };
+    Op::Invoke(Invoke { producer_epoch: Some(epoch), ..sent })
+}
+
+fn ok_in(event: &str, offset: u64, epoch: u64) -> Op {
+    let Op::Ok(placed) = ok(event, offset) else { unreachable!() };
+    Op::Ok(Placed { epoch: Some(epoch), ..placed })
+}
+
+#[test]
+fn epochs_that_go_back_are_i_14() {
+    let granted = |epoch| Op::Fence(Fence { producer: "p".into(), epoch });
+    let fenced = |answer| history(vec![granted(2), in_epoch("a", 0, 1), answer]);
+    check_violated(&fenced(ok("a", 0)), "I-14", "fenced-ack", &[0, 1, 2]);
+    check_valid(&history(vec![
+        subscription(0),
+        in_epoch("a", 0, 1),
+        granted(2),
+        ok("a", 0),
+        got("a", 0),
+    ]));
+    let sent = vec![subscription(0), invoke("a", 0), ok_in("a", 0, 7)];
+    let back = [sent.clone(), vec![invoke("b", 1), ok_in("b", 1, 6)]].concat();
+    check_violated(&history(back), "I-14", "split-brain", &[2, 3, 4]);
+    // The answer of before was long on its way.
+    let late = vec![subscription(0), invoke("a", 0), invoke("b", 1), ok_in("b", 1, 7)];
+    let late = [late, vec![ok_in("a", 0, 6), got("a", 0), got("b", 1)]].concat();
+    check_valid(&history(late));
+}
+
+fn fault(what: &str, phase: Phase, silences: &[&str]) -> Op {
+    let silences = silences.iter().map(|&pattern| pattern.into()).collect();
+    Op::Fault(Fault { what: what.into(), phase, silences })
+}
+
+#[test]
+fn an_ack_after_an_io_error_is_i_15() {
+    let after = |silences: &[&str], rest: Vec<Op>| {
+        let error = vec![fault("eio", Phase::Fired, silences)];
+        let got = vec![got("a", 0), got("b", 1)];
+        after_two([error, got, rest].concat())
+    };
+    let acked = || vec![invoke("c", 2), ok("c", 2), got("c", 2)];
+    check_violated(&after(&["**"], acked()), "I-15", "ack-after-eio", &[5, 8, 9]);
+    check_valid(&after(&["analysis/summaries"], acked()));
+    check_valid(&after(&["**"], [vec![mark("restart")], acked()].concat()));
+    let before = vec![
+        subscription(0),
+        invoke("a", 0),
+        fault("eio", Phase::Fired, &["**"]),
+        ok("a", 0),
+        got("a", 0),
+    ];
+    check_valid(&history(before));
+}
+
+/// Each operation as many seconds after the start as it says.
+fn timed(ops: Vec<(u64, Op)>) -> History {
+    let record = |(at, op)| Record { at: at * 1_000_000_000, process: "test".into(), op };
+    History { records: ops.into_iter().map(record).collect() }
+}
+
+#[test]
+fn what_does_not_advance_after_all_faults_are_over_is_i_16() {
+    let healed = || (2, fault("partition", Phase::Healed, &[]));
+    let begin = || vec![(0, subscription(0)), (0, invoke("a", 0)), (1, ok("a", 0)), healed()];
+    let end = (30, mark("quiesced"));
+    let run = |rest: Vec<(u64, Op)>| timed([begin(), rest, vec![end.clone()]].concat());
+    check_valid(&run(vec![(11, got("a", 0))]));
+    check_violated(&run(vec![(13, got("a", 0))]), "I-16", "stuck", &[3, 2]);
+    let away = Op::Mark(Mark { what: "away".into(), subscription: Some("s".into()) });
+    check_valid(&run(vec![(3, away), (13, got("a", 0))]));
+    let again = (12, fault("partition", Phase::Fired, &[]));
+    check_valid(&run(vec![again, (13, got("a", 0))]));
+    let sent = |answered| {
+        let sent = vec![(3, got("a", 0)), (4, invoke("b", 1)), (answered, ok("b", 1))];
+        run([sent, vec![(answered, got("b", 1))]].concat())
+    };
+    check_valid(&sent(14));
+    check_violated(&sent(15), "I-16", "stuck", &[3, 5]);
+    // Nobody knows what would have come.
+    check_valid(&timed([begin(), vec![(12, mark("quiesced")), (12, got("a", 0))]].concat()));
+}
+
+#[test]
+fn what_is_above_its_limit_is_i_17() {
+    let sample = |value| Op::Sample(Sample { what: "fds".into(), value, limit: 20 });
+    let with = |value| after_two(vec![got("a", 0), got("b", 1), sample(value)]);
+    check_valid(&with(20));
+    check_violated(&with(21), "I-17", "leak", &[7]);
+}
+
+#[test]
+fn a_recovery_that_is_slow_or_recovers_something_else_is_i_18() {
+    let recovered = |took, state: &str| {
+        Op::Recovered(Recovered { took, limit: Some(2), state: Some(state.into()) })
+    };
+    let with = |rest: Vec<Op>| after_two([vec![got("a", 0), got("b", 1)], rest].concat());
+    check_valid(&with(vec![recovered(2, "x"), mark("crash"), recovered(1, "x")]));
+    check_violated(&with(vec![recovered(3, "x")]), "I-18", "slow-recovery", &[7]);
+    let changed = with(vec![recovered(1, "x"), mark("crash"), recovered(1, "y")]);
+    check_violated(&changed, "I-18", "unsafe-recovery", &[7, 9]);
+    let sent = vec![recovered(1, "x"), invoke("c", 2), info("c"), recovered(1, "y")];
+    check_valid(&with(sent));
+}
+
+#[test]
+fn a_refusal_without_a_code_is_i_19() {
+    let refused = |code: &str| {
+        let fail = Op::Fail { event: "c".into(), code: code.into() };
+        after_two(vec![got("a", 0), got("b", 1), invoke("c", 2), fail])
+    };
+    check_valid(&refused("FIELD_INVALID"));
+    check_violated(&refused("thread panicked at"), "I-19", "opaque-error", &[8]);
+}
+
+#[test]
+fn a_dead_letter_is_no_loss_and_no_hole() {
+    check_valid(&after_two(vec![got("b", 1), dead(0)]));
+}
+
+#[test]
+fn who_seeks_gets_again_what_was_confirmed_but_not_what_was_confirmed_since() {
+    let sought = |rest: Vec<Op>| {
+        let before = vec![got("b", 1), Op::Gap(range(0, 0)), Op::Ack(range(1, 1)), mark("sought")];
+        after_two([before, vec![again("a", 0)], rest].concat())
+    };
+    check_valid(&sought(vec![again("b", 1)]));
+    let lost = sought(vec![Op::Ack(range(0, 0)), mark("crash"), again("a", 0)]);
+    check_violated(&lost, "I-10", "lost-ack", &[10, 12]);
+}
+
+#[test]
+fn a_fault_that_never_fired_and_a_crash_outside_of_writes_are_vacuous() {
+    let armed = |rest: Vec<Op>| {
+        let all = vec![got("a", 0), got("b", 1), fault("eio", Phase::Armed, &[])];
+        after_two([all, rest].concat())
+    };
+    check_vacuous(&armed(vec![]), &Thresholds::default(), "the fault `eio` never fired");
+    check_valid(&armed(vec![fault("eio", Phase::Fired, &[])]));
+    let inside = Thresholds { expect_crash_in_write: true, ..Thresholds::default() };
+    let quiet = after_two(vec![got("a", 0), got("b", 1), mark("crash")]);
+    check_vacuous(&quiet, &inside, "0 crashes inside a write, at least 1 needed");
+    let rest = vec![invoke("c", 2), mark("crash"), info("c"), got("a", 0), got("b", 1)];
+    assert_eq!(judge(&after_two(rest), &inside).verdict, Verdict::Valid);
+}
+
+#[test]
+fn a_violation_is_shown_with_the_seed_and_what_was_done() {
+    let run =
+        vec![Op::Run { seed: 42 }, got("x", 2), fault("eio", Phase::Fired, &[]), mark("crash")];
+    let history = after_two(run);
+    let shown = judge(&history, &Thresholds::default()).show(&history.records).to_string();
+    for line in ["  | seed 42\n", "s eio fired\n", "s crash\n"] {
+        assert!(shown.contains(line), "{shown}");
+    }
 }

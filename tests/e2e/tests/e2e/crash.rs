@@ -114,6 +114,7 @@ async fn twenty_kills_lose_nothing_acknowledged_and_invent_nothing() {
         min_deliveries: acknowledged,
         expect_marks: vec!["crash".to_owned()],
         expect_redelivery: true,
+        ..Thresholds::default()
     });
 }
 
@@ -129,5 +130,6 @@ async fn sigterm_under_load_ends_with_0_and_keeps_what_was_acknowledged() {
         min_deliveries: acknowledged,
         expect_marks: vec!["restart".to_owned()],
         expect_redelivery: false,
+        ..Thresholds::default()
     });
 }

@@ -74,6 +74,7 @@ async fn kills_of_service_and_consumers_leave_every_delivery_with_one_exact_end(
         min_deliveries: events as usize,
         expect_marks: vec!["crash".to_owned(), "consumer killed".to_owned()],
         expect_redelivery: true,
+        ..Thresholds::default()
     });
     eprint!("{kills} kills\n{told}");
 }

@@ -201,6 +201,7 @@ async fn every_event_once_or_flagged_and_in_order_per_key() {
         min_deliveries: deliveries as usize,
         expect_marks: vec!["reconnect".to_owned()],
         expect_redelivery: true,
+        ..Thresholds::default()
     });
 }
 
@@ -280,5 +281,6 @@ async fn a_group_has_every_event_once_or_flagged_and_in_order_per_key() {
         min_deliveries: total,
         expect_marks: vec!["reconnect".to_owned()],
         expect_redelivery: true,
+        ..Thresholds::default()
     });
 }

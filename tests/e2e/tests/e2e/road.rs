@@ -78,6 +78,7 @@ async fn confirmed_acks_survive_a_kill_and_the_rest_comes_again_flagged() {
         min_deliveries: 630,
         expect_marks: vec!["crash".to_owned()],
         expect_redelivery: true,
+        ..Thresholds::default()
     });
 }
 
