@@ -76,6 +76,8 @@ pub struct EmbeddedLog {
     leases: Mutex<Leases>,
     wall: Mutex<WallGuard>,
     lock: Mutex<Option<Box<dyn Send + Sync>>>,
+    /// Whether everything happens in the thread that asks for it.
+    is_still: bool,
 }
 
 /// Leases of this process: the data directory's lock keeps every other out.
@@ -159,7 +161,8 @@ impl EmbeddedLog {
         }
         let lost = journal.apply_trims(&trims);
         let store = Arc::clone(journal);
-        let removed = blocking(move || store.remove_segments(|segment| segment.live == 0)).await;
+        let removed =
+            self.blocking(move || store.remove_segments(|segment| segment.live == 0)).await;
         if let Err(error) = removed {
             tracing::warn!(journal = journal.kind.name(), %error, "cannot remove a segment");
         }
@@ -194,14 +197,18 @@ fn finish(threads: Vec<JoinHandle<()>>, state: &JournalStore) {
     }
 }
 
-/// Runs disk work away from the runtime's threads; where there is no runtime, here.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let Ok(runtime) = Handle::try_current() else { return work() };
-    match runtime.spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        // The runtime is shutting down: nobody waits for this answer.
-        Err(_) => std::future::pending().await,
+impl EmbeddedLog {
+    /// Runs disk work away from the runtime's threads; where there is no runtime, or its order is to
+    /// be the same every time, here.
+    async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let runtime = Handle::try_current().ok().filter(|_| !self.is_still);
+        let Some(runtime) = runtime else { return work() };
+        match runtime.spawn_blocking(work).await {
+            Ok(done) => done,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // The runtime is shutting down: nobody waits for this answer.
+            Err(_) => std::future::pending().await,
+        }
     }
 }
 
@@ -256,7 +263,7 @@ impl PartitionLog for EmbeddedLog {
         if let Some(found) = journal.read_fast(partition, from, max_bytes)? {
             return Ok(found);
         }
-        blocking(move || journal.read_disk(partition, from, max_bytes)).await
+        self.blocking(move || journal.read_disk(partition, from, max_bytes)).await
     }
 
     async fn read_journal(
@@ -270,7 +277,7 @@ impl PartitionLog for EmbeddedLog {
         if let Some(found) = fast {
             return Ok(found);
         }
-        blocking(move || journal.groups_disk(after.0, max_bytes)).await
+        self.blocking(move || journal.groups_disk(after.0, max_bytes)).await
     }
 
     fn durable(&self, journal: Journal) -> watch::Receiver<JournalSeq> {
@@ -366,7 +373,7 @@ impl PartitionLog for EmbeddedLog {
         let threads = std::mem::take(&mut *self.threads());
         let state = Arc::clone(self.journal(Journal::State));
         // Waits for the last syncs: not on one of the runtime's threads.
-        blocking(move || finish(threads, &state)).await;
+        self.blocking(move || finish(threads, &state)).await;
         *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }

@@ -80,6 +80,7 @@ impl EmbeddedLog {
             leases: Mutex::default(),
             wall: Mutex::new(wall),
             lock: Mutex::new(Some(lock)),
+            is_still: false,
         };
         Ok((log, writers))
     }

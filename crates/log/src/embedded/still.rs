@@ -1,5 +1,5 @@
-//! A log whose writers work when they are told to, in the thread that tells them: what it does to
-//! its disk is the same every time.
+//! A log whose writers work when they are told to, in the thread that tells them, and that reads its
+//! disk in the thread that asks: what it does is the same every time.
 
 use std::future::Future;
 use std::io;
@@ -64,7 +64,8 @@ impl StillLog {
         clock: Arc<dyn Clock>,
         recorder: Arc<Recorder>,
     ) -> Result<Self, OpenError> {
-        let (log, writers) = EmbeddedLog::recover(disk, dir, options, clock, recorder)?;
+        let (mut log, writers) = EmbeddedLog::recover(disk, dir, options, clock, recorder)?;
+        log.is_still = true;
         Ok(Self { log: Arc::new(log), writers })
     }
 
