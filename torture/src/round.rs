@@ -55,7 +55,7 @@ const LOOSE: Producer = Producer {
     topic: Some("little-room/heavy"),
     timeframe: "5m",
     labels: 16,
-    under_way: 50,
+    under_way: 150,
 };
 
 /// What a round works with.
