@@ -1,11 +1,14 @@
-//! Ingest times: the wall clock, never back, and not followed when it leaps.
+//! Ingest times: the wall clock, never back, and not followed when it leaps or falls behind.
 
 use std::time::Duration;
 
 use tidings_event::Timestamp;
 
-/// A forward jump larger than this is not believed at once.
+/// A jump larger than this is not believed at once.
 const LEAP: Duration = Duration::from_secs(3_600);
+
+/// A stop that seems longer than this is taken for a jump.
+const STOP_MAX: Duration = Duration::from_secs(7 * 86_400);
 
 /// How long it has to last to be believed.
 const STABLE: Duration = Duration::from_secs(600);
@@ -34,10 +37,16 @@ impl IngestTime {
         let passed =
             u64::try_from(monotonic.saturating_sub(self.at).as_nanos()).unwrap_or(u64::MAX);
         let expected = Timestamp(self.last.0.saturating_add(passed));
-        let leap = u64::try_from(LEAP.as_nanos()).unwrap_or(u64::MAX);
-        let believed = if self.started && wall.0 > expected.0.saturating_add(leap) {
+        let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let ahead = if self.started { LEAP } else { STOP_MAX };
+        let is_first = !self.started && self.last == Timestamp::default();
+        let believed = if !is_first && wall.0 > expected.0.saturating_add(nanos(ahead)) {
             let since = *self.leaping_since.get_or_insert(monotonic);
             if monotonic.saturating_sub(since) >= STABLE { wall } else { expected }
+        } else if wall.0 < expected.0.saturating_sub(nanos(LEAP)) {
+            // Behind for good or for a while: what is stored meanwhile must not count as older than
+            // it is once the clock is right again.
+            expected
         } else {
             wall
         };
@@ -65,5 +74,20 @@ mod tests {
         assert_eq!(time.next(leapt, seconds(2)), Timestamp(day + hour + 1_000_000_000));
         assert_eq!(time.next(leapt, seconds(601)), Timestamp(day + hour + 600_000_000_000));
         assert_eq!(time.next(leapt, seconds(602)), leapt, "after ten minutes it is believed");
+        let later = |by: u64| Timestamp(leapt.0 + by * 1_000_000_000);
+        for at in [1, 5_000, 50_000] {
+            assert_eq!(time.next(Timestamp(5), seconds(602 + at)), later(at), "it is behind");
+        }
+        assert_eq!(time.next(later(50_001), seconds(50_603)), later(50_001), "it is right again");
+    }
+
+    #[test]
+    fn a_week_may_pass_at_a_restart_and_ten_years_may_not() {
+        let day = 86_400_000_000_000;
+        let first = |wall| IngestTime::after(Timestamp(day)).next(wall, Duration::from_secs(1));
+        assert_eq!(first(Timestamp(7 * day)), Timestamp(7 * day));
+        assert_eq!(first(Timestamp(3_650 * day)), Timestamp(day + 1_000_000_000));
+        let fresh = IngestTime::default().next(Timestamp(3_650 * day), Duration::from_secs(1));
+        assert_eq!(fresh, Timestamp(3_650 * day), "nothing is stored yet");
     }
 }

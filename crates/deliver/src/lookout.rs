@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_event::{Clock, Offset, Timestamp};
+use tidings_event::{Clock, Offset};
 use tidings_log::PartitionLog;
 use tidings_telemetry::{Counter, Gauge, Recorder, Timer};
 use tokio_util::sync::CancellationToken;
@@ -90,10 +90,9 @@ impl Lookout {
         let failing = live.lock().failing();
         for (partition, age) in failing {
             let kept = age - (age / 10).min(RESCUE_MAX);
-            let ago = u64::try_from(kept.as_nanos()).unwrap_or(u64::MAX);
-            let since = Timestamp(self.clock.wall().0.saturating_sub(ago));
-            // What cannot be read is told to the consumer.
-            if let Ok(end) = self.log.resolve_time(partition, since).await {
+            // Aged as retention does it, whatever the wall clock shows. What cannot be read is told to
+            // the consumer.
+            if let Ok(end) = self.log.resolve_age(partition, kept).await {
                 live.lock().give_up_below(partition, end.0);
             }
         }

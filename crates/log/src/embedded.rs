@@ -27,11 +27,13 @@ mod snapshot;
 mod still;
 mod tables;
 mod topics;
+mod wall;
 mod writer;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -46,8 +48,8 @@ use self::context::Context;
 use self::entries::Entries;
 use self::journal::{JournalStore, Stop};
 use self::open::replay;
-use self::retention::WallGuard;
 use self::tables::Tables;
+use self::wall::{Now, WallGuard};
 use crate::partition_log::{
     AppendError, Bounds, Caps, CommitError, Journal, Lease, LeaseError, PartitionLog, Pending,
     Pressure, ReadError, Table, TableChange, TopicError, TopicSpec,
@@ -122,33 +124,34 @@ impl EmbeddedLog {
         self.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the wall clock may age anything now. What is believed is put on record, so that a jump
-    /// across a restart shows.
-    async fn believes_wall(&self) -> bool {
+    /// The moment, as retention counts.
+    fn now(&self) -> Now {
         let Context { clock, recorder, .. } = &*self.context;
-        let wall = clock.wall();
-        let believed = self
-            .wall
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .believes(wall, clock.monotonic());
-        recorder.set(Gauge::LogWallDoubted, i64::from(!believed));
-        if !believed {
-            tracing::error!(%wall, "wall clock jumped: retention by age waits until it is stable");
-        } else if WallGuard::is_news(self.tables.wall(), wall)
-            && let Ok(pending) = self.commit_records(&[tables::wall_change(wall)])
+        let (wall, monotonic) = (clock.wall(), clock.monotonic());
+        let now = self.wall.lock().unwrap_or_else(PoisonError::into_inner).look(wall, monotonic);
+        recorder.set(Gauge::LogWallDoubted, i64::from(now.doubted));
+        now
+    }
+
+    /// Puts on record how far retention has come, so that a jump across a restart shows.
+    async fn record(&self, now: &Now) {
+        if now.doubted {
+            let (wall, counted) = (self.context.clock.wall(), now.time);
+            tracing::error!(%wall, %counted, "wall clock jumped: retention counts by the monotonic one");
+        }
+        if WallGuard::is_news(self.tables.wall(), now)
+            && let Ok(pending) = self.commit_records(&[tables::wall_change(now)])
             && pending.await.is_err()
         {
-            tracing::warn!("the wall clock is not on record");
+            tracing::warn!("the time is not on record");
         }
-        believed
     }
 
     /// Trims one journal: plan, make durable, apply, remove files.
     async fn trim_journal(
         &self,
         journal: &Arc<JournalStore>,
-        now: Option<Timestamp>,
+        now: &Now,
     ) -> Vec<(TopicPartition, u64)> {
         let trims = journal.plan_trim(&self.tables.topics(journal.kind), now);
         let changes = trims.iter().map(|(id, trim)| tables::trim_change(*id, *trim));
@@ -296,6 +299,15 @@ impl PartitionLog for EmbeddedLog {
         Ok(self.readable(partition)?.resolve_time(partition, at))
     }
 
+    async fn resolve_age(
+        &self,
+        partition: TopicPartition,
+        age: Duration,
+    ) -> Result<Offset, ReadError> {
+        let (journal, now) = (self.readable(partition)?, self.now());
+        Ok(journal.first_younger(partition, age, &now))
+    }
+
     fn pin(&self, partition: TopicPartition, name: &str, from: Offset) {
         let Some(journal) = self.journal_of(partition) else { return };
         let mut core = journal.core();
@@ -311,11 +323,13 @@ impl PartitionLog for EmbeddedLog {
     }
 
     async fn trim(&self, now: Timestamp) -> Vec<(TopicPartition, u64)> {
-        let believed = self.believes_wall().await;
+        let counted = self.now();
+        self.record(&counted).await;
+        let now = if counted.doubted { counted } else { Now { time: now, ..counted } };
         let mut lost = vec![];
         for journal in Journal::TOPICS {
             let journal = self.journal(journal);
-            lost.extend(self.trim_journal(journal, believed.then_some(now)).await);
+            lost.extend(self.trim_journal(journal, &now).await);
         }
         let events = lost.iter().map(|(_, count)| count).sum();
         self.context.recorder.count(Counter::LogTrimmed, events);
@@ -360,6 +374,9 @@ impl PartitionLog for EmbeddedLog {
         for journal in &self.journals {
             if let Some(reason) = &journal.core().failed {
                 return Err(format!("journal {} is read-only: {reason}", journal.kind.name()));
+            }
+            if journal.core().no_room {
+                return Err(format!("journal {} waits for room on the disk", journal.kind.name()));
             }
         }
         if self.context.is_full(ROOM_BYTES) {

@@ -8,6 +8,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -172,6 +173,14 @@ impl PartitionLog for MemoryLog {
         at: Timestamp,
     ) -> Result<Offset, ReadError> {
         Ok(self.state().partition(partition)?.resolve_time(at))
+    }
+
+    async fn resolve_age(
+        &self,
+        partition: TopicPartition,
+        age: Duration,
+    ) -> Result<Offset, ReadError> {
+        Ok(self.state().partition(partition)?.resolve_time(self.clock.wall().minus(age)))
     }
 
     fn pin(&self, partition: TopicPartition, name: &str, from: Offset) {

@@ -436,6 +436,14 @@ pub trait PartitionLog: Send + Sync + 'static {
         at: Timestamp,
     ) -> Result<Offset, ReadError>;
 
+    /// First offset of the first block that is not older than this, as retention counts age: no jump of
+    /// the wall clock makes a block older. The durable tail when all are.
+    async fn resolve_age(
+        &self,
+        partition: TopicPartition,
+        age: Duration,
+    ) -> Result<Offset, ReadError>;
+
     /// Keeps everything from an offset on, under a name, until moved or removed. Not durable: its
     /// owner sets it again after a start.
     fn pin(&self, partition: TopicPartition, name: &str, from: Offset);

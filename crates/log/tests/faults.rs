@@ -178,6 +178,49 @@ async fn a_full_disk_refuses_events_and_recovers_by_itself() {
 }
 
 #[tokio::test]
+async fn a_write_waits_for_room_or_for_a_file_handle_and_nothing_is_in_doubt() {
+    const EMFILE: i32 = 24;
+    for (call, errno) in [(Call::Write, ENOSPC), (Call::Open, EMFILE), (Call::SyncDir, EMFILE)] {
+        let disk = FakeDisk::new();
+        let log = ensured(&disk).await;
+        let stored = fill(&*log, PARTITION, 2).await;
+        disk.fail(call, 0, errno);
+        // Large enough that a segment begins.
+        let mut blocks = stored;
+        for base in 2..9 {
+            let next = block(&*log, PARTITION, base, (1, 20_000));
+            append(&*log, next.clone()).await;
+            blocks.push(next);
+        }
+        assert_eq!(log.health(), Ok(()), "{call:?}");
+        assert_eq!(read_all(&*log, PARTITION).await, blocks, "{call:?}");
+        drop(log);
+        let log = open(&disk.crash(&mut StdRng::seed_from_u64(1))).unwrap();
+        assert_eq!(read_all(&*log, PARTITION).await, blocks, "{call:?}");
+    }
+}
+
+#[tokio::test]
+async fn while_a_write_waits_for_room_appends_are_refused_and_reads_and_commits_go_on() {
+    let disk = FakeDisk::new();
+    let log = ensured(&disk).await;
+    let stored = fill(&*log, PARTITION, 2).await;
+    // So often that the looks at the disk go on for a while.
+    (0..10).for_each(|nth| disk.fail(Call::Write, nth, ENOSPC));
+    let waiting = log.append(vec![block(&*log, PARTITION, 2, (1, 10))]).unwrap();
+    while log.health().is_ok() {
+        tokio::task::yield_now().await;
+    }
+    let refused = log.append(vec![block(&*log, PARTITION, 3, (1, 10))]).unwrap_err();
+    assert_eq!(refused, AppendError::StorageFull);
+    assert_eq!(read_all(&*log, PARTITION).await, stored);
+    waiting.await.unwrap();
+    commit(&*log, vec![set(Table::CURSORS, "key", "value")]).await;
+    append(&*log, block(&*log, PARTITION, 3, (1, 10))).await;
+    assert_eq!(log.health(), Ok(()));
+}
+
+#[tokio::test]
 async fn a_second_process_is_refused() {
     let disk = FakeDisk::new();
     let log = ensured(&disk).await;

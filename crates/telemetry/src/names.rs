@@ -93,7 +93,7 @@ names! {
     Gauge {
         LogQueuedBytes "tidings_log_queued_bytes" "Bytes appended and not yet durable, all journals.";
         LogReadOnly "tidings_log_read_only_journals" "Journals that an I/O error made read-only.";
-        LogWallDoubted "tidings_log_wall_doubted" "1 while retention by age waits because the wall clock jumped.";
+        LogWallDoubted "tidings_log_wall_doubted" "1 while retention counts by the monotonic clock because the wall clock jumped.";
         DeliverConsumers "tidings_deliver_consumers" "Consumers attached.";
         DeliverGone "tidings_deliver_gone_subscriptions" "Subscriptions that nobody consumes.";
         DeliverConnected "tidings_deliver_connected_subscriptions" "Subscriptions whose consumer has settled nothing yet.";

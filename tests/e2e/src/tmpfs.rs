@@ -43,6 +43,16 @@ impl Tmpfs {
         std::fs::remove_file(self.0.join(BALLAST)).expect("the ballast is there");
     }
 
+    /// Makes it read-only, or writable again.
+    ///
+    /// # Panics
+    /// When the system does not.
+    pub fn read_only(&self, is_read_only: bool) {
+        let how = if is_read_only { "remount,ro" } else { "remount,rw" };
+        let done = Command::new("mount").args(["-o", how]).arg(&self.0).status();
+        assert!(done.expect("mount runs").success(), "it cannot be mounted anew");
+    }
+
     /// Fills it to the last byte.
     ///
     /// # Panics

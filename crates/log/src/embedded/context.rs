@@ -61,9 +61,19 @@ impl Context {
     }
 }
 
-/// Whether an error says that there is no room, so that nothing is wrong with what is stored.
+/// `ENFILE` and `EMFILE`: the machine, or this process, has no file handle left.
+const NO_HANDLE: [i32; 2] = [23, 24];
+
+/// Whether an error says that there is no room, or no file handle, for the moment: nothing is wrong
+/// with what is stored.
 pub(crate) fn is_no_room(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        || is_no_handle(error)
+}
+
+/// Whether an error says that there is no file handle for the moment.
+pub(crate) fn is_no_handle(error: &io::Error) -> bool {
+    error.raw_os_error().is_some_and(|number| NO_HANDLE.contains(&number))
 }
 
 /// All bytes of a file; `None` when it does not exist.

@@ -2,6 +2,7 @@
 //! held for work on blocks, never for I/O.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,11 +10,11 @@ use std::time::Duration;
 
 use tidings_event::block::Block;
 use tidings_event::hop::Committed;
-use tidings_event::{Epoch, JournalSeq, Term, TopicPartition};
+use tidings_event::{Epoch, JournalSeq, Term, Timestamp, TopicPartition};
 use tidings_telemetry::{Counter, Gauge, Latency};
 use tokio::sync::{oneshot, watch};
 
-use super::context::Context;
+use super::context::{Context, is_no_room};
 use super::group::Ends;
 use super::partitions::{BlockRef, Partitions};
 use super::segment::Segment;
@@ -80,6 +81,8 @@ pub(crate) struct Core {
     pub(crate) last_ends: Ends,
     pub(crate) stop: Option<Stop>,
     pub(crate) failed: Option<String>,
+    /// A write waits for room on the disk.
+    pub(crate) no_room: bool,
     pub(crate) bytes_per_second: f64,
     ring: VecDeque<Committed>,
     ring_first: u64,
@@ -116,6 +119,7 @@ impl JournalStore {
             last_ends: vec![],
             stop: None,
             failed: None,
+            no_room: false,
             bytes_per_second: ASSUMED_BYTES_PER_SECOND,
             ring: VecDeque::new(),
             ring_first: 0,
@@ -162,6 +166,10 @@ impl JournalStore {
         if core.stop.is_some() {
             return Err(AppendError::Closed);
         }
+        // Progress may queue up: it is what goes on while the disk is full.
+        if core.no_room && self.kind != Journal::State {
+            return Err(AppendError::StorageFull);
+        }
         let pressure = self.pressure_of(core);
         if core.queued_bytes > 0 && core.queued_bytes + bytes > pressure.limit_bytes {
             let least = Duration::from_millis(1);
@@ -207,13 +215,34 @@ impl JournalStore {
         }
     }
 
+    /// Does something, and does it over from time to time while the disk is full: nothing of it was
+    /// synced, so that nothing is in doubt. Meanwhile appends are refused.
+    pub(crate) fn when_there_is_room(
+        &self,
+        mut work: impl FnMut() -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut waited = false;
+        loop {
+            match work() {
+                Err(error) if is_no_room(&error) && self.wait_for_room() => waited = true,
+                done => {
+                    if waited {
+                        self.core().no_room = false;
+                    }
+                    return done;
+                }
+            }
+        }
+    }
+
     /// Waits a moment for room on the disk; `false` when the journal is to stop.
-    pub(crate) fn wait_for_room(&self) -> bool {
+    fn wait_for_room(&self) -> bool {
         const LOOK: Duration = Duration::from_millis(100);
-        let core = self.core();
+        let mut core = self.core();
         if core.stop.is_some() {
             return false;
         }
+        core.no_room = true;
         let waited = self.wake.wait_timeout(core, LOOK).unwrap_or_else(PoisonError::into_inner);
         waited.0.stop.is_none()
     }
@@ -236,6 +265,11 @@ impl JournalStore {
 }
 
 impl Core {
+    /// When the newest block was stored.
+    pub(crate) fn newest_block(&self) -> Option<Timestamp> {
+        self.partitions.values().filter_map(|known| Some(known.blocks.back()?.ingested_at)).max()
+    }
+
     fn publish_group(&mut self, group: Written) {
         let Some(segment) = self.segments.get_mut(&group.segment) else { return };
         segment.groups.push((group.seq, group.page));

@@ -13,9 +13,9 @@ use super::group::{self, PAGE};
 use super::journal::JournalStore;
 use super::options::{EmbeddedOptions, OpenError};
 use super::recovery::{Recovered, Source, recover};
-use super::retention::WallGuard;
 use super::segment::Segment;
 use super::tables::Tables;
+use super::wall::WallGuard;
 use super::writer::Writer;
 use super::{EmbeddedLog, check, index, meta, snapshot};
 use crate::disk::Disk;
@@ -68,8 +68,7 @@ impl EmbeddedLog {
         let [short, medium, long] =
             Journal::TOPICS.map(|journal| start(&context, journal, identity, &tables));
         let writers = [short?, medium?, long?, state];
-        let (wall, monotonic) = (context.clock.wall(), context.clock.monotonic());
-        let wall = WallGuard::after(tables.wall(), wall, monotonic);
+        let wall = guard(&context, &tables, &writers[..Journal::TOPICS.len()]);
         let log = Self {
             epoch: identity.0,
             term: identity.1,
@@ -84,6 +83,15 @@ impl EmbeddedLog {
         };
         Ok((log, writers))
     }
+}
+
+/// The guard of the wall clock: retention had come to where the record says or, when it never ran, not
+/// beyond the newest block.
+fn guard(context: &Context, tables: &Tables, writers: &[Writer]) -> WallGuard {
+    let (recorded, leap) = tables.wall().unzip();
+    let newest = |writer: &Writer| writer.journal().core().newest_block();
+    let last = recorded.or_else(|| writers.iter().filter_map(newest).max());
+    WallGuard::after(last, leap.unwrap_or_default(), context.clock.monotonic())
 }
 
 /// Recovers a journal and makes its writer.

@@ -1,6 +1,7 @@
 //! Reading blocks from segment files: every byte is checked before it is served.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tidings_event::hop::Committed;
 use tidings_event::{JournalSeq, Offset, Timestamp, TopicPartition};
@@ -9,6 +10,7 @@ use tidings_telemetry::Counter;
 use super::group::{self, Group, PAGE};
 use super::journal::{Core, JournalStore};
 use super::partitions::{BlockRef, Partition};
+use super::wall::Now;
 use crate::disk::DiskFile;
 use crate::partition_log::ReadError;
 
@@ -159,6 +161,19 @@ impl JournalStore {
         let core = self.core();
         let Some(known) = core.partitions.get(&partition) else { return Offset(0) };
         let block = known.blocks.iter().find(|block| block.ingested_at >= at);
+        Offset(block.map_or(known.durable, |block| block.base))
+    }
+
+    /// First offset of the first block that is not older than this.
+    pub(crate) fn first_younger(
+        &self,
+        partition: TopicPartition,
+        age: Duration,
+        now: &Now,
+    ) -> Offset {
+        let core = self.core();
+        let Some(known) = core.partitions.get(&partition) else { return Offset(0) };
+        let block = known.blocks.iter().find(|block| !now.is_older(block.ingested_at, age));
         Offset(block.map_or(known.durable, |block| block.base))
     }
 }

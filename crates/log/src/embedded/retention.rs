@@ -3,75 +3,24 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::time::Duration;
 
-use tidings_event::{PartitionId, Timestamp, TopicPartition};
+use tidings_event::{PartitionId, TopicPartition};
 
 use super::journal::{Core, JournalStore};
 use super::segment::Segment;
+use super::wall::Now;
 use crate::partition_log::TopicSpec;
-
-const HOUR: Duration = Duration::from_secs(3600);
-const STABLE: Duration = Duration::from_secs(600);
-/// A stop that seems longer than this is taken for a jump until the clock has been stable.
-const STOP_MAX: Duration = Duration::from_secs(7 * 86_400);
-
-/// Watches the wall clock against the monotonic one.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct WallGuard {
-    /// Wall and monotonic time that are known to belong together.
-    trusted: Option<(Timestamp, Duration)>,
-    /// Another pair, since when it holds.
-    suspect: Option<(Timestamp, Duration)>,
-}
-
-impl WallGuard {
-    /// The guard at a start, given the wall time that was last believed before it.
-    pub(crate) fn after(last: Option<Timestamp>, wall: Timestamp, monotonic: Duration) -> Self {
-        let moved = |last: &Timestamp| Duration::from_nanos(last.0.abs_diff(wall.0)) > STOP_MAX;
-        Self { trusted: last.filter(moved).map(|last| (last, monotonic)), suspect: None }
-    }
-
-    /// Whether a wall time that is believed is worth recording again.
-    pub(crate) fn is_news(last: Option<Timestamp>, wall: Timestamp) -> bool {
-        last.is_none_or(|last| Duration::from_nanos(last.0.abs_diff(wall.0)) >= HOUR)
-    }
-
-    /// Whether wall time may be believed: it agrees with the monotonic clock within an hour, or has
-    /// done so for ten minutes since it jumped.
-    pub(crate) fn believes(&mut self, wall: Timestamp, monotonic: Duration) -> bool {
-        let agrees = |(then, since): (Timestamp, Duration)| {
-            let passed = monotonic.saturating_sub(since);
-            let expected =
-                then.0.saturating_add(u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX));
-            Duration::from_nanos(expected.abs_diff(wall.0)) <= HOUR
-        };
-        if agrees(*self.trusted.get_or_insert((wall, monotonic))) {
-            (self.trusted, self.suspect) = (Some((wall, monotonic)), None);
-            return true;
-        }
-        let suspect = self.suspect.filter(|s| agrees(*s)).unwrap_or((wall, monotonic));
-        self.suspect = Some(suspect);
-        let stable = monotonic.saturating_sub(suspect.1) >= STABLE;
-        if stable {
-            (self.trusted, self.suspect) = (Some((wall, monotonic)), None);
-        }
-        stable
-    }
-}
 
 /// New trim points.
 pub(crate) type Trims = BTreeMap<TopicPartition, u64>;
 
 impl JournalStore {
-    /// Where retention puts the trim points of a journal's topics. Without `now`, age is left out.
-    pub(crate) fn plan_trim(&self, topics: &[TopicSpec], now: Option<Timestamp>) -> Trims {
+    /// Where retention puts the trim points of a journal's topics.
+    pub(crate) fn plan_trim(&self, topics: &[TopicSpec], now: &Now) -> Trims {
         let core = self.core();
         let mut trims = Trims::new();
         for spec in topics {
-            if let Some(now) = now {
-                by_age(&core, spec, now, &mut trims);
-            }
+            by_age(&core, spec, now, &mut trims);
             if let Some(bytes) = spec.retention.bytes {
                 by_bytes(&core, spec, bytes, &mut trims);
             }
@@ -181,13 +130,13 @@ fn partitions_of(spec: &TopicSpec) -> impl Iterator<Item = TopicPartition> + use
     (0..spec.partitions).map(move |p| TopicPartition { topic, partition: PartitionId(p) })
 }
 
-fn by_age(core: &Core, spec: &TopicSpec, now: Timestamp, trims: &mut Trims) {
-    let oldest = now.minus(spec.retention.age);
+fn by_age(core: &Core, spec: &TopicSpec, now: &Now, trims: &mut Trims) {
+    let age = spec.retention.age;
     for id in partitions_of(spec) {
         let Some(partition) = core.partitions.get(&id) else { continue };
         let floor = partition.floor();
-        let expired =
-            partition.blocks.iter().take_while(|b| b.ingested_at < oldest && b.end() <= floor);
+        let blocks = partition.blocks.iter();
+        let expired = blocks.take_while(|b| now.is_older(b.ingested_at, age) && b.end() <= floor);
         if let Some(last) = expired.last() {
             trims.insert(id, last.end());
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tidings_event::Term;
 use tidings_event::block::crc32c;
 
-use super::context::Context;
+use super::context::{Context, is_no_handle};
 use super::fields::{Fields, Put};
 use super::group::PAGE;
 use crate::disk::{DiskFile, OpenMode};
@@ -133,7 +133,13 @@ pub(crate) fn create(
         return Err(error);
     }
     context.sync(&*file)?;
-    context.sync_dir(dir)?;
+    if let Err(error) = context.sync_dir(dir) {
+        if is_no_handle(&error) {
+            // The directory was not even opened: this is done over as a whole.
+            context.remove(&path)?;
+        }
+        return Err(error);
+    }
     let (bytes, last_seq) = (PAGE as u64, header.first_seq - 1);
     Ok(Segment { header, file, path, groups: vec![], bytes, last_seq, live: 0, indexed: false })
 }

@@ -11,6 +11,7 @@ use tidings_event::{Offset, Timestamp, TopicId, TopicPartition};
 
 use super::entries::Entries;
 use super::fields::{Fields, Put, short};
+use super::wall::{Leap, Now};
 use crate::partition_log::{Journal, Retention, Table, TableChange, TopicSpec};
 
 /// First table that is the engine's own.
@@ -19,7 +20,7 @@ pub(crate) const INTERNAL: u32 = 1000;
 const TOPICS: Table = Table(INTERNAL);
 /// Trim points: topic and partition -> offset.
 const TRIMS: Table = Table(INTERNAL + 1);
-/// The wall clock when retention last believed it, under one key.
+/// The time up to which retention has come, under one key.
 const WALL: Table = Table(INTERNAL + 2);
 const WALL_KEY: &[u8] = b"wall";
 
@@ -93,11 +94,15 @@ impl Tables {
         self.topic(id).is_none_or(|topic| !topic.dropped)
     }
 
-    /// The wall clock when retention last believed it.
-    pub(crate) fn wall(&self) -> Option<Timestamp> {
+    /// The time up to which retention had come, and how the clock leapt before.
+    pub(crate) fn wall(&self) -> Option<(Timestamp, Leap)> {
         let inner = self.read();
-        let value = inner.maps.get(&WALL)?.get(WALL_KEY)?;
-        Fields(value).u64().map(Timestamp)
+        let mut fields = Fields(inner.maps.get(&WALL)?.get(WALL_KEY)?);
+        let time = Timestamp(fields.u64()?);
+        // Older records end here.
+        let leap = fields.u64().zip(fields.u64());
+        let leap = leap.map(|(before, nanos)| Leap { before: Timestamp(before), nanos });
+        Some((time, leap.unwrap_or_default()))
     }
 
     /// Durable trim points of a journal's partitions.
@@ -162,10 +167,13 @@ pub(crate) fn trim_change(partition: TopicPartition, trim: u64) -> TableChange {
     TableChange { table: TRIMS, key: key.into(), value: Some(value) }
 }
 
-/// A record of a wall time that retention believed.
-pub(crate) fn wall_change(wall: Timestamp) -> TableChange {
-    let value = Bytes::copy_from_slice(&wall.0.to_le_bytes());
-    TableChange { table: WALL, key: Bytes::from_static(WALL_KEY), value: Some(value) }
+/// A record of the time up to which retention has come.
+pub(crate) fn wall_change(now: &Now) -> TableChange {
+    let mut value = vec![];
+    for word in [now.time.0, now.leap.before.0, now.leap.nanos] {
+        value.put_u64(word);
+    }
+    TableChange { table: WALL, key: Bytes::from_static(WALL_KEY), value: Some(value.into()) }
 }
 
 fn topic_of(key: &[u8], value: &[u8]) -> Option<Topic> {

@@ -356,15 +356,3 @@ async fn a_directory_is_opened_once_and_only_by_who_understands_it() {
     let empty = tempfile::tempdir().unwrap();
     assert!(matches!(check(&SystemDisk, empty.path()), Err(CheckError::NotALog(_))));
 }
-
-#[test]
-fn a_jumped_wall_clock_is_believed_when_it_is_stable() {
-    let mut guard = WallGuard::default();
-    let hour = 3_600_000_000_000;
-    let seconds = Duration::from_secs;
-    assert!(guard.believes(Timestamp(hour), seconds(0)));
-    assert!(guard.believes(Timestamp(hour + 10), seconds(0)));
-    assert!(!guard.believes(Timestamp(9 * hour), seconds(1)));
-    assert!(!guard.believes(Timestamp(9 * hour), seconds(300)));
-    assert!(guard.believes(Timestamp(9 * hour), seconds(601)));
-}

@@ -8,7 +8,6 @@ use tidings_event::TopicPartition;
 use tidings_event::block::Block;
 use tidings_telemetry::{Counter, Latency};
 
-use super::context::is_no_room;
 use super::group::{self, Ends, GROUP_BYTES_MAX, PAGE, Stamp};
 use super::journal::{Core, JournalStore, Queued, Stop, Written};
 use super::open::index_segment;
@@ -130,7 +129,8 @@ impl Writer {
         let queued_bytes: u64 = batch.iter().map(|q| q.bytes).sum();
         let started = self.journal.context.clock.monotonic();
         if self.active.as_ref().is_none_or(|a| a.at + queued_bytes > self.segment_bytes) {
-            self.when_there_is_room(Self::roll)?;
+            let journal = Arc::clone(&self.journal);
+            journal.when_there_is_room(|| self.roll())?;
         }
         let groups = split(batch, self.journal.context.options.group_bytes_max);
         let early = self.journal.context.options.sabotaged(Sabotage::AckBeforeFsync);
@@ -183,7 +183,7 @@ impl Writer {
                 std::iter::once(IoSlice::new(&front.bytes)).chain(bodies).chain([padding])
             })
             .collect();
-        write_when_there_is_room(&self.journal, &*active.file, &slices, start)?;
+        self.journal.when_there_is_room(|| active.file.write_all_at(&slices, start))?;
         active.at = at;
         let mut core = self.journal.core();
         core.last_ends = ends;
@@ -227,7 +227,7 @@ impl Writer {
         drop(core);
         let slices = [IoSlice::new(&front.bytes), IoSlice::new(&ZEROS[..front.padding])];
         let start = active.at - front.total as u64;
-        write_when_there_is_room(&self.journal, &*active.file, &slices, start)?;
+        self.journal.when_there_is_room(|| active.file.write_all_at(&slices, start))?;
         self.sync()
     }
 
@@ -236,16 +236,6 @@ impl Writer {
         let sealed = self.journal.core().segments.get(&number).map(Segment::share);
         if let Some(mut sealed) = sealed {
             index_segment(&self.journal.context, &mut sealed);
-        }
-    }
-
-    /// Does something that starts over when the disk is full.
-    fn when_there_is_room(&mut self, work: impl Fn(&mut Self) -> io::Result<()>) -> io::Result<()> {
-        loop {
-            match work(self) {
-                Err(error) if is_no_room(&error) && self.journal.wait_for_room() => {}
-                done => return done,
-            }
         }
     }
 
@@ -305,22 +295,6 @@ fn take(core: &mut Core) -> Option<Next> {
         batch.push(queued);
     }
     if batch.is_empty() { core.stop.map(Next::Stop) } else { Some(Next::Write(batch)) }
-}
-
-/// Writes; on a full disk the same bytes again until they fit. None of them was synced, so that
-/// nothing is in doubt.
-fn write_when_there_is_room(
-    journal: &JournalStore,
-    file: &dyn DiskFile,
-    slices: &[IoSlice<'_>],
-    at: u64,
-) -> io::Result<()> {
-    loop {
-        match file.write_all_at(slices, at) {
-            Err(error) if is_no_room(&error) && journal.wait_for_room() => {}
-            done => return done,
-        }
-    }
 }
 
 /// Cuts a batch into groups: an append that fits into one group stays in one.

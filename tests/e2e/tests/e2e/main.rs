@@ -4,6 +4,7 @@
 mod api;
 mod bad_input;
 mod batching;
+mod clocks;
 mod command_line;
 mod crash;
 mod damage;
