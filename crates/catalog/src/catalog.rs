@@ -240,7 +240,7 @@ impl Catalog {
         self.run(async move { ledger.set_paused(&tenant, &name, is_paused, expected).await }).await
     }
 
-    /// Whom to ask how far subscriptions are. Without one, events count as settled when they are no
+    /// Whom to ask how far subscriptions are, and to hold them while they change. Without one, events count as settled when they are no
     /// longer kept.
     pub fn ask(&self, progress: Arc<dyn Progress>) {
         self.ledger.ask(progress);

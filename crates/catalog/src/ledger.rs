@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, watch};
 use crate::beginning::Beginnings;
 use crate::error::CatalogError;
 use crate::internal;
-use crate::progress::Progress;
+use crate::progress::{Held, Progress};
 use crate::records::{self, CountersRecord};
 use crate::settings::CatalogSettings;
 use crate::snapshot::Snapshot;
@@ -100,6 +100,11 @@ impl Ledger {
     /// Takes note of whom to ask how far subscriptions are; the first one stays.
     pub(crate) fn ask(&self, progress: Arc<dyn Progress>) {
         let _first_stays = self.progress.set(progress);
+    }
+
+    /// Has nothing of a subscription judged while it changes.
+    pub(crate) fn hold(&self, of: SubscriptionId) -> Held<'_> {
+        Held::new(self.progress.get().map(AsRef::as_ref), of)
     }
 
     /// Every event of a partition below it is settled, as far as that is known.

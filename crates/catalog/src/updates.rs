@@ -37,9 +37,12 @@ impl Ledger {
             return Ok(Applied::Same(Arc::clone(found)));
         }
         let (old, new) = (&found.spec, &next.spec);
-        if old.topics != new.topics || old.filter != new.filter {
-            self.revise(&snapshot, &mut next)?;
+        if old.topics == new.topics && old.filter == new.filter {
+            return self.replace(next).await.map(Applied::Updated);
         }
+        // What becomes durable until the change is in force is not judged by what was before.
+        let _held = self.hold(next.id);
+        self.revise(&snapshot, &mut next)?;
         self.replace(next).await.map(Applied::Updated)
     }
 

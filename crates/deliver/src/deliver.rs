@@ -26,6 +26,7 @@ use crate::live::Live;
 use crate::lookout::Lookout;
 use crate::nack::Nack;
 use crate::outgoing::{Pulled, Run};
+use crate::progress::DurableProgress;
 use crate::pull::{AckRequest, PullRequest};
 use crate::reader::Reader;
 use crate::redriver::Redriver;
@@ -98,6 +99,8 @@ impl Deliver {
             Arc::clone(&saver),
             settings.clone(),
         )?);
+        let (log_of, registry_of) = (Arc::clone(&log), Arc::downgrade(&registry));
+        catalog.ask(Arc::new(DurableProgress { log: log_of, registry: registry_of }));
         let values = Arc::new(LastValues::restore(
             Arc::clone(&log),
             Arc::clone(&catalog),

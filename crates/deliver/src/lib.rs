@@ -65,7 +65,6 @@ pub use outgoing::{
     Delivery, Digest, GapNotice, GapReason, MemberStatus, Outgoing, Pulled, PulledEvent, Run,
     SubscriptionState, SubscriptionStatus,
 };
-pub use progress::DurableProgress;
 pub use pull::{AckRequest, PullRequest};
 pub use session::{Attach, Session, SessionId};
 pub use settings::{DeliverError, DeliverSettings};

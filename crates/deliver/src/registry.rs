@@ -111,6 +111,29 @@ impl Registry {
         passed.max(self.log.bounds(gone).ok().map(|bounds| bounds.durable_tail))
     }
 
+    /// Has nothing more of a subscription looked at, until it is let go.
+    pub(crate) fn hold(&self, id: SubscriptionId) {
+        self.refresh();
+        if let Some(live) = self.live(id) {
+            live.lock().is_changing = true;
+        }
+    }
+
+    /// Goes on with a subscription as it is in the catalog now.
+    pub(crate) fn let_go(&self, id: SubscriptionId) {
+        self.refresh();
+        if let Some(live) = self.live(id) {
+            live.lock().is_changing = false;
+            live.catch_tails(self.log.as_ref());
+            live.changed.notify_waiters();
+        }
+    }
+
+    fn live(&self, id: SubscriptionId) -> Option<Arc<Live>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.lives.get(&id).map(Arc::clone)
+    }
+
     /// Every live subscription with a cursor.
     pub(crate) fn subscriptions(&self) -> Vec<Arc<Live>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

@@ -96,6 +96,8 @@ pub(crate) struct State {
     pub(crate) is_burying: bool,
     /// Whether its dead letters are full: it sends nothing.
     is_held_by_letters: bool,
+    /// Whether what it selects is about to change: nothing is judged meanwhile.
+    pub(crate) is_changing: bool,
     /// What happened since it was last reported.
     pub(crate) counts: Counts,
 }
@@ -134,6 +136,7 @@ impl State {
             seed,
             is_burying: false,
             is_held_by_letters: false,
+            is_changing: false,
             counts: Counts::default(),
         }
     }
@@ -195,6 +198,9 @@ impl State {
 
     /// Learns that every block of a partition below an offset was offered.
     pub(crate) fn offered_to(&mut self, partition: TopicPartition, offset: u64) {
+        if self.is_changing {
+            return;
+        }
         if self.slots.resting(partition).is_some_and(|low| low >= offset) {
             return;
         }
@@ -381,7 +387,7 @@ impl State {
 
     /// Whether nothing is sent, whatever the consumer has room for.
     fn is_held(&self) -> bool {
-        let is_stopped = self.subscription.is_paused || self.is_held_by_letters;
+        let is_stopped = self.subscription.is_paused || self.is_held_by_letters || self.is_changing;
         is_stopped || self.unconfirmed > self.limits.events
     }
 

@@ -51,6 +51,10 @@ async fn update(
 
 /// Appends one event to a partition.
 async fn publish(log: &MemoryLog, place: TopicPartition) {
+    log.append(vec![one_event(log, place)]).unwrap().await.unwrap();
+}
+
+fn one_event(log: &MemoryLog, place: TopicPartition) -> Block {
     let mut builder = BodyBuilder::default();
     assert!(builder.push(b"event"));
     let (body, count) = builder.take();
@@ -68,7 +72,7 @@ async fn publish(log: &MemoryLog, place: TopicPartition) {
         producer: None,
         extensions: prost::bytes::Bytes::new(),
     };
-    log.append(vec![Block { header, body }]).unwrap().await.unwrap();
+    Block { header, body }
 }
 
 /// Everything up to the tails is settled, or nothing is.
@@ -78,6 +82,10 @@ impl Progress for Settled {
     fn settled_below(&self, _: SubscriptionId, place: TopicPartition) -> Option<Offset> {
         Some(self.0.as_ref().map_or(Offset(0), |log| log.bounds(place).unwrap().durable_tail))
     }
+
+    fn hold(&self, _: SubscriptionId) {}
+
+    fn let_go(&self, _: SubscriptionId) {}
 }
 
 #[tokio::test]
@@ -124,6 +132,51 @@ async fn a_change_for_another_version_changes_nothing() {
     assert_eq!(refusal.code, Code::EtagMismatch);
     let refusal = catalog.set_paused("default", "none", true, Precondition::None).await;
     assert_eq!(refusal.unwrap_err().code, Code::SubscriptionUnknown);
+}
+
+/// Publishes whenever a subscription is held, and notes how many revisions it has when it is let go.
+struct Publishing {
+    log: Arc<MemoryLog>,
+    catalog: std::sync::Weak<Catalog>,
+    revisions: std::sync::Mutex<Vec<usize>>,
+}
+
+impl Progress for Publishing {
+    fn settled_below(&self, _: SubscriptionId, _: TopicPartition) -> Option<Offset> {
+        None
+    }
+
+    fn hold(&self, _: SubscriptionId) {
+        let block = one_event(&self.log, TopicPartition::new(1, 0));
+        // The log in memory is done with it at once.
+        drop(self.log.append(vec![block]).unwrap());
+    }
+
+    fn let_go(&self, _: SubscriptionId) {
+        let snapshot = self.catalog.upgrade().unwrap().snapshot();
+        let found = snapshot.subscription("default", NAME).unwrap();
+        self.revisions.lock().unwrap().push(found.revisions.len());
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_is_held_from_before_its_boundary_until_the_change_is_seen() {
+    let log = log();
+    let catalog = open(&log).await;
+    topic(&catalog, "a/x", 1).await;
+    create(&catalog, &["a/**"]).await;
+    let progress = Arc::new(Publishing {
+        log: Arc::clone(&log),
+        catalog: Arc::downgrade(&catalog),
+        revisions: std::sync::Mutex::default(),
+    });
+    catalog.ask(Arc::clone(&progress) as _);
+    let changed = update(&catalog, |s| s.topics = patterns(&["a/*"]).into()).await.unwrap();
+    let boundary = changed.into_inner().revision().unwrap().boundary.clone();
+    assert_eq!(boundary.get(TopicPartition::new(1, 0)), Some(Offset(1)));
+    // Nothing that is selected changes here.
+    update(&catalog, |s| s.max_in_flight = 7).await.unwrap();
+    assert_eq!(*progress.revisions.lock().unwrap(), [2]);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tidings_catalog::Catalog;
-use tidings_deliver::{Deliver, DeliverSettings, DurableProgress, Thresholds};
+use tidings_deliver::{Deliver, DeliverSettings, Thresholds};
 use tidings_log::PartitionLog;
 
 use super::Shared;
@@ -15,7 +15,6 @@ pub(crate) async fn open(
     shared: &Shared,
     health: Thresholds,
 ) -> Result<Arc<Deliver>, Failure> {
-    catalog.ask(Arc::new(DurableProgress::new(Arc::clone(log))));
     let (log, catalog) = (Arc::clone(log), Arc::clone(catalog));
     let (clock, recorder) = (Arc::clone(&shared.clock), Arc::clone(&shared.recorder));
     let settings = DeliverSettings { seed: rand::random(), health, ..DeliverSettings::default() };

@@ -125,6 +125,28 @@ async fn a_change_of_the_filter_is_exact_at_its_boundary() {
 }
 
 #[tokio::test]
+async fn nothing_is_judged_while_a_subscription_is_held() {
+    let rig = Rig::new().await;
+    let topic = rig.topic("a/b", 1).await;
+    subscribe(&rig, "instrument == 'A'").await;
+    let mut session = rig.attach("s").await;
+    publish(&rig, &topic, 30).await;
+    assert_eq!(take(&mut session, 10).await, every_third(0, 30));
+    let id = rig.catalog.snapshot().subscription(TENANT, "s").unwrap().id;
+    rig.deliver.registry.hold(id);
+    publish(&rig, &topic, 30).await;
+    // Neither the consumer nor who asks how far it is has anything judged.
+    nothing_but_confirmations(&mut session).await;
+    let status = rig.deliver.status(TENANT, "s").unwrap();
+    assert_eq!((status.low_water[0].offset, status.in_flight), (Offset(30), 0));
+    let boundary = change(&rig, "instrument == 'B'").await;
+    assert_eq!(boundary, 60);
+    assert_eq!(take(&mut session, 10).await, every_third(30, 60));
+    publish(&rig, &topic, 30).await;
+    assert_eq!(take(&mut session, 10).await, every_third(61, 90));
+}
+
+#[tokio::test]
 async fn after_a_restart_each_revision_judges_its_own_events() {
     let rig = Rig::new().await;
     let topic = rig.topic("a/b", 1).await;
