@@ -5,7 +5,9 @@
 //! one row of the table. Exit code 0 when the promise was kept, 1 when it was broken, 2 when too
 //! little happened to prove anything.
 
+mod corruption;
 mod crash_points;
+mod crash_states;
 mod failure;
 mod kill;
 mod lanes;

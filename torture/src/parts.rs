@@ -29,6 +29,14 @@ pub(crate) const ALL: &[Part] = &[
         name: "power_cut",
         start: |plan| Box::pin(async move { crate::power_cut::run(&plan).await }),
     },
+    Part {
+        name: "crash_states",
+        start: |plan| Box::pin(async move { crate::crash_states::run(&plan).await }),
+    },
+    Part {
+        name: "corruption",
+        start: |plan| Box::pin(async move { crate::corruption::run(&plan).await }),
+    },
 ];
 
 /// Names of all parts.

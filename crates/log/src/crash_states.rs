@@ -15,6 +15,9 @@ mod work;
 use std::fmt;
 use std::ops::AddAssign;
 
+pub(crate) use found::{Keys, keys, ready};
+pub(crate) use work::{DIR, Setup};
+
 pub use exhaustive::{Exhaustive, exhaustive};
 pub use random::{Effort, damage_a_header, random};
 

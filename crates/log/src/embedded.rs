@@ -112,12 +112,24 @@ impl EmbeddedLog {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells the writers to write what is queued, and then no more.
-    fn stop(&self) {
-        for journal in &self.journals {
+    /// Tells writers to write what is queued, and then no more.
+    fn stop(&self, journals: &[Journal]) {
+        for journal in journals.iter().map(|journal| self.journal(*journal)) {
             journal.core().stop.get_or_insert(Stop::Clean);
             journal.wake.notify_all();
         }
+    }
+
+    /// Puts on record where the stopped journals end, so that the next start misses what is missing.
+    fn record_ends(&self) -> Result<Vec<Pending>, AppendError> {
+        let stopped = Journal::TOPICS.map(|journal| (journal, self.journal(journal).ends()));
+        stopped
+            .iter()
+            .filter(|(_, (seq, _))| *seq > 0)
+            .map(|(journal, (seq, ends))| tables::ends_change(*journal, *seq, ends))
+            .filter(|change| !self.tables.holds(change))
+            .map(|change| self.commit_records(&[change]))
+            .collect()
     }
 
     fn leases(&self) -> std::sync::MutexGuard<'_, Leases> {
@@ -191,9 +203,9 @@ fn join(thread: JoinHandle<()>) {
     }
 }
 
-/// Waits for the writers, then spares the next start a replay.
-fn finish(threads: Vec<JoinHandle<()>>, state: &JournalStore) {
-    threads.into_iter().for_each(join);
+/// Waits for the last writer, then spares the next start a replay.
+fn finish(last: Option<JoinHandle<()>>, state: &JournalStore) {
+    last.into_iter().for_each(join);
     let failed = state.core().failed.is_some();
     if !failed && let Err(error) = state.snapshot() {
         tracing::warn!(%error, "no snapshot at stop");
@@ -386,11 +398,20 @@ impl PartitionLog for EmbeddedLog {
     }
 
     async fn close(&self) {
-        self.stop();
-        let threads = std::mem::take(&mut *self.threads());
+        self.stop(&Journal::TOPICS);
+        let mut threads = std::mem::take(&mut *self.threads());
+        // In the order of the journals: the last one writes the state.
+        let last = threads.pop();
+        self.blocking(move || threads.into_iter().for_each(join)).await;
+        for pending in self.record_ends().unwrap_or_default() {
+            if pending.await.is_err() {
+                tracing::warn!("where the log ends is not on record");
+            }
+        }
+        self.stop(&[Journal::State]);
         let state = Arc::clone(self.journal(Journal::State));
         // Waits for the last syncs: not on one of the runtime's threads.
-        self.blocking(move || finish(threads, &state)).await;
+        self.blocking(move || finish(last, &state)).await;
         *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }

@@ -6,6 +6,7 @@
 //! without the changes of their directory.
 
 mod crash;
+mod damage;
 mod image;
 mod states;
 #[cfg(test)]
@@ -204,31 +205,8 @@ impl FakeDisk {
         image
             .names
             .iter()
-            .map(|(path, &inode)| (path.to_path_buf(), image.file(inode).len))
+            .map(|(path, &inode)| (PathBuf::from(path), image.file(inode).len))
             .collect()
-    }
-
-    /// Flips one durable bit.
-    ///
-    /// # Errors
-    /// `NotFound`.
-    pub fn flip_bit(&self, path: &Path, bit: u64) -> io::Result<()> {
-        self.damage(path, bit / 8, |bytes| bytes[0] ^= 1 << (bit % 8))
-    }
-
-    /// Zeroes one durable page.
-    ///
-    /// # Errors
-    /// `NotFound`.
-    pub fn zero_page(&self, path: &Path, page: u64) -> io::Result<()> {
-        self.damage(path, page * image::PAGE_BYTES as u64, |bytes| bytes.fill(0))
-    }
-
-    fn damage(&self, path: &Path, at: u64, change: impl Fn(&mut [u8])) -> io::Result<()> {
-        let mut state = self.state();
-        let inode = state.image.inode(path)?;
-        state.image.file_mut(inode).damage(at, change);
-        Ok(())
     }
 
     fn sync_file(&self, file: Inode) -> io::Result<()> {

@@ -7,6 +7,8 @@
 #[cfg(any(test, feature = "test-util"))]
 pub mod conformance;
 #[cfg(any(test, feature = "test-util"))]
+pub mod corruption;
+#[cfg(any(test, feature = "test-util"))]
 pub mod crash_states;
 pub mod disk;
 mod embedded;

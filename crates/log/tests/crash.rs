@@ -1,4 +1,4 @@
-//! The crash proof, as much of it as fits a test run; `cargo xtask torture crash-states` goes on.
+//! The crash proof, as much of it as fits a test run; `cargo xtask torture crash_states` goes on.
 
 #![expect(clippy::panic, reason = "a test fails by panicking")]
 
@@ -27,23 +27,23 @@ fn every_crash_of_every_short_sequence_recovers() {
     let mut tally = Tally::default();
     for pieces in 0..=2 {
         for (model, marks) in [(Model::Anything, false), (Model::Ordered, true)] {
-            let share = if pieces == 2 { (1, 3) } else { (0, 1) };
+            let share = if pieces == 2 { (1, 5) } else { (0, 1) };
             tally += all(&Exhaustive { pieces, model, marks, share, ..PLAN });
         }
     }
     println!("{tally:?}");
     let seen = [tally.torn, tally.unsynced, tally.kept, tally.gone, tally.killed, tally.twice];
-    assert!(tally.states >= 10_000 && seen.iter().all(|n| *n > 50), "vacuous: {tally:?}");
+    assert!(tally.states >= 5_000 && seen.iter().all(|n| *n > 30), "vacuous: {tally:?}");
 }
 
 #[test]
-fn five_thousand_crashes_of_long_sequences_recover() {
+fn thousands_of_crashes_of_long_sequences_recover() {
     let mut tally = Tally::default();
-    for seed in 0..20 {
+    for seed in 0..12 {
         tally += random(seed, EFFORT, Sabotage::None).unwrap_or_else(|v| panic!("{v}"));
     }
     println!("{tally:?}");
-    assert!(tally.states >= 5_000 && tally.kept > 300 && tally.gone > 1000, "vacuous: {tally:?}");
+    assert!(tally.states >= 2_000 && tally.kept > 150 && tally.gone > 500, "vacuous: {tally:?}");
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn the_same_seed_sees_the_same() {
 
 #[test]
 fn a_header_damaged_after_a_crash_costs_nothing() {
-    for seed in 0..300 {
+    for seed in 0..150 {
         damage_a_header(seed).unwrap_or_else(|violation| panic!("{violation}"));
     }
 }

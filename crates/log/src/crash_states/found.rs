@@ -27,6 +27,14 @@ pub(crate) fn ready<T>(work: impl Future<Output = T>) -> Result<T, String> {
     }
 }
 
+/// All keys of the tables that work writes to.
+pub(crate) fn keys(log: &dyn PartitionLog) -> Keys {
+    let all = TABLES.into_iter().flat_map(|table| {
+        log.table(table).into_iter().map(move |(key, value)| ((table, key), value))
+    });
+    all.collect()
+}
+
 /// What one recovery found.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Found {
@@ -57,10 +65,7 @@ impl Found {
                 found.partitions.insert(id, (bounds.trim.0, blocks));
             }
         }
-        for table in TABLES {
-            let entries = log.table(table).into_iter();
-            found.keys.extend(entries.map(|(key, value)| ((table, key), value)));
-        }
+        found.keys = keys(log);
         found.journals(log)?;
         Ok(found)
     }

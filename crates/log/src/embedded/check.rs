@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use tidings_event::{Offset, TopicPartition};
 use tidings_telemetry::Recorder;
 
-use super::context::read_file;
 use super::options::{EmbeddedOptions, OpenError};
 use super::recovery::{Source, recover};
 use super::tables::Tables;
@@ -54,7 +53,7 @@ impl CheckReport {
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
     /// There is no log here.
-    #[error("{0} is not a data directory: it has no log.meta")]
+    #[error("{0} is not a data directory: it has no journals")]
     NotALog(PathBuf),
     /// It cannot be read.
     #[error(transparent)]
@@ -66,18 +65,18 @@ pub enum CheckError {
 /// # Errors
 /// When it is not a data directory, is in use, or cannot be read at all.
 pub fn check(disk: &dyn Disk, dir: &Path) -> Result<CheckReport, CheckError> {
-    let meta = dir.join("log.meta");
-    let Some(bytes) = read_file(disk, &meta).map_err(OpenError::io(&meta))? else {
-        return Err(CheckError::NotALog(dir.to_owned()));
-    };
+    let known = meta::find(disk, dir)?;
+    let Some(identity) = known.identity else { return Err(CheckError::NotALog(dir.to_owned())) };
     let _lock = lock(disk, dir)?;
     let mut report = CheckReport::default();
-    let (epoch, _) = meta::decode(&meta, &bytes)?;
     let state = dir.join(Journal::State.name());
     let tables = Tables::default();
-    report.unreadable = snapshot::load(disk, &state, &tables).map_err(OpenError::io(&state))?;
+    report.unreadable =
+        snapshot::load(disk, &state, (&tables, identity.log)).map_err(OpenError::io(&state))?;
+    report.unreadable.extend(known.rebuilt.then(|| meta::path(dir)));
     let (options, recorder) = (EmbeddedOptions::default(), Recorder::new());
-    let source = Source { disk, dir, options: &options, recorder: &recorder, epoch, verify: true };
+    let source =
+        Source { disk, dir, options: &options, recorder: &recorder, identity, verify: true };
     let recovered = recover(source, Journal::State, &tables)?;
     super::replay(&recovered, &tables).map_err(OpenError::io(&state))?;
     add(&mut report, recovered);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tidings_event::{Epoch, Term};
 
-use super::context::{list, read_file};
+use super::context::list;
 use super::meta;
 use super::options::OpenError;
 use crate::disk::{Disk, OpenMode};
@@ -28,11 +28,8 @@ pub struct Inspection {
 /// # Errors
 /// When a newer version wrote it, its identity is damaged, or it cannot be read.
 pub fn inspect(disk: &dyn Disk, dir: &Path) -> Result<Option<Inspection>, OpenError> {
-    let path = dir.join("log.meta");
-    let Some(stored) = read_file(disk, &path).map_err(OpenError::io(&path))? else {
-        return Ok(None);
-    };
-    let (epoch, term) = meta::decode(&path, &stored)?;
+    let Some(identity) = meta::find(disk, dir)?.identity else { return Ok(None) };
+    let meta::Identity { epoch, term, .. } = identity;
     let mut bytes = 0;
     for journal in Journal::TOPICS.into_iter().chain([Journal::State]) {
         let folder = dir.join(journal.name());

@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use tidings_event::block::Block;
 use tidings_event::hop::Committed;
-use tidings_event::{Epoch, JournalSeq, Term, Timestamp, TopicPartition};
+use tidings_event::{JournalSeq, Offset, Timestamp, TopicPartition};
 use tidings_telemetry::{Counter, Gauge, Latency};
 use tokio::sync::{oneshot, watch};
 
 use super::context::{Context, is_no_room};
 use super::group::Ends;
-use super::partitions::{BlockRef, Partitions};
+use super::meta::Identity;
+use super::partitions::{BlockRef, Partition, Partitions};
 use super::segment::Segment;
 use super::tables::Tables;
 use crate::partition_log::{AppendError, Journal, Pressure};
@@ -79,6 +80,8 @@ pub(crate) struct Core {
     /// Last group that is written; durable unless a write is under way.
     pub(crate) last_seq: u64,
     pub(crate) last_ends: Ends,
+    /// Where partitions ended that were written since the last mark: the next one repeats it.
+    pub(crate) unmarked: BTreeMap<TopicPartition, Offset>,
     pub(crate) stop: Option<Stop>,
     pub(crate) failed: Option<String>,
     /// A write waits for room on the disk.
@@ -94,8 +97,7 @@ pub(crate) struct JournalStore {
     pub(crate) kind: Journal,
     pub(crate) dir: PathBuf,
     pub(crate) context: Arc<Context>,
-    pub(crate) epoch: Epoch,
-    pub(crate) term: Term,
+    pub(crate) identity: Identity,
     pub(crate) tables: Arc<Tables>,
     core: Mutex<Core>,
     pub(crate) wake: Condvar,
@@ -106,7 +108,7 @@ impl JournalStore {
     pub(crate) fn new(
         kind: Journal,
         context: &Arc<Context>,
-        (epoch, term): (Epoch, Term),
+        identity: Identity,
         tables: &Arc<Tables>,
         recovered: super::recovery::Recovered,
     ) -> Self {
@@ -117,6 +119,7 @@ impl JournalStore {
             segments: recovered.segments,
             last_seq: recovered.last_seq,
             last_ends: vec![],
+            unmarked: BTreeMap::new(),
             stop: None,
             failed: None,
             no_room: false,
@@ -129,8 +132,7 @@ impl JournalStore {
             kind,
             dir: context.dir.join(kind.name()),
             context: Arc::clone(context),
-            epoch,
-            term,
+            identity,
             tables: Arc::clone(tables),
             durable: watch::Sender::new(JournalSeq(core.last_seq)),
             core: Mutex::new(core),
@@ -245,6 +247,20 @@ impl JournalStore {
         core.no_room = true;
         let waited = self.wake.wait_timeout(core, LOOK).unwrap_or_else(PoisonError::into_inner);
         waited.0.stop.is_none()
+    }
+
+    /// Where the journal ends: its last sequence, and the partitions whose end no sealed segment
+    /// shows.
+    pub(crate) fn ends(&self) -> (u64, Ends) {
+        let core = self.core();
+        let last = core.segments.last_key_value().map(|(number, _)| *number);
+        let shown = |known: &Partition| {
+            let block = known.blocks.back();
+            known.durable == 0
+                || block.is_some_and(|b| Some(b.segment) != last && b.end() == known.durable)
+        };
+        let ends = core.partitions.iter().filter(|(_, known)| !shown(known));
+        (core.last_seq, ends.map(|(id, known)| (*id, Offset(known.durable))).collect())
     }
 
     /// Stops writing for good: what was queued fails, what is durable stays readable.

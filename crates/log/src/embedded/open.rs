@@ -5,12 +5,13 @@ use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
-use tidings_event::{Clock, Epoch, Term};
+use tidings_event::Clock;
 use tidings_telemetry::Recorder;
 
 use super::context::Context;
 use super::group::{self, PAGE};
 use super::journal::JournalStore;
+use super::meta::Identity;
 use super::options::{EmbeddedOptions, OpenError};
 use super::recovery::{Recovered, Source, recover};
 use super::segment::Segment;
@@ -63,15 +64,16 @@ impl EmbeddedLog {
         let identity = meta::advance(&context)?;
         let tables = Arc::new(Tables::default());
         let state = dir.join(Journal::State.name());
-        snapshot::load(&*context.disk, &state, &tables).map_err(OpenError::io(&state))?;
+        snapshot::load(&*context.disk, &state, (&tables, identity.log))
+            .map_err(OpenError::io(&state))?;
         let state = start(&context, Journal::State, identity, &tables)?;
         let [short, medium, long] =
             Journal::TOPICS.map(|journal| start(&context, journal, identity, &tables));
         let writers = [short?, medium?, long?, state];
         let wall = guard(&context, &tables, &writers[..Journal::TOPICS.len()]);
         let log = Self {
-            epoch: identity.0,
-            term: identity.1,
+            epoch: identity.epoch,
+            term: identity.term,
             journals: writers.each_ref().map(|writer| Arc::clone(writer.journal())),
             context,
             tables,
@@ -98,7 +100,7 @@ fn guard(context: &Context, tables: &Tables, writers: &[Writer]) -> WallGuard {
 fn start(
     context: &Arc<Context>,
     kind: Journal,
-    identity: (Epoch, Term),
+    identity: Identity,
     tables: &Arc<Tables>,
 ) -> Result<Writer, OpenError> {
     let source = Source {
@@ -106,7 +108,7 @@ fn start(
         dir: &context.dir,
         options: &context.options,
         recorder: &context.recorder,
-        epoch: identity.0,
+        identity,
         verify: false,
     };
     let mut recovered = recover(source, kind, tables)?;

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 
-use tidings_event::{Epoch, Term, TopicPartition};
+use tidings_event::{Term, TopicPartition};
 use tidings_telemetry::{Counter, Recorder};
 
 use super::context::list;
-use super::group::{self, PAGE};
+use super::group::{self, Ends, PAGE};
 use super::index;
+use super::meta::Identity;
 use super::options::{EmbeddedOptions, OpenError, Sabotage};
 use super::partitions::{BlockRef, Partitions};
 use super::scan::{Scan, Scanner};
@@ -28,7 +29,7 @@ pub(crate) struct Source<'a> {
     pub(crate) dir: &'a Path,
     pub(crate) options: &'a EmbeddedOptions,
     pub(crate) recorder: &'a Recorder,
-    pub(crate) epoch: Epoch,
+    pub(crate) identity: Identity,
     /// Whether every body is read, and nothing is written.
     pub(crate) verify: bool,
 }
@@ -77,16 +78,39 @@ fn named(source: Source<'_>, journal: Journal) -> Result<Vec<Named>, OpenError> 
         if let Some(header) = decoded.filter(|h| h.incompatible != 0) {
             return Err(OpenError::Feature { file: path, bits: header.incompatible });
         }
-        let header = decoded.filter(|h| h.epoch == source.epoch.0 && h.journal == journal as u32);
+        let header = decoded.filter(|h| is_of(h, source.identity, journal));
         let salvage = if decoded.is_none() {
-            salvage(&*file, (journal, number_of(&path), source.epoch))
+            salvage(&*file, (journal, number_of(&path), source.identity))
                 .map_err(OpenError::io(&path))?
         } else {
             None
         };
         found.push(Named { path, header: header.or(salvage), salvaged: salvage.is_some() });
     }
+    in_order(&mut found);
     Ok(found)
+}
+
+/// Whether a segment belongs to this journal of this log.
+fn is_of(header: &SegmentHeader, identity: Identity, journal: Journal) -> bool {
+    let unnamed = header.log == 0 || identity.log == 0;
+    header.epoch == identity.epoch.0
+        && header.journal == journal as u32
+        && (unnamed || header.log == identity.log)
+}
+
+/// Orders segments by what their headers say, whatever they are called; of two with one number the
+/// one that is called so counts.
+fn in_order(found: &mut [Named]) {
+    for at in 0..found.len() {
+        let Some(header) = found[at].header else { continue };
+        let is_called_so = number_of(&found[at].path) == header.number;
+        let twin = |other: &Named| other.header.is_some_and(|h| h.number == header.number);
+        if !is_called_so && found.iter().filter(|other| twin(other)).count() > 1 {
+            found[at].header = None;
+        }
+    }
+    found.sort_by_key(|named| named.header.map_or(number_of(&named.path), |h| h.number));
 }
 
 /// The header of a segment whose own is damaged, from its first group. A group is only ever written
@@ -95,18 +119,19 @@ fn named(source: Source<'_>, journal: Journal) -> Result<Vec<Named>, OpenError> 
 /// Only the first place will do: whoever publishes could put the likeness of a group further on.
 fn salvage(
     file: &dyn DiskFile,
-    (journal, number, epoch): (Journal, u32, Epoch),
+    (journal, number, identity): (Journal, u32, Identity),
 ) -> io::Result<Option<SegmentHeader>> {
     let group = group::read(file, PAGE as u64, file.len()?)?;
     Ok(group.map(|group| SegmentHeader {
         incompatible: 0,
         journal: journal as u32,
         number,
-        epoch: epoch.0,
+        epoch: identity.epoch.0,
         term: Term(0),
         generation: group.generation,
         first_seq: group.seq + u64::from(group.mark),
         previous: End::default(),
+        log: identity.log,
         crc: group.previous_crc,
     }))
 }
@@ -139,27 +164,25 @@ pub(crate) fn recover(
     journal: Journal,
     tables: &Tables,
 ) -> Result<Recovered, OpenError> {
-    let mut recovered = Recovered::default();
-    for (partition, trim) in tables.trims(journal) {
-        let known = recovered.partitions.entry(partition).or_default();
-        (known.trim, known.durable, known.tail) = (trim, trim, trim);
-    }
+    let mut recovered = Recovered::trimmed(journal, tables);
     let files = named(source, journal)?;
     for (at, Named { path, header, salvaged }) in files.iter().enumerate() {
-        recovered.highest = number_of(path).max(recovered.highest);
+        let number = header.map_or(0, |header| header.number);
+        recovered.highest = number_of(path).max(number).max(recovered.highest);
         if *salvaged || header.is_none() {
             tracing::warn!(file = %path.display(), salvaged, "segment header is unreadable");
             recovered.unreadable.push(path.clone());
         }
         let Some(header) = header else {
-            let file = source.disk.open(path, OpenMode::Read).map_err(OpenError::io(path))?;
-            // Groups are only written behind a durable header: this one was there.
-            if file.len().map_err(OpenError::io(path))? > PAGE as u64 {
-                tracing::error!(file = %path.display(), "a segment of the log is lost");
-                recovered.lost.push(path.clone());
-            }
+            recovered.lose(source.disk, path).map_err(OpenError::io(path))?;
             continue;
         };
+        let before = match recovered.segments.is_empty() {
+            // Retention removed what was before the first; of state records a snapshot holds it.
+            true => (journal == Journal::State).then(|| tables.read().seq),
+            false => Some(recovered.last_seq),
+        };
+        recovered.pass_over(before, header.first_seq.saturating_sub(1));
         let accepted = files[at + 1..]
             .iter()
             .find_map(|next| next.header.map(|n| n.previous))
@@ -167,22 +190,21 @@ pub(crate) fn recover(
             .filter(|_| !source.options.sabotaged(Sabotage::ResurrectTail));
         let mode = if source.verify { OpenMode::Read } else { OpenMode::Write };
         let file = source.disk.open(path, mode).map_err(OpenError::io(path))?;
-        let believed = accepted.filter(|_| !source.verify);
-        let index = believed.and_then(|end| index::load(source.disk, path, header, end));
+        let index = accepted.and_then(|end| index::load(source.disk, path, header, end));
         let indexed = index.is_some();
+        let scanner = Scanner {
+            file: &*file,
+            header: *header,
+            salvaged: *salvaged,
+            accepted,
+            bodies: source.verify,
+            swallow_gaps: source.options.sabotaged(Sabotage::SwallowGap)
+                || source.options.sabotaged(Sabotage::ResurrectTail) && at + 1 < files.len(),
+        };
         let mut scan = match index {
-            Some(scan) => scan,
-            None => Scanner {
-                file: &*file,
-                header: *header,
-                salvaged: *salvaged,
-                accepted,
-                bodies: source.verify,
-                swallow_gaps: source.options.sabotaged(Sabotage::SwallowGap)
-                    || source.options.sabotaged(Sabotage::ResurrectTail) && at + 1 < files.len(),
-            }
-            .run()
-            .map_err(OpenError::io(path))?,
+            Some(scan) if !source.verify => scan,
+            Some(scan) => scan.held_against(scanner.run().map_err(OpenError::io(path))?),
+            None => scanner.run().map_err(OpenError::io(path))?,
         };
         if let Some(next) = files.get(at + 1).filter(|next| next.salvaged)
             && let Some(first) = next.header.map(|header| header.first_seq)
@@ -206,7 +228,73 @@ pub(crate) fn recover(
         };
         fold(source, &mut recovered, segment, &scan, tables);
     }
+    if journal == Journal::State {
+        recovered.reach(tables);
+    } else if let Some((seq, ends)) = tables.ends(journal) {
+        recovered.reach_stop(seq, &ends, tables);
+    }
     Ok(recovered)
+}
+
+impl Recovered {
+    /// Nothing yet but trim points.
+    fn trimmed(journal: Journal, tables: &Tables) -> Self {
+        let mut recovered = Self::default();
+        for (partition, trim) in tables.trims(journal) {
+            let known = recovered.partitions.entry(partition).or_default();
+            (known.trim, known.durable, known.tail) = (trim, trim, trim);
+        }
+        recovered
+    }
+
+    /// Takes note of a segment that nothing is known of.
+    fn lose(&mut self, disk: &dyn Disk, path: &Path) -> io::Result<()> {
+        // Groups are only written behind a durable header: this one was there.
+        if disk.open(path, OpenMode::Read)?.len()? > PAGE as u64 {
+            tracing::error!(file = %path.display(), "a segment of the log is lost");
+            self.lost.push(path.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Groups between two segments are lost with the segments that they were in.
+    fn pass_over(&mut self, before: Option<u64>, seq: u64) {
+        if let Some(groups) = before.and_then(|before| seq.checked_sub(before)).filter(|n| *n > 0) {
+            tracing::error!(groups, "segments of the log are missing");
+            self.missing += groups;
+        }
+    }
+
+    /// Ends no earlier than at the last clean stop: what was there then and is not now is lost.
+    fn reach_stop(&mut self, seq: u64, ends: &Ends, tables: &Tables) {
+        for (partition, end) in ends.iter().filter(|(id, _)| tables.is_kept(id.topic)) {
+            self.partitions.entry(*partition).or_default().lose_up_to(end.0);
+        }
+        if seq > self.last_seq {
+            tracing::error!(groups = seq - self.last_seq, "the end of the log is missing");
+            self.missing += seq - self.last_seq;
+            self.last_seq = seq;
+        }
+        self.end.seq = self.end.seq.max(seq);
+    }
+
+    /// Goes on behind what a snapshot holds, also where the records that it was made from are lost:
+    /// what is committed at their numbers would be taken for theirs.
+    fn reach(&mut self, tables: &Tables) {
+        let (seq, tail) = {
+            let inner = tables.read();
+            (inner.seq, inner.tail.0)
+        };
+        if seq > self.last_seq {
+            self.missing += seq - self.last_seq;
+            self.last_seq = seq;
+        }
+        self.end.seq = self.end.seq.max(seq);
+        let state = self.partitions.entry(STATE).or_default();
+        if tail > state.tail {
+            (state.durable, state.tail) = (tail, tail);
+        }
+    }
 }
 
 fn number_of(path: &Path) -> u32 {
@@ -224,7 +312,8 @@ fn fold(
     let swallow = source.options.sabotaged(Sabotage::SwallowGap);
     for found in &scan.groups {
         if found.after_hole && !swallow {
-            for (partition, end) in &found.group.echo {
+            let echo = found.group.echo.iter().filter(|(id, _)| tables.is_kept(id.topic));
+            for (partition, end) in echo {
                 recovered.partitions.entry(*partition).or_default().lose_up_to(end.0);
             }
         }

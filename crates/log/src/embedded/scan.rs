@@ -39,6 +39,22 @@ impl Scan {
 }
 
 impl Scan {
+    /// What an index says, with everything damaged that a walk did not find in its place. What a walk
+    /// finds in another place cannot be read where it is looked for.
+    pub(crate) fn held_against(mut self, walk: Self) -> Self {
+        for found in &mut self.groups {
+            let there = walk.groups.iter().find(|there| there.page == found.page);
+            found.damaged = match there.filter(|there| there.group.seq == found.group.seq) {
+                Some(there) => there.damaged.clone(),
+                None => (0..found.group.headers.len()).collect(),
+            };
+        }
+        let marks = walk.groups.into_iter().filter(|found| found.group.mark);
+        self.groups.extend(marks.map(|mark| Found { after_hole: false, ..mark }));
+        self.groups.sort_by_key(|found| found.page);
+        self
+    }
+
     /// Cuts off what comes after the sequence that is known to be its last.
     pub(crate) fn cut(&mut self, last: u64) {
         self.groups.retain(|found| found.group.seq <= last);

@@ -35,6 +35,8 @@ pub(crate) struct SegmentHeader {
     pub(crate) first_seq: u64,
     /// Of the segment before; all zero in the first.
     pub(crate) previous: End,
+    /// Whose it is; 0 in logs that have no name.
+    pub(crate) log: u32,
     pub(crate) crc: u32,
 }
 
@@ -51,6 +53,7 @@ impl SegmentHeader {
         out.put_u32(previous.segment);
         out.put_u64(previous.position);
         out.put_u64(previous.seq);
+        out.put_u32(self.log);
         out.resize(BYTES - 4, 0);
         let crc = crc32c(&out);
         out.put_u32(crc);
@@ -71,6 +74,7 @@ impl SegmentHeader {
             generation: fields.u64()?,
             first_seq: fields.u64()?,
             previous: End { segment: fields.u32()?, position: fields.u64()?, seq: fields.u64()? },
+            log: fields.u32()?,
             crc: 0,
         };
         header.crc = Fields(&page[BYTES - 4..]).u32()?;
@@ -124,6 +128,7 @@ pub(crate) fn create(
     header.generation = wall
         .rotate_left(20)
         .wrapping_add(header.term.0.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+        .wrapping_add(u64::from(header.journal).wrapping_mul(0xA24B_AED4_963E_E407))
         .wrapping_add(u64::from(header.number).wrapping_mul(0xD1B5_4A32_D192_ED03));
     let page = header.encode();
     header.crc = Fields(&page[BYTES - 4..]).u32().unwrap_or_default();

@@ -9,11 +9,14 @@ use tidings_event::block::crc32c;
 use super::context::{is_no_room, list, read_file};
 use super::fields::{Fields, Put, short};
 use super::journal::JournalStore;
-use super::tables::{Tables, decode_change, encode_change};
+use super::tables::{INTERNAL, Tables, decode_change, encode_change};
 use crate::disk::Disk;
-use crate::partition_log::TableChange;
+use crate::partition_log::{Table, TableChange};
 
 const MAGIC: &[u8] = b"TSN1";
+/// Whose snapshot it is: a record like the others, and no table.
+const LOG: Table = Table(INTERNAL + 4);
+const LOG_KEY: &[u8] = b"log";
 /// The newest and one to fall back to.
 const KEPT: usize = 2;
 
@@ -25,12 +28,16 @@ pub(crate) fn files(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<(u64, PathBuf
     Ok(list(disk, dir)?.into_iter().filter_map(|path| Some((seq_of(&path)?, path))).collect())
 }
 
-/// Loads the newest sound snapshot. Says which were damaged.
-pub(crate) fn load(disk: &dyn Disk, dir: &Path, tables: &Tables) -> io::Result<Vec<PathBuf>> {
+/// Loads the newest sound snapshot of a log. Says which were damaged, or another's.
+pub(crate) fn load(
+    disk: &dyn Disk,
+    dir: &Path,
+    (tables, log): (&Tables, u32),
+) -> io::Result<Vec<PathBuf>> {
     let mut damaged = vec![];
     for (seq, path) in files(disk, dir)?.into_iter().rev() {
         let bytes = read_file(disk, &path)?.unwrap_or_default();
-        if let Some((tail, changes)) = decode(seq, &bytes) {
+        if let Some((tail, changes)) = decode((seq, log), &bytes) {
             tables.load(seq, tail, changes);
             break;
         }
@@ -40,7 +47,7 @@ pub(crate) fn load(disk: &dyn Disk, dir: &Path, tables: &Tables) -> io::Result<V
     Ok(damaged)
 }
 
-fn encode(tables: &Tables) -> (u64, Vec<u8>) {
+fn encode(tables: &Tables, log: u32) -> (u64, Vec<u8>) {
     let inner = tables.read();
     let mut out = MAGIC.to_vec();
     out.put_u32(1);
@@ -48,6 +55,12 @@ fn encode(tables: &Tables) -> (u64, Vec<u8>) {
     out.extend_from_slice(&[0; 12]);
     out.put_u64(inner.seq);
     out.put_u64(inner.tail.0);
+    let log = Some(log.to_le_bytes()).filter(|log| *log != [0; 4]);
+    if let Some(log) = &log {
+        let record = encode_change((LOG, LOG_KEY, Some(log)));
+        out.put_u32(short(record.len()));
+        out.extend_from_slice(&record);
+    }
     for (table, entries) in &inner.maps {
         for (key, value) in entries.iter() {
             let record = encode_change((*table, key, Some(value)));
@@ -60,7 +73,7 @@ fn encode(tables: &Tables) -> (u64, Vec<u8>) {
     (inner.seq, out)
 }
 
-fn decode(want: u64, bytes: &[u8]) -> Option<(Offset, Vec<TableChange>)> {
+fn decode((want, log): (u64, u32), bytes: &[u8]) -> Option<(Offset, Vec<TableChange>)> {
     let (content, crc) = bytes.split_last_chunk::<4>()?;
     if crc32c(content).to_le_bytes() != *crc {
         return None;
@@ -75,7 +88,12 @@ fn decode(want: u64, bytes: &[u8]) -> Option<(Offset, Vec<TableChange>)> {
     let mut changes = vec![];
     while !fields.0.is_empty() {
         let length = fields.u32()? as usize;
-        changes.push(decode_change(fields.bytes(length)?)?);
+        let change = decode_change(fields.bytes(length)?)?;
+        if change.table != LOG {
+            changes.push(change);
+        } else if log != 0 && change.value.as_deref() != Some(&log.to_le_bytes()) {
+            return None;
+        }
     }
     Some((Offset(tail), changes))
 }
@@ -99,7 +117,7 @@ impl JournalStore {
             return Ok(());
         }
         let context = &self.context;
-        let (seq, bytes) = encode(&self.tables);
+        let (seq, bytes) = encode(&self.tables, self.identity.log);
         context.replace(&self.dir.join(format!("snapshot-{seq:020}")), &bytes)?;
         self.tables.snapshot_taken();
         let mut snapshots = files(&*context.disk, &self.dir)?;

@@ -1,17 +1,19 @@
 //! A log whose writers work when they are told to, in the thread that tells them, and that reads its
 //! disk in the thread that asks: what it does is the same every time.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use tidings_event::Clock;
+use tidings_event::{Clock, TopicPartition};
 use tidings_telemetry::Recorder;
 
+use super::group::{self, PAGE};
 use super::writer::Writer;
 use super::{EmbeddedLog, EmbeddedOptions, OpenError};
 use crate::disk::Disk;
@@ -113,11 +115,33 @@ impl StillLog {
         self.log.journal(Journal::State).snapshot()
     }
 
+    /// File and bytes of the group of each block of a partition, by the block's first offset.
+    pub(crate) fn places(&self, partition: TopicPartition) -> BTreeMap<u64, (PathBuf, u64, u64)> {
+        let mut places = BTreeMap::new();
+        let Some(journal) = self.log.journal_of(partition) else { return places };
+        let core = journal.core();
+        let blocks = core.partitions.get(&partition).into_iter().flat_map(|known| &known.blocks);
+        for block in blocks {
+            let Some(segment) = core.segments.get(&block.segment) else { continue };
+            let at = u64::from(block.page) * PAGE as u64;
+            let group = group::read(&*segment.file, at, u64::MAX - PAGE as u64);
+            if let Ok(Some(group)) = group {
+                places.insert(block.base, (segment.path.clone(), at, at + group.total));
+            }
+        }
+        places
+    }
+
     /// Stops as [`crate::PartitionLog::close`] does.
     pub fn close(mut self) {
-        self.log.stop();
+        self.log.stop(&Journal::TOPICS);
         while self.step() {}
-        super::finish(vec![], self.log.journal(Journal::State));
+        let recorded = self.log.record_ends();
+        while self.step() {}
+        drop(recorded);
+        self.log.stop(&[Journal::State]);
+        while self.step() {}
+        super::finish(None, self.log.journal(Journal::State));
         *self.log.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }

@@ -11,6 +11,7 @@ use tidings_event::{Offset, Timestamp, TopicId, TopicPartition};
 
 use super::entries::Entries;
 use super::fields::{Fields, Put, short};
+use super::group::Ends;
 use super::wall::{Leap, Now};
 use crate::partition_log::{Journal, Retention, Table, TableChange, TopicSpec};
 
@@ -23,6 +24,10 @@ const TRIMS: Table = Table(INTERNAL + 1);
 /// The time up to which retention has come, under one key.
 const WALL: Table = Table(INTERNAL + 2);
 const WALL_KEY: &[u8] = b"wall";
+/// Journal -> where it ended at the last clean stop: sequence, then partitions and their ends.
+const ENDS: Table = Table(INTERNAL + 3);
+/// Partitions of one record of ends: below the most that a commit may hold.
+const ENDS_MAX: usize = 40_000;
 
 /// A topic as the engine knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +94,13 @@ impl Tables {
         live.filter(|spec| spec.retention.journal() == journal).collect()
     }
 
+    /// Whether a key has just this value.
+    pub(crate) fn holds(&self, change: &TableChange) -> bool {
+        let inner = self.read();
+        let known = inner.maps.get(&change.table).and_then(|map| map.get(&change.key));
+        known == change.value.as_deref()
+    }
+
     /// Whether blocks of a topic are kept: all but those of dropped ones.
     pub(crate) fn is_kept(&self, id: TopicId) -> bool {
         self.topic(id).is_none_or(|topic| !topic.dropped)
@@ -103,6 +115,19 @@ impl Tables {
         let leap = fields.u64().zip(fields.u64());
         let leap = leap.map(|(before, nanos)| Leap { before: Timestamp(before), nanos });
         Some((time, leap.unwrap_or_default()))
+    }
+
+    /// Where a journal ended at the last clean stop.
+    pub(crate) fn ends(&self, journal: Journal) -> Option<(u64, Ends)> {
+        let inner = self.read();
+        let value = inner.maps.get(&ENDS)?.get(&(journal as u32).to_be_bytes()[..])?;
+        let mut fields = Fields(value);
+        let (seq, mut ends) = (fields.u64()?, vec![]);
+        while !fields.0.is_empty() {
+            let partition = TopicPartition::new(fields.u64()?, fields.u32()?);
+            ends.push((partition, Offset(fields.u64()?)));
+        }
+        Some((seq, ends))
     }
 
     /// Durable trim points of a journal's partitions.
@@ -165,6 +190,18 @@ pub(crate) fn trim_change(partition: TopicPartition, trim: u64) -> TableChange {
     key.extend_from_slice(&partition.partition.0.to_be_bytes());
     let value = Bytes::copy_from_slice(&trim.to_le_bytes());
     TableChange { table: TRIMS, key: key.into(), value: Some(value) }
+}
+
+/// A record of where a journal ends.
+pub(crate) fn ends_change(journal: Journal, seq: u64, ends: &Ends) -> TableChange {
+    let mut value = seq.to_le_bytes().to_vec();
+    for (partition, end) in ends.iter().take(ENDS_MAX) {
+        value.put_u64(partition.topic.0);
+        value.put_u32(partition.partition.0);
+        value.put_u64(end.0);
+    }
+    let key = Bytes::copy_from_slice(&(journal as u32).to_be_bytes());
+    TableChange { table: ENDS, key, value: Some(value.into()) }
 }
 
 /// A record of the time up to which retention has come.

@@ -18,6 +18,8 @@ use crate::partition_log::Journal;
 
 /// Most bytes one write and its sync carry.
 const WRITE_BYTES_MAX: u64 = 2 << 20;
+/// Most partitions that a mark repeats the ends of.
+const ECHO_MAX: usize = 100_000;
 const ZEROS: [u8; PAGE] = [0; PAGE];
 
 pub(crate) struct Writer {
@@ -187,6 +189,7 @@ impl Writer {
         active.at = at;
         let mut core = self.journal.core();
         core.last_ends = ends;
+        core.unmarked.extend(written.iter().flat_map(|group| ends_of(&group.blocks)));
         if let Some(segment) = core.segments.get_mut(&active.number) {
             segment.bytes = at;
         }
@@ -218,7 +221,8 @@ impl Writer {
         let seq = core.last_seq;
         let stamp =
             Stamp { generation: active.generation, seq, durable: seq, previous_crc: active.crc };
-        let front = group::encode(&stamp, [].iter(), &core.last_ends);
+        let ends = std::mem::take(&mut core.unmarked);
+        let front = group::encode(&stamp, [].iter(), &ends.into_iter().take(ECHO_MAX).collect());
         active.at += front.total as u64;
         active.crc = front.crc;
         if let Some(segment) = core.segments.get_mut(&active.number) {
@@ -254,11 +258,12 @@ impl Writer {
             incompatible: 0,
             journal: journal.kind as u32,
             number: self.highest + 1,
-            epoch: journal.epoch.0,
-            term: journal.term,
+            epoch: journal.identity.epoch.0,
+            term: journal.identity.term,
             generation: 0,
             first_seq: self.previous.seq + 1,
             previous: self.previous,
+            log: journal.identity.log,
             crc: 0,
         };
         let segment = segment::create(&journal.context, &journal.dir, header)?;

@@ -1,6 +1,7 @@
 //! What is on the disk: what programs see, and what of it a crash may not take away.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,8 +14,8 @@ pub(super) const PAGE_BYTES: usize = 4096;
 /// Number of a file, whatever it is called.
 pub(super) type Inode = usize;
 
-/// Files by name. Cloning shares them until one changes.
-pub(super) type Names = Arc<BTreeMap<Arc<Path>, Inode>>;
+/// Files by name, in the order of its bytes. Cloning shares them until one changes.
+pub(super) type Names = Arc<BTreeMap<Arc<OsStr>, Inode>>;
 
 /// Something that changed the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,15 +71,17 @@ pub enum Operation {
 /// A change of names that a crash may undo.
 #[derive(Clone, Debug)]
 pub(super) enum NameChange {
-    Link { path: Arc<Path>, inode: Inode },
-    Rename { from: Arc<Path>, to: Arc<Path>, inode: Inode },
-    Unlink { path: Arc<Path> },
+    Link { path: Arc<OsStr>, inode: Inode },
+    Rename { from: Arc<OsStr>, to: Arc<OsStr>, inode: Inode },
+    Unlink { path: Arc<OsStr> },
 }
 
 impl NameChange {
     fn path(&self) -> &Path {
         match self {
-            Self::Link { path, .. } | Self::Unlink { path } | Self::Rename { to: path, .. } => path,
+            Self::Link { path, .. } | Self::Unlink { path } | Self::Rename { to: path, .. } => {
+                Path::new(path)
+            }
         }
     }
 
@@ -168,16 +171,24 @@ impl Content {
         self.durable_len = self.len;
     }
 
-    /// Changes a durable byte, as a bad disk does.
-    pub(super) fn damage(&mut self, at: u64, change: impl Fn(&mut [u8])) {
+    /// Puts bytes in place durably, as far as the file goes, as a bad disk does.
+    pub(super) fn damage(&mut self, at: u64, bytes: &Bytes) {
+        let room = usize::try_from(self.len.saturating_sub(at)).unwrap_or(usize::MAX);
+        self.write(at, &bytes.slice(..bytes.len().min(room)));
         self.sync();
-        for (number, in_page, _) in pieces(at, 1) {
-            let mut page = self
-                .page(number)
-                .map_or_else(|| BytesMut::zeroed(PAGE_BYTES), |page| BytesMut::from(&page[..]));
-            change(&mut page[in_page..]);
-            self.pages.insert(number, page.freeze());
+    }
+
+    /// Ends the file earlier, durably.
+    pub(super) fn cut(&mut self, len: u64) {
+        self.sync();
+        let page = len / PAGE_BYTES as u64;
+        self.pages.retain(|number, _| *number <= page);
+        if let Some(last) = self.pages.get_mut(&page) {
+            let mut bytes = BytesMut::from(&last[..]);
+            bytes[(len % PAGE_BYTES as u64) as usize..].fill(0);
+            *last = bytes.freeze();
         }
+        (self.len, self.durable_len) = (len, len);
     }
 }
 
@@ -206,7 +217,7 @@ pub(super) struct Image {
 
 impl Image {
     pub(super) fn inode(&self, path: &Path) -> io::Result<Inode> {
-        self.names.get(path).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.names.get(path.as_os_str()).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     pub(super) fn file(&self, inode: Inode) -> &Content {
@@ -227,9 +238,15 @@ impl Image {
             return Err(io::ErrorKind::NotFound.into());
         }
         let dirs = self.dirs.iter().map(PathBuf::as_path);
-        let names = self.names.keys().map(|name| &**name).chain(dirs);
-        let under = names.filter(|name| name.parent() == Some(dir));
-        let mut under: Vec<_> = under.map(Path::to_owned).collect();
+        let prefix = dir.as_os_str().as_encoded_bytes();
+        let is_under = |name: &OsStr| {
+            let rest = name.as_encoded_bytes().strip_prefix(prefix);
+            let rest = rest.and_then(|rest| rest.strip_prefix(b"/"));
+            rest.is_some_and(|rest| !rest.contains(&b'/'))
+        };
+        let names = self.names.keys().filter(|name| is_under(name)).map(PathBuf::from);
+        let dirs = dirs.filter(|name| name.parent() == Some(dir)).map(Path::to_owned);
+        let mut under: Vec<_> = names.chain(dirs).collect();
         under.sort();
         Ok(under)
     }
@@ -245,12 +262,12 @@ impl Image {
             }
             Operation::Rename { from, to } => {
                 let inode = self.inode(from)?;
-                let (from, to) = (from.as_path().into(), to.as_path().into());
+                let (from, to) = (from.as_os_str().into(), to.as_os_str().into());
                 self.change(NameChange::Rename { from, to, inode });
             }
             Operation::Remove { path } => {
                 self.inode(path)?;
-                self.change(NameChange::Unlink { path: path.as_path().into() });
+                self.change(NameChange::Unlink { path: path.as_os_str().into() });
             }
             Operation::SyncDir { path } => self.sync_dir(path)?,
             Operation::CreateDir { path } => {
@@ -261,14 +278,17 @@ impl Image {
     }
 
     fn create(&mut self, path: &Path) -> io::Result<()> {
-        if self.names.contains_key(path) {
+        if self.names.contains_key(path.as_os_str()) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         if !path.parent().is_some_and(|dir| self.dirs.contains(dir)) {
             return Err(io::ErrorKind::NotFound.into());
         }
         self.files.push(Arc::default());
-        self.change(NameChange::Link { path: path.into(), inode: self.files.len() - 1 });
+        self.change(NameChange::Link {
+            path: path.as_os_str().into(),
+            inode: self.files.len() - 1,
+        });
         Ok(())
     }
 

@@ -102,11 +102,21 @@ fn a_log_that_can_grow_no_more_refuses_publishes_and_goes_on_delivering() {
 }
 
 #[test]
+fn a_lost_identity_is_made_anew_from_the_segments() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    assert_eq!(Server::start(&data).terminate().code, Some(0));
+    std::fs::write(data.join("log.meta"), b"not a log").unwrap();
+    assert_eq!(Server::start(&data).terminate().code, Some(0));
+    let checked = run(dir.path(), &["check", "data"]);
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+}
+
+#[test]
 fn a_directory_that_is_not_a_log_any_more_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    let server = Server::start(&data);
-    assert_eq!(server.terminate().code, Some(0));
+    std::fs::create_dir(&data).unwrap();
     std::fs::write(data.join("log.meta"), b"not a log").unwrap();
     let ended = run(dir.path(), &["serve", "--addr", "127.0.0.1:0", "--data-dir", "data"]);
     assert_eq!(ended.code, Some(3), "{ended:?}");
