@@ -99,8 +99,6 @@ impl Deliver {
             Arc::clone(&saver),
             settings.clone(),
         )?);
-        let (log_of, registry_of) = (Arc::clone(&log), Arc::downgrade(&registry));
-        catalog.ask(Arc::new(DurableProgress { log: log_of, registry: registry_of }));
         let values = Arc::new(LastValues::restore(
             Arc::clone(&log),
             Arc::clone(&catalog),
@@ -144,6 +142,9 @@ impl Deliver {
     }
 
     fn start(&self, catalog: &Catalog) {
+        let log = Arc::clone(&self.stage.log);
+        let registry = Arc::downgrade(&self.registry);
+        catalog.ask(Arc::new(DurableProgress { log, registry }));
         catalog.begin_with(Arc::new(LastValueStart::of(&self.values)));
         for journal in Journal::TOPICS {
             let reader = Reader {
