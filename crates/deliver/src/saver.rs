@@ -120,7 +120,7 @@ impl Saver {
             }
             let mut state = live.lock();
             state.is_saving = false;
-            let (cursors, mut ticket) = state.collect(&mut room);
+            let (cursors, ticket) = state.collect(&mut room);
             let (subscription, epoch) = (Arc::clone(&state.subscription), state.epoch);
             drop(state);
             let change =
@@ -163,7 +163,7 @@ impl Saver {
             }
             Err(refusal) => {
                 self.recorder.count(Counter::SettleErrors, 1);
-                state.save_failed(&ticket, refusal.clone());
+                state.save_failed(ticket, refusal.clone());
             }
         }
         drop(state);

@@ -84,12 +84,12 @@ impl Saves {
 
 impl Ticket {
     /// How deliveries ended, with the times that people read; both clocks say now.
-    pub(crate) fn settled(&mut self, monotonic: Duration, wall: Timestamp) -> Vec<Settled> {
+    pub(crate) fn settled(&self, monotonic: Duration, wall: Timestamp) -> Vec<Settled> {
         let told = |at: Duration| {
             let ago = u64::try_from(monotonic.saturating_sub(at).as_nanos()).unwrap_or(u64::MAX);
             Timestamp(wall.0.saturating_sub(ago))
         };
-        let settled = std::mem::take(&mut self.ended).into_iter().map(|run| Settled {
+        let settled = self.ended.iter().map(|run| Settled {
             partition: run.partition,
             first: run.first,
             end: run.end,
@@ -97,7 +97,7 @@ impl Ticket {
             outcome: run.outcome,
             first_sent: run.first_sent.map_or(Timestamp(0), told),
             attempts: run.attempts,
-            consumer: run.consumer,
+            consumer: Arc::clone(&run.consumer),
         });
         settled.collect()
     }
@@ -166,10 +166,17 @@ impl State {
     }
 
     /// A save failed for good: acks can no longer be confirmed.
-    pub(crate) fn save_failed(&mut self, ticket: &Ticket, refusal: Refusal) {
+    pub(crate) fn save_failed(&mut self, ticket: Ticket, refusal: Refusal) {
         self.saves.end(Err(Box::new(refusal.clone())));
-        self.unconfirmed = self.unconfirmed.saturating_sub(ticket.count);
         self.slots.all_moved();
+        // What is not written down goes with the next save: no cursor covers it before. It stays
+        // unconfirmed, which bounds how much there is.
+        let next = self.ticket.take().unwrap_or_default();
+        let kept = self.ticket.insert(Box::new(ticket));
+        kept.ended.extend(next.ended);
+        kept.letters.extend(next.letters);
+        kept.count += next.count;
+        kept.confirms = next.confirms;
         let sessions: Vec<_> = self.members.iter().map(|m| m.consumer.session).collect();
         for session in sessions {
             self.tell(session, Outgoing::Closed(refusal.clone()));

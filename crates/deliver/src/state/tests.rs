@@ -22,6 +22,7 @@ use crate::window::Window;
 mod gathering;
 mod resting;
 mod rig;
+mod saving;
 
 const PARTITION: TopicPartition =
     TopicPartition { topic: tidings_event::TopicId(1), partition: tidings_event::PartitionId(0) };
