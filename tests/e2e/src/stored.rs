@@ -2,24 +2,38 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tidings_catalog::{Catalog, CatalogSettings};
 use tidings_event::topic_name::DEFAULT_TENANT;
 use tidings_event::{PartitionId, SystemClock, TopicPartition, block};
-use tidings_log::{EmbeddedLog, EmbeddedOptions, PartitionLog, SystemDisk};
-use tidings_telemetry::Recorder;
+use tidings_log::{EmbeddedLog, EmbeddedOptions, OpenError, PartitionLog, SystemDisk};
+use tidings_telemetry::{Recorder, Timer};
 
 use crate::Chronicle;
+
+/// How often a lock is tried that may be let go soon.
+const LOCKED_TRIES: u32 = 500;
 
 /// Most bytes read at once.
 pub(crate) const READ_BYTES: usize = 4 << 20;
 
 /// Opens a data directory that nobody serves.
 pub(crate) async fn open(data: &Path) -> (Arc<dyn PartitionLog>, Arc<Catalog>) {
-    let (clock, recorder) = (Arc::new(SystemClock::new()), Recorder::new());
-    let (disk, options) = (Arc::new(SystemDisk), EmbeddedOptions::default());
-    let log = EmbeddedLog::open(disk, data, options, clock.clone(), recorder);
-    let log: Arc<dyn PartitionLog> = log.expect("the log can be opened");
+    let clock = Arc::new(SystemClock::new());
+    let mut tries = 0;
+    let log: Arc<dyn PartitionLog> = loop {
+        let (disk, options) = (Arc::new(SystemDisk), EmbeddedOptions::default());
+        match EmbeddedLog::open(disk, data, options, clock.clone(), Recorder::new()) {
+            // A process that another thread starts has the files of this one, a lock that was just
+            // let go among them, until it runs its own program.
+            Err(OpenError::Locked(_)) if tries < LOCKED_TRIES => {
+                tries += 1;
+                Timer.after(Duration::from_millis(10)).await;
+            }
+            log => break log.expect("the log can be opened"),
+        }
+    };
     let catalog = Catalog::open(Arc::clone(&log), CatalogSettings::default(), clock).await;
     (log, catalog.expect("the catalog can be read"))
 }
