@@ -8,8 +8,8 @@ use crate::{test, tidy, torture};
 const DENY_VERSION: &str = "0.20.2";
 const AUDIT_VERSION: &str = "0.22.2";
 
-/// A slice: every part gets to run. Long runs are for releases.
-const TORTURE_MINUTES: &str = "5";
+/// A slice: kills only, which need nothing of the machine. Long runs of every part are for releases.
+const TORTURE: &[&str] = &["--minutes", "2", "--seed", "1", "kill"];
 
 /// Runs all steps; prints their times even when one fails.
 pub(crate) fn run(root: &Path) -> Result<(), Failure> {
@@ -28,7 +28,7 @@ fn all(root: &Path, steps: &mut Steps<'_>) -> Result<(), Failure> {
     steps.run("deny", "cargo", &["deny", "--locked", "check", "bans", "licenses", "sources"])?;
     audit(root, steps)?;
     test::steps(root, steps)?;
-    torture::steps(steps, &["--minutes", TORTURE_MINUTES])
+    torture::steps(steps, TORTURE)
 }
 
 /// Installs a cargo subcommand by name and version unless it is there.
