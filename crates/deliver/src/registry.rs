@@ -95,8 +95,7 @@ impl Registry {
         self.refresh();
         let snapshot = self.catalog.snapshot();
         let id = snapshot.subscription(tenant, name).ok_or_else(unknown)?.id;
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.lives.get(&id).map(Arc::clone).ok_or_else(unknown)
+        self.live(id).ok_or_else(unknown)
     }
 
     /// Who takes a topic now.
@@ -125,7 +124,6 @@ impl Registry {
         if let Some(live) = self.live(id) {
             live.lock().is_changing = false;
             live.catch_tails(self.log.as_ref());
-            live.changed.notify_waiters();
         }
     }
 

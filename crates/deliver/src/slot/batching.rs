@@ -87,7 +87,8 @@ impl Slot {
                 break;
             }
             let Some(Next::Run(run)) = self.next(to.session, group.as_deref()) else { break };
-            if run.again || self.first_bytes(run).is_none_or(|first| first > rest.bytes) {
+            if run.again || self.fresh.first_bytes(run.first).is_none_or(|first| first > rest.bytes)
+            {
                 break;
             }
             let Ok(Some(more)) = self.once(Next::Run(run), rest, to, group.as_deref_mut()) else {
@@ -130,10 +131,5 @@ impl Slot {
         if !body.is_empty() {
             sent.delivery.body = body.freeze();
         }
-    }
-
-    /// Bytes of the first event of a run, when it is here.
-    fn first_bytes(&mut self, run: Sendable) -> Option<u64> {
-        self.fresh.first_bytes(run.first)
     }
 }
