@@ -1,5 +1,5 @@
 //! What an idle subscription to a topic costs in memory, with its consumer: on an SSE connection of its
-//! own, and as one of the streams that share a gRPC connection.
+//! own, as a stream of its own that shares a gRPC connection, and as one of many on one stream.
 
 use std::ops::Range;
 
@@ -26,7 +26,7 @@ const TOGETHER: u64 = 100;
 /// Measures each on a server of its own.
 pub(crate) async fn run(args: &Args, report: &mut Report) -> Result<(), BenchError> {
     for _ in 0..args.rounds {
-        for kind in ["SSE", "gRPC"] {
+        for kind in ["SSE", "gRPC", "shared gRPC"] {
             let bytes = one(args, kind).await?;
             println!("idle {kind}: {bytes} bytes a subscription of {}", args.subscriptions);
             let resident_kib = bytes * args.subscriptions / 1024;
@@ -42,6 +42,7 @@ async fn one(args: &Args, kind: &str) -> Result<u64, BenchError> {
     let server = Server::start(&args.server).await?;
     let mut client = Client::connect(&server.url).await?;
     publish_one(&client).await?;
+    let shared = client.consumers();
     let (mut sockets, mut streams) = (Vec::new(), Vec::new());
     let mut before = server.resident_kib()?;
     for number in 0..args.subscriptions {
@@ -55,11 +56,13 @@ async fn one(args: &Args, kind: &str) -> Result<u64, BenchError> {
         let name = name(number);
         if kind == "SSE" {
             sockets.push(attach(&server.url, &name).await?);
-        } else {
+        } else if kind == "gRPC" {
             if number % STREAMS == 0 {
                 client = Client::connect(&server.url).await?;
             }
             streams.push(client.consumer(ConsumerOptions::new(name, "bench")).await?);
+        } else {
+            streams.push(shared.attach(ConsumerOptions::new(name, "bench")).await?);
         }
     }
     let bytes = server.resident_kib()?.saturating_sub(before) * 1024;

@@ -1,8 +1,8 @@
 //! Narrow filters: ten subscriptions to a hundred instruments each, and a thousand to one each. Every
-//! event is for exactly one of them in either case.
+//! event is for exactly one of them in either case; all share one stream.
 
 use serde_json::json;
-use tidings_client::{Client, ConsumerEvent, ConsumerOptions, PublisherOptions};
+use tidings_client::{Client, ConsumerEvent, ConsumerOptions, Consumers, PublisherOptions};
 use tidings_event::{Clock, SystemClock, scan};
 use tidings_market::load::LoadOptions;
 use tokio::task::JoinSet;
@@ -16,8 +16,6 @@ use crate::{Args, BenchError};
 
 const INSTRUMENTS: usize = 1_000;
 const LOAD: LoadOptions = LoadOptions { seed: 1, instruments: INSTRUMENTS, timeframes: 1 };
-/// Streams of one connection.
-const STREAMS: usize = 50;
 
 /// Runs both cases in turns.
 pub(crate) async fn run(args: &Args, report: &mut Report) -> Result<(), BenchError> {
@@ -34,14 +32,12 @@ pub(crate) async fn run(args: &Args, report: &mut Report) -> Result<(), BenchErr
 
 async fn one(args: &Args, subscriptions: usize) -> Result<Round, BenchError> {
     let server = Server::start(&args.server).await?;
-    let mut client = Client::connect(&server.url).await?;
+    let client = Client::connect(&server.url).await?;
     let each = INSTRUMENTS / subscriptions;
     let events = args.events / INSTRUMENTS as u64 * INSTRUMENTS as u64;
+    let attachments = client.consumers();
     let mut consumers = JoinSet::new();
     for number in 0..subscriptions {
-        if number % STREAMS == 0 {
-            client = Client::connect(&server.url).await?;
-        }
         let name = format!("s-{number}");
         let instruments: Vec<String> =
             (number * each..(number + 1) * each).map(|n| format!("I{n:06}")).collect();
@@ -51,7 +47,7 @@ async fn one(args: &Args, subscriptions: usize) -> Result<Round, BenchError> {
         });
         client.rest().create_subscription_as(&request).await?;
         let share = events / subscriptions as u64;
-        consumers.spawn(take(client.clone(), name, instruments, share));
+        consumers.spawn(take(attachments.clone(), name, instruments, share));
     }
     let clock = SystemClock::new();
     let publisher = client.publisher(PublisherOptions::sequenced("bench")).await?;
@@ -84,12 +80,12 @@ fn filter(instruments: &[String]) -> String {
 
 /// Takes its share, and nothing that its filter leaves out.
 async fn take(
-    client: Client,
+    consumers: Consumers,
     name: String,
     instruments: Vec<String>,
     share: u64,
 ) -> Result<(), BenchError> {
-    let mut consumer = client.consumer(ConsumerOptions::new(name, "bench")).await?;
+    let mut consumer = consumers.attach(ConsumerOptions::new(name, "bench")).await?;
     let mut taken = 0;
     while taken < share {
         let next = consumer.next().await.ok_or_else(|| broken("the stream ended"))??;

@@ -14,6 +14,9 @@ use crate::BenchError;
 /// Kernel clock ticks a second: fixed at 100 for user space on Linux.
 const TICKS_PER_SECOND: u64 = 100;
 
+/// More than any scenario opens: nobody is to wait for a connection.
+const CONNECTIONS_MAX: &str = "16384";
+
 /// A running server on a directory of its own.
 pub(crate) struct Server {
     child: Child,
@@ -41,6 +44,7 @@ impl Server {
             .args(["serve", "--json", "--addr", "127.0.0.1:0", "--data-dir"])
             .arg(dir.path())
             .env("TIDINGS_LOGGING__LEVEL", "warn")
+            .env("TIDINGS_LIMITS__CONNECTIONS", CONNECTIONS_MAX)
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;

@@ -91,7 +91,7 @@ fn text(document: &serde_json::Value) -> Message {
 }
 
 fn asking(messages: Vec<Asked>) -> Message {
-    let request = |message| v1::ConsumeRequest { message: Some(message) };
+    let request = |message| v1::ConsumeRequest { message: Some(message), attachment: 0 };
     let requests = messages.into_iter().map(request).collect();
     Message::Binary(v1::ConsumeRequests { requests }.encode_to_vec().into())
 }

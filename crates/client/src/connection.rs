@@ -8,9 +8,10 @@ use tidings_wire::v1::consumer_client::ConsumerClient;
 use tidings_wire::v1::publisher_client::PublisherClient;
 use tonic::transport::{Channel, Endpoint};
 
+use crate::consumer::Source;
 use crate::{
-    Analysis, AnalysisOptions, ClientError, Consumer, ConsumerOptions, Publisher, PublisherOptions,
-    Rest,
+    Analysis, AnalysisOptions, ClientError, Consumer, ConsumerOptions, Consumers, Publisher,
+    PublisherOptions, Rest,
 };
 
 /// Most bytes of one message: the batch limit of the service.
@@ -149,7 +150,29 @@ impl Client {
     /// # Errors
     /// `SUBSCRIPTION_UNKNOWN`, `SUBSCRIPTION_BUSY`, or when the service cannot be reached.
     pub async fn consumer(&self, options: ConsumerOptions) -> Result<Consumer, ClientError> {
-        Consumer::open(self.clone(), options).await
+        Consumer::open(Source::Own(self.clone()), options).await
+    }
+
+    /// Consumers that share one stream of this connection: what many narrow subscriptions cost least.
+    ///
+    /// ```no_run
+    /// use tidings_client::{Client, ConsumerOptions};
+    ///
+    /// # async fn example() -> Result<(), tidings_client::ClientError> {
+    /// let client = Client::connect("http://127.0.0.1:8080").await?;
+    /// let consumers = client.consumers();
+    /// let mut aapl = consumers.attach(ConsumerOptions::new("aapl", "desk-1")).await?;
+    /// let mut msft = consumers.attach(ConsumerOptions::new("msft", "desk-1")).await?;
+    /// tokio::select! {
+    ///     next = aapl.next() => println!("{next:?}"),
+    ///     next = msft.next() => println!("{next:?}"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn consumers(&self) -> Consumers {
+        Consumers::new(self.clone())
     }
 
     /// Opens the platform's stream: what is published from now on, filtered by the service,

@@ -1,6 +1,10 @@
 //! The consumer: takes deliveries, tops up credit, acknowledges, reconnects.
 
+mod consumers;
 mod delivered;
+mod link;
+mod options;
+mod shared;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,75 +14,16 @@ use tidings_event::{Code, Position};
 use tidings_wire::v1;
 use tidings_wire::v1::consume_request::Message as Ask;
 use tidings_wire::v1::consume_response::Message as Answer;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::Streaming;
 
+pub use consumers::Consumers;
 pub use delivered::{Delivered, DeliveredEvent, Run};
 use delivered::{position_out, run_in, run_out};
+use link::Link;
+pub(crate) use link::Source;
+pub use options::{Compression, ConsumerOptions};
 
 use crate::backoff::{Attempts, wait};
-use crate::{Backoff, Client, ClientError, Problem};
-
-/// Acks and credit on their way to the transport.
-const SLOTS: usize = 64;
-
-/// How a consumer attaches.
-#[derive(Clone, Debug)]
-pub struct ConsumerOptions {
-    /// An existing subscription.
-    pub subscription: String,
-    /// Name of this consumer, for health and logs.
-    pub consumer: String,
-    /// Events that may be on their way to this consumer.
-    pub credit_events: u64,
-    /// Bytes that may be on their way to this consumer.
-    pub credit_bytes: u64,
-    /// How batches travel; without it, as the subscription says. They are unpacked here.
-    pub compression: Option<Compression>,
-    /// What is not settled in this time failed and is tried again, 1 s to 24 h; without it, what was
-    /// delivered stays this consumer's as long as its connection.
-    pub ack_deadline: Option<Duration>,
-    /// Whether to attach again when the connection breaks.
-    pub reconnect: bool,
-    /// Between attempts.
-    pub backoff: Backoff,
-}
-
-impl ConsumerOptions {
-    /// A consumer that reconnects, with credit for 65,536 events and 16 MiB.
-    #[must_use]
-    pub fn new(subscription: impl Into<String>, consumer: impl Into<String>) -> Self {
-        Self {
-            subscription: subscription.into(),
-            consumer: consumer.into(),
-            credit_events: 65_536,
-            credit_bytes: 16 << 20,
-            compression: None,
-            ack_deadline: None,
-            reconnect: true,
-            backoff: Backoff::default(),
-        }
-    }
-}
-
-/// How batches travel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compression {
-    /// As they are stored.
-    None,
-    /// Packed, where that makes them shorter.
-    Lz4,
-}
-
-impl Compression {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Lz4 => "lz4",
-        }
-    }
-}
+use crate::{ClientError, Problem};
 
 /// What a consumer is given.
 #[derive(Clone, Debug)]
@@ -142,38 +87,32 @@ pub struct Extended {
 /// A live attachment to a subscription. Dropping it detaches.
 #[derive(Debug)]
 pub struct Consumer {
-    client: Client,
+    source: Source,
     options: ConsumerOptions,
-    stream: Option<Open>,
+    link: Option<Link>,
+    /// Names of topics, as its link told them.
+    topics: HashMap<u64, Arc<str>>,
     attempts: Attempts,
     /// Credit used up and not given back yet.
     taken: v1::Credit,
     ended: bool,
 }
 
-#[derive(Debug)]
-struct Open {
-    session: String,
-    asks: mpsc::Sender<v1::ConsumeRequest>,
-    answers: Streaming<v1::ConsumeResponse>,
-    topics: HashMap<u64, Arc<str>>,
-}
-
 impl Consumer {
     pub(crate) async fn open(
-        client: Client,
+        source: Source,
         options: ConsumerOptions,
     ) -> Result<Self, ClientError> {
-        let stream = Some(attach(&client, &options).await?);
+        let link = Some(source.attach(&options).await?);
         let attempts = Attempts::new(options.backoff);
-        let taken = v1::Credit::default();
-        Ok(Self { client, options, stream, attempts, taken, ended: false })
+        let (taken, topics) = (v1::Credit::default(), HashMap::new());
+        Ok(Self { source, options, link, topics, attempts, taken, ended: false })
     }
 
     /// Name of the current session; empty while there is none.
     #[must_use]
     pub fn session(&self) -> &str {
-        self.stream.as_ref().map_or("", |open| &open.session)
+        self.link.as_ref().map_or("", Link::session)
     }
 
     /// The next thing for this consumer. `None` after an error that ends it. Safe to drop and call
@@ -188,7 +127,7 @@ impl Consumer {
                 Ok(Some(event)) => return Some(Ok(event)),
                 Err(error) => error,
             };
-            self.stream = None;
+            self.link = None;
             let busy = error.is(Code::SubscriptionBusy);
             let again = self.options.reconnect && (busy || error.is_retryable());
             let asked = error.problem().and_then(|p| p.retry_after_ms).map(Duration::from_millis);
@@ -202,27 +141,27 @@ impl Consumer {
     }
 
     async fn receive(&mut self) -> Result<Option<ConsumerEvent>, ClientError> {
-        let Some(open) = &mut self.stream else {
-            self.stream = Some(attach(&self.client, &self.options).await?);
+        let Some(link) = &mut self.link else {
+            self.link = Some(self.source.attach(&self.options).await?);
+            self.topics.clear();
             self.taken = v1::Credit::default();
             return Ok(Some(ConsumerEvent::Reconnected));
         };
-        let ended = || ClientError::Lost("the service ended the stream".to_owned());
-        let message = open.answers.message().await?.ok_or_else(ended)?;
+        let message = link.receive().await?;
         self.attempts.progress();
-        match message.message {
+        match message {
             Some(Answer::Delivery(delivery)) => {
-                let topic = open.topics.get(&delivery.topic_id).cloned().unwrap_or_default();
+                let topic = self.topics.get(&delivery.topic_id).cloned().unwrap_or_default();
                 let delivered = Delivered::read(topic, delivery)?;
                 self.top_up(&delivered);
                 Ok(Some(ConsumerEvent::Events(delivered)))
             }
             Some(Answer::Topic(topic)) => {
-                open.topics.insert(topic.topic_id, topic.name.into());
+                self.topics.insert(topic.topic_id, topic.name.into());
                 Ok(None)
             }
             Some(Answer::Gap(gap)) => {
-                let topic = open.topics.get(&gap.topic_id).cloned().unwrap_or_default();
+                let topic = self.topics.get(&gap.topic_id).cloned().unwrap_or_default();
                 Ok(Some(ConsumerEvent::Gap(Gap::read(topic, gap))))
             }
             Some(Answer::Confirmed(confirmed)) => Ok(Some(ConsumerEvent::Confirmed(Confirmed {
@@ -234,7 +173,7 @@ impl Consumer {
                 stale: extended.stale.into_iter().map(run_in).collect(),
             }))),
             Some(Answer::Error(problem)) => Err(Problem::from(problem).into()),
-            Some(Answer::Opened(_) | Answer::Heartbeat(_)) | None => Ok(None),
+            Some(Answer::Opened(_) | Answer::Heartbeat(_) | Answer::Closed(_)) | None => Ok(None),
         }
     }
 
@@ -244,10 +183,9 @@ impl Consumer {
         self.taken.bytes += delivered.body.len() as u64;
         let due = self.taken.events * 4 >= self.options.credit_events
             || self.taken.bytes * 4 >= self.options.credit_bytes;
-        let Some(open) = self.stream.as_ref().filter(|_| due) else { return };
+        let Some(link) = self.link.as_ref().filter(|_| due) else { return };
         // No slot free: the next delivery tries again.
-        if let Ok(slot) = open.asks.try_reserve() {
-            slot.send(v1::ConsumeRequest { message: Some(Ask::Credit(self.taken)) });
+        if link.try_ask(Ask::Credit(self.taken)) {
             self.taken = v1::Credit::default();
         }
     }
@@ -308,45 +246,17 @@ impl Consumer {
     /// Detaches and waits until the service has let go, so that the next consumer finds the
     /// subscription free. What was not acknowledged will come again.
     pub async fn close(mut self) {
-        let Some(Open { asks, mut answers, .. }) = self.stream.take() else { return };
-        drop(asks);
-        while let Ok(Some(_)) = answers.message().await {}
+        if let Some(link) = self.link.take() {
+            link.close().await;
+        }
     }
 
     async fn ask(&self, message: Ask) -> Result<(), ClientError> {
         let lost = || ClientError::Lost("the consumer is not attached".to_owned());
-        let open = self.stream.as_ref().ok_or_else(lost)?;
-        let request = v1::ConsumeRequest { message: Some(message) };
-        open.asks.send(request).await.map_err(|_| lost())
+        self.link.as_ref().ok_or_else(lost)?.ask(message).await
     }
 }
 
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
-}
-
-async fn attach(client: &Client, options: &ConsumerOptions) -> Result<Open, ClientError> {
-    let (asks, requests) = mpsc::channel(SLOTS);
-    let open = Ask::Open(v1::ConsumeOpen {
-        subscription: options.subscription.clone(),
-        consumer: options.consumer.clone(),
-        compression: options.compression.map(|wanted| wanted.name().to_owned()),
-        ack_deadline_ms: options.ack_deadline.map(millis),
-    });
-    let credit =
-        Ask::Credit(v1::Credit { events: options.credit_events, bytes: options.credit_bytes });
-    for message in [open, credit] {
-        let request = v1::ConsumeRequest { message: Some(message) };
-        asks.send(request).await.map_err(|_| ClientError::Closed)?;
-    }
-    let response = client.consume_calls().consume(ReceiverStream::new(requests)).await?;
-    let mut answers = response.into_inner();
-    match answers.message().await?.and_then(|m| m.message) {
-        Some(Answer::Opened(opened)) => {
-            Ok(Open { session: opened.session, asks, answers, topics: HashMap::new() })
-        }
-        Some(Answer::Error(problem)) => Err(Problem::from(problem).into()),
-        Some(_) => Err(ClientError::Protocol("a delivery before the stream was open".to_owned())),
-        None => Err(ClientError::Lost("the service ended the stream".to_owned())),
-    }
 }

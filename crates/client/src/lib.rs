@@ -2,7 +2,8 @@
 //!
 //! A [`Client`] holds one connection. Its [`Publisher`] groups events into blocks, sends them as
 //! credit allows and repeats what was not answered without storing anything twice. Its [`Consumer`]
-//! takes deliveries, tops up credit by itself and confirms acknowledgements. An [`Analysis`] stream
+//! takes deliveries, tops up credit by itself and confirms acknowledgements; many [`Consumers`] may share
+//! one stream. An [`Analysis`] stream
 //! gives what is published from now on and keeps no place. [`Rest`] makes the
 //! calls that have no stream: topics, subscriptions, pull, last values.
 //!
@@ -43,8 +44,8 @@ pub use analysis::{Analysis, AnalysisEvent, AnalysisItem, AnalysisOptions};
 pub use backoff::Backoff;
 pub use connection::Client;
 pub use consumer::{
-    Compression, Confirmed, Consumer, ConsumerEvent, ConsumerOptions, Delivered, DeliveredEvent,
-    Extended, Gap, Run,
+    Compression, Confirmed, Consumer, ConsumerEvent, ConsumerOptions, Consumers, Delivered,
+    DeliveredEvent, Extended, Gap, Run,
 };
 pub use error::{ClientError, Problem};
 pub use matrix::{Assembly, MatrixError, split};

@@ -122,7 +122,7 @@ impl Undertaker {
             }
             drop(state);
             self.saver.mark(live);
-            live.changed.notify_waiters();
+            live.changed.tell();
         }
         let mut state = live.lock();
         if is_done {

@@ -11,6 +11,7 @@ mod ack_id;
 mod backoff;
 mod backtest;
 mod burying;
+mod changed;
 mod cursor;
 mod dead_letter;
 mod deliver;
@@ -47,6 +48,7 @@ mod spans;
 mod stage;
 mod state;
 mod unused;
+mod watch;
 mod window;
 
 pub use ack_id::{AckId, AckState};
@@ -66,6 +68,7 @@ pub use outgoing::{
     SubscriptionState, SubscriptionStatus,
 };
 pub use pull::{AckRequest, PullRequest};
-pub use session::{Attach, Session, SessionId};
+pub use session::{Attach, Reading, Session, SessionId, Turn};
 pub use settings::{DeliverError, DeliverSettings};
 pub use settlement::{Discard, Outcome};
+pub use watch::Watch;

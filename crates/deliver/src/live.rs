@@ -10,6 +10,7 @@ use tidings_event::{Clock, Refusal};
 use tidings_log::PartitionLog;
 use tokio::sync::Notify;
 
+use crate::changed::Changed;
 use crate::matching::Selected;
 use crate::state::{Consumer, State};
 
@@ -19,7 +20,7 @@ pub(crate) struct Live {
     state: Mutex<State>,
     /// Whether the reader has to take the lock at all.
     active: AtomicBool,
-    pub(crate) changed: Notify,
+    pub(crate) changed: Changed,
     /// Whenever a save has ended.
     pub(crate) saved: Notify,
 }
@@ -29,7 +30,7 @@ impl Live {
         Self {
             state: Mutex::new(state),
             active: AtomicBool::new(false),
-            changed: Notify::new(),
+            changed: Changed::default(),
             saved: Notify::new(),
         }
     }
@@ -56,7 +57,7 @@ impl Live {
         let noticed = noticed.map(|(block, selected)| selected.events(block)).sum();
         drop(state);
         if noticed > 0 {
-            self.changed.notify_waiters();
+            self.changed.tell();
         }
         noticed
     }
@@ -91,7 +92,7 @@ impl Live {
             }
         }
         drop(state);
-        self.changed.notify_waiters();
+        self.changed.tell();
     }
 
     /// Ends a stream's session.
@@ -100,7 +101,7 @@ impl Live {
         state.detach(session, now);
         self.active.store(state.is_active(), Ordering::SeqCst);
         drop(state);
-        self.changed.notify_waiters();
+        self.changed.tell();
     }
 
     /// Ends one pull; its session stays, with what it has in flight.
@@ -113,6 +114,6 @@ impl Live {
     /// Ends every use of it.
     pub(crate) fn close(&self, refusal: Refusal) {
         self.lock().closed = Some(Box::new(refusal));
-        self.changed.notify_waiters();
+        self.changed.tell();
     }
 }

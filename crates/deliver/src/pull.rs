@@ -68,7 +68,7 @@ impl Drop for Guard<'_> {
         self.stage.report(&mut state);
         drop(state);
         self.live.end_pull(self.session, self.stage.clock.monotonic());
-        self.live.changed.notify_waiters();
+        self.live.changed.tell();
     }
 }
 
@@ -164,7 +164,7 @@ impl Stage {
         if counted == 0 {
             return Ok(answers);
         }
-        live.changed.notify_waiters();
+        live.changed.tell();
         self.until_saved(live, saves, generation).await?;
         Ok(answers)
     }
@@ -213,7 +213,7 @@ impl Stage {
         self.report(&mut state);
         drop(state);
         self.bury(live);
-        live.changed.notify_waiters();
+        live.changed.tell();
         answers
     }
 
@@ -235,7 +235,7 @@ impl Stage {
         };
         let answers = ids.into_iter().map(&mut extend).collect();
         drop(state);
-        live.changed.notify_waiters();
+        live.changed.tell();
         answers
     }
 
@@ -259,7 +259,7 @@ impl Stage {
         self.report(&mut state);
         drop(state);
         self.bury(live);
-        live.changed.notify_waiters();
+        live.changed.tell();
         answers
     }
 }

@@ -95,7 +95,7 @@ impl Redriver {
         let is_wanted = |place| self.letters.is_redriving(id, place);
         let taken = live.lock().redrive(&keyed, is_wanted, self.clock.monotonic());
         if taken > 0 {
-            live.changed.notify_waiters();
+            live.changed.tell();
         }
     }
 }

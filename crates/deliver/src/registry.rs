@@ -306,7 +306,7 @@ impl Registry {
         }
         // What became durable between asking for a tail and being routed is asked for again.
         live.catch_tails(self.log.as_ref());
-        live.changed.notify_waiters();
+        live.changed.tell();
         let id = subscription.id;
         if is_durable && !gone.is_empty() {
             self.saver.forget(gone.into_iter().map(|partition| cursor::key(id, partition)));

@@ -168,7 +168,7 @@ impl Saver {
         }
         drop(state);
         live.saved.notify_waiters();
-        live.changed.notify_waiters();
+        live.changed.tell();
     }
 
     /// Commits changes, in parts that fit; resolves when all are durable.

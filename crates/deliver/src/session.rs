@@ -1,5 +1,7 @@
 //! A stream consumer's session: credit and acks in, what it is sent out.
 
+mod turn;
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -13,13 +15,14 @@ use tidings_telemetry::{Counter, Gauge};
 use crate::ack_id::AckId;
 use crate::live::Live;
 use crate::nack::Nack;
-use crate::outgoing::{Delivery, Outgoing, Run};
+use crate::outgoing::{Outgoing, Run};
 use crate::pull::{EXTENSION_MAX, is_held, is_of_before};
 use crate::registry::Registry;
-use crate::sent::Sent;
-use crate::slot::Budget;
-use crate::stage::{Ready, Stage};
+use crate::stage::Stage;
 use crate::state::State;
+use crate::watch::Watched;
+
+pub use turn::{Reading, Turn};
 
 /// How a stream consumer attaches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,13 +70,14 @@ pub struct Session {
     stage: Arc<Stage>,
     live: Arc<Live>,
     number: u64,
-    id: String,
     /// Where an ephemeral reader has to be signed off.
     registry: Option<Arc<Registry>>,
     /// What is left of the credit.
     events: AtomicU64,
     bytes: AtomicU64,
     ack_deadline: Option<Duration>,
+    /// Where its changes are listed.
+    watched: Option<Arc<Watched>>,
     is_over: bool,
 }
 
@@ -86,9 +90,8 @@ impl Session {
     ) -> Self {
         stage.recorder.shift(Gauge::DeliverConsumers, 1);
         let (events, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
-        let id = SessionId(number).to_string();
-        let ack_deadline = None;
-        Self { stage, live, number, id, registry, events, bytes, ack_deadline, is_over: false }
+        let (ack_deadline, watched) = (None, None);
+        Self { stage, live, number, registry, events, bytes, ack_deadline, watched, is_over: false }
     }
 
     /// With a deadline for each event that it is sent.
@@ -97,7 +100,7 @@ impl Session {
         self
     }
 
-    /// Names this session; [`Self::id`] is its text.
+    /// Names this session, also in acks and logs.
     #[must_use]
     pub fn number(&self) -> SessionId {
         SessionId(self.number)
@@ -130,12 +133,6 @@ impl Session {
         AckId::new(position, attempt, self.number)
     }
 
-    /// Names this session in acks and logs.
-    #[must_use]
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
     /// Most events and bytes in flight.
     #[must_use]
     pub fn max_in_flight(&self) -> (u32, u64) {
@@ -158,59 +155,7 @@ impl Session {
         };
         add(&self.events, events);
         add(&self.bytes, bytes);
-        self.live.changed.notify_waiters();
-    }
-
-    /// What to send next; `None` after [`Outgoing::Closed`]. Dropping the future loses nothing.
-    pub async fn next(&mut self) -> Option<Outgoing> {
-        if self.is_over {
-            return None;
-        }
-        let outgoing = loop {
-            let notified = self.live.changed.notified();
-            let mut notified = std::pin::pin!(notified);
-            // From here on a change is not missed, even one that comes before the wait.
-            notified.as_mut().enable();
-            match self
-                .stage
-                .ready(&self.live, self.number, || self.budget(), self.ack_deadline)
-                .await
-            {
-                Ready::Out(outgoing) => break outgoing,
-                Ready::Sent(sent) => break Outgoing::Delivery(self.spend(sent)),
-                // Read already: `ready` gives it back only read.
-                Ready::Unread(..) => {}
-                Ready::Nothing(until) => self.stage.wait(notified, until).await,
-            }
-        };
-        Some(self.given(outgoing))
-    }
-
-    /// What can be sent without waiting for anything, not even for the log to be read.
-    pub fn at_once(&mut self) -> Option<Outgoing> {
-        if self.is_over {
-            return None;
-        }
-        match self.stage.at_once(&self.live, self.number, self.budget(), self.ack_deadline) {
-            Ready::Out(outgoing) => Some(self.given(outgoing)),
-            Ready::Sent(sent) => Some(Outgoing::Delivery(self.spend(sent))),
-            Ready::Unread(..) | Ready::Nothing(_) => None,
-        }
-    }
-
-    fn budget(&self) -> Budget {
-        Budget {
-            events: self.events.load(Ordering::SeqCst),
-            bytes: self.bytes.load(Ordering::SeqCst),
-        }
-    }
-
-    fn given(&mut self, outgoing: Outgoing) -> Outgoing {
-        if matches!(outgoing, Outgoing::Closed(_)) {
-            self.stage.recorder.count(Counter::DeliverErrors, 1);
-            self.is_over = true;
-        }
-        outgoing
+        self.live.changed.tell();
     }
 
     /// As [`Self::ack`], by ids. One that was given to another session counts, as a late one does,
@@ -237,7 +182,7 @@ impl Session {
             self.stage.recorder.count(Counter::SettleStale, stale.len() as u64);
             let told = Outgoing::Confirmed { runs: Vec::new(), stale };
             self.live.lock().tell(self.number, told);
-            self.live.changed.notify_waiters();
+            self.live.changed.tell();
         }
         if !positions.is_empty() || !runs.is_empty() {
             self.ack(positions, runs);
@@ -298,7 +243,7 @@ impl Session {
             drop(state);
             self.stage.saver.mark(&self.live);
         }
-        self.live.changed.notify_waiters();
+        self.live.changed.tell();
     }
 
     /// Gives runs back: these attempts failed. What is not dead-lettered is sent again after its
@@ -314,7 +259,7 @@ impl Session {
         self.stage.report(&mut state);
         drop(state);
         self.stage.bury(&self.live);
-        self.live.changed.notify_waiters();
+        self.live.changed.tell();
     }
 
     /// Gives runs more time: their deadline is so far from now, at most 24 h.
@@ -363,7 +308,7 @@ impl Session {
         self.stage.report(&mut state);
         state.tell(self.number, Outgoing::Extended { runs, stale });
         drop(state);
-        self.live.changed.notify_waiters();
+        self.live.changed.tell();
         Ok(())
     }
 
@@ -372,18 +317,6 @@ impl Session {
     pub fn lag(&self) -> u64 {
         let state = self.live.lock();
         state.slots.awake().map(|(_, slot)| slot.window.unsettled(slot.tail)).sum()
-    }
-
-    fn spend(&self, sent: Sent) -> Delivery {
-        let delivery = sent.delivery;
-        let take = |credit: &AtomicU64, used: u64| {
-            // The closure never declines.
-            let _before = credit
-                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |c| Some(c.saturating_sub(used)));
-        };
-        take(&self.events, u64::from(delivery.count));
-        take(&self.bytes, delivery.body.len() as u64);
-        delivery
     }
 }
 
@@ -405,6 +338,9 @@ fn missing(run: Run, found: &[Run]) -> Vec<Run> {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        if let Some(watched) = &self.watched {
+            self.live.changed.unwatch(watched);
+        }
         self.live.detach(self.number, self.stage.clock.monotonic());
         if let Some(registry) = &self.registry {
             registry.sign_off(self.number);
@@ -416,6 +352,6 @@ impl Drop for Session {
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Session").field("number", &self.number).finish_non_exhaustive()
     }
 }

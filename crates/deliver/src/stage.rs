@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_event::hop::Committed;
-use tidings_event::{Clock, TopicPartition};
+use tidings_event::{Clock, Offset, TopicPartition};
 use tidings_log::{PartitionLog, ReadError};
 use tidings_telemetry::{Counter, Gauge, Latency, Recorder, Timer};
 
@@ -52,17 +52,22 @@ impl Stage {
         loop {
             match self.at_once(live, session, budget(), deadline) {
                 Ready::Unread(partition, from, why) => {
-                    self.recorder.count(Counter::DeliverCatchUpReads, 1);
-                    let offset = tidings_event::Offset(from);
-                    let is_lonely = live.lock().is_lonely(partition, from);
-                    let bytes = if is_lonely { 1 } else { self.settings.read_bytes };
-                    let answer = self.log.read(partition, offset, bytes).await;
-                    if let Some(answer) = self.or_letter(live, (partition, from), answer).await {
-                        live.lock().filled((partition, from, why), answer);
-                    }
+                    self.read(live, (partition, from, why)).await;
                 }
                 ready => return ready,
             }
+        }
+    }
+
+    /// Reads the log as a step asked for it.
+    pub(crate) async fn read(&self, live: &Live, place: (TopicPartition, u64, ReadFor)) {
+        let (partition, from, _) = place;
+        self.recorder.count(Counter::DeliverCatchUpReads, 1);
+        let is_lonely = live.lock().is_lonely(partition, from);
+        let bytes = if is_lonely { 1 } else { self.settings.read_bytes };
+        let answer = self.log.read(partition, Offset(from), bytes).await;
+        if let Some(answer) = self.or_letter(live, (partition, from), answer).await {
+            live.lock().filled(place, answer);
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicIsize, Ordering};
 
 use bytes::Bytes;
 use tidings_catalog::{Catalog, CatalogSettings, SubscriptionSpec, TopicPattern, TopicRequest};
-use tidings_deliver::{Deliver, DeliverSettings};
+use tidings_deliver::{Attach, Deliver, DeliverSettings, Turn, Watch};
 use tidings_event::block::{Block, BlockHeader, BodyBuilder, Flags, crc32c};
 use tidings_event::{
     Clock, Offset, PartitionId, SystemClock, Timestamp, TopicId, TopicName, TopicPartition,
@@ -26,6 +26,8 @@ const COUNTED: usize = 1_024;
 const DEFINITION_BYTES_MAX: isize = 900;
 /// What the stage adds to that.
 const STATE_BYTES_MAX: isize = 800;
+/// What a consumer adds that is one of many of a stream.
+const SESSION_BYTES_MAX: isize = 500;
 
 static HELD: AtomicIsize = AtomicIsize::new(0);
 
@@ -131,5 +133,23 @@ async fn an_idle_subscription_is_small() {
     println!("a subscription: {definition} bytes of definition, {state} of state");
     assert!(definition <= DEFINITION_BYTES_MAX, "{definition}");
     assert!(state <= STATE_BYTES_MAX, "{state}");
+
+    let watch = Arc::new(Watch::default());
+    let mut sessions = Vec::with_capacity(COUNTED);
+    let before = HELD.load(Ordering::Relaxed);
+    for number in 0..COUNTED {
+        let attach = Attach { consumer: "desk".to_owned(), ..Attach::default() };
+        let name = format!("s-{}", WARM_UP + number);
+        let mut session = deliver.attach_with("default", &name, attach).unwrap();
+        session.grant(1_000, 1 << 20);
+        session.watch(&watch, u32::try_from(number).unwrap());
+        sessions.push(session);
+    }
+    sessions.iter_mut().for_each(|session| assert!(matches!(session.turn(), Turn::Wait(None))));
+    watch.take(&mut Vec::new());
+    let session = each(before);
+    println!("a session of it: {session} bytes");
+    assert!(session <= SESSION_BYTES_MAX, "{session}");
+    drop(sessions);
     deliver.close().await;
 }

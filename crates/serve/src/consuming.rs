@@ -1,29 +1,31 @@
 //! One consuming client, whatever it speaks: credit, ack and nack in; deliveries, confirmations,
 //! gaps and heartbeats out. The doors only translate.
 
+pub(crate) mod attachment;
 pub(crate) mod encoded;
 pub(crate) mod json;
+pub(crate) mod many;
 pub(crate) mod proto;
 pub(crate) mod settling;
 mod shared;
+mod silence;
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tidings_catalog::{Compression, Topic};
-use tidings_deliver::{AckId, Attach, Delivery, GapNotice, Nack, Outgoing, Run, Session};
-use tidings_event::{Offset, Position, Refusal, TopicId, TopicPartition, packed};
+use tidings_deliver::{AckId, Delivery, GapNotice, Nack, Outgoing, Run, Session};
+use tidings_event::{Offset, Position, Refusal, TopicPartition};
 use tidings_telemetry::Counter;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use crate::doors::Doors;
 use crate::grpc::out_of_turn;
 use crate::refusals;
-use encoded::EventTexts;
+use attachment::Attachment;
+use silence::Silence;
 
 /// What a client asks. `Open` comes once and first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,85 +83,45 @@ pub(crate) enum Said {
 /// See the module.
 pub(crate) struct Consuming {
     doors: Arc<Doors>,
-    session: Session,
-    /// How it wants bodies packed, where it says so; otherwise its subscription does.
-    compression: Option<Compression>,
-    /// Topics that were named.
-    topics: HashMap<TopicId, Arc<Topic>>,
+    attachment: Attachment,
     last_sent: BTreeMap<TopicPartition, Position>,
     ready: VecDeque<Said>,
     stopped: Pin<Box<WaitForCancellationFutureOwned>>,
-    /// Ends when there may have been silence for a heartbeat's time.
-    silence: Pin<Box<dyn Future<Output = ()> + Send>>,
-    spoke_at: Duration,
+    silence: Silence,
 }
 
 impl Consuming {
     /// Attaches the consumer that an `open` names.
     pub(crate) fn open(doors: &Arc<Doors>, tenant: &str, asked: Asked) -> Result<Self, Refusal> {
-        let Asked::Open(Opening { subscription, consumer, compression, ack_deadline }) = asked
-        else {
+        let Asked::Open(opening) = asked else {
             return Err(out_of_turn("the first message is `open`"));
         };
-        let attach = Attach { consumer, ack_deadline, ..Attach::default() };
-        let session = doors.parts.deliver.attach_with(tenant, &subscription, attach)?;
-        Ok(Self { compression, ..Self::over(doors, session) })
+        Ok(Self::with(doors, Attachment::open(doors, tenant, opening)?))
     }
 
     /// Goes on with a session that is attached.
     pub(crate) fn over(doors: &Arc<Doors>, session: Session) -> Self {
-        let (events, bytes) = session.max_in_flight();
-        let opened = Said::Opened { session: session.id().to_owned(), events, bytes };
-        let heartbeat = doors.parts.limits.now().heartbeat;
+        Self::with(doors, Attachment::over(doors, session))
+    }
+
+    fn with(doors: &Arc<Doors>, attachment: Attachment) -> Self {
         Self {
-            session,
-            compression: None,
-            topics: HashMap::new(),
+            ready: VecDeque::from([attachment.opened()]),
+            attachment,
             last_sent: BTreeMap::new(),
-            ready: VecDeque::from([opened]),
             stopped: Box::pin(doors.stop.child_token().cancelled_owned()),
-            silence: Box::pin(doors.timer.after(heartbeat)),
-            spoke_at: doors.parts.clock.monotonic(),
+            silence: Silence::new(doors),
             doors: Arc::clone(doors),
         }
     }
 
-    pub(crate) fn session(&self) -> &Session {
-        &self.session
-    }
-
-    /// The path of a topic that was named; empty for any other.
-    pub(crate) fn topic(&self, id: TopicId) -> &str {
-        self.topics.get(&id).map_or("", |topic| topic.name.path())
-    }
-
-    /// JSON of a delivery's events, shared with whoever else is sent them.
-    pub(crate) fn texts(&self, delivery: &Delivery) -> Result<Arc<EventTexts>, Refusal> {
-        self.doors.encoded.texts(delivery)
-    }
-
-    /// A delivery's body and its codec, as this client wants it: packed ones are shared, too.
-    pub(crate) fn body(&self, delivery: &Delivery) -> Result<(Bytes, u32), Refusal> {
-        match self.compression.unwrap_or_else(|| self.session.compression()) {
-            Compression::None => Ok((delivery.body.clone(), packed::PLAIN)),
-            Compression::Lz4 => self.doors.encoded.packed(delivery),
-        }
+    pub(crate) fn attachment(&self) -> &Attachment {
+        &self.attachment
     }
 
     /// Takes what a client asked after its `open`.
     pub(crate) fn take(&self, asked: Asked) -> Result<(), Refusal> {
-        match asked {
-            Asked::Open(_) => {
-                return Err(out_of_turn("`open` comes once, as the first message"));
-            }
-            Asked::Credit { events, bytes } => self.session.grant(events, bytes),
-            Asked::Ack { up_to, runs } => self.session.ack(up_to, runs),
-            Asked::AckIds { up_to, ack_ids } => self.session.ack_ids(&up_to, &ack_ids),
-            Asked::Nack { runs, nack } => self.session.nack(runs, nack),
-            Asked::Extend { runs, by } => self.session.extend(runs, by)?,
-            Asked::ExtendIds { ack_ids, by } => self.session.extend_ids(&ack_ids, by)?,
-        }
-        Ok(())
+        self.attachment.take(asked)
     }
 
     /// What is said next; `None` after the end. Dropping the future loses nothing.
@@ -170,12 +132,16 @@ impl Consuming {
             }
             tokio::select! {
                 biased;
-                outgoing = self.session.next() => match outgoing {
+                outgoing = self.attachment.session_mut().next() => match outgoing {
                     Some(outgoing) => self.say(outgoing)?,
                     None => return Ok(None),
                 },
                 () = &mut self.stopped => return Err(refusals::shutting_down()),
-                () = &mut self.silence => self.heartbeat(),
+                () = self.silence.passed() => if self.silence.is_over(&self.doors) {
+                    let last_sent = self.last_sent.values().copied().collect();
+                    let lag = self.attachment.session().lag();
+                    self.ready.push_back(Said::Heartbeat { last_sent, lag });
+                },
             }
         }
     }
@@ -183,7 +149,7 @@ impl Consuming {
     /// What can be said without waiting.
     pub(crate) fn at_once(&mut self) -> Result<Option<Said>, Refusal> {
         if self.ready.is_empty()
-            && let Some(outgoing) = self.session.at_once()
+            && let Some(outgoing) = self.attachment.session_mut().at_once()
         {
             self.say(outgoing)?;
         }
@@ -191,32 +157,14 @@ impl Consuming {
     }
 
     fn say(&mut self, outgoing: Outgoing) -> Result<(), Refusal> {
-        self.spoke_at = self.doors.parts.clock.monotonic();
-        let said = match outgoing {
-            Outgoing::Delivery(delivery) => {
-                self.name(&delivery.topic);
-                self.remember(&delivery);
-                Said::Delivery(delivery)
-            }
-            Outgoing::Gap(gap) => {
-                self.name(&gap.topic);
-                Said::Gap(gap)
-            }
-            Outgoing::Confirmed { runs, stale } => Said::Confirmed { runs, stale },
-            Outgoing::Extended { runs, stale } => Said::Extended { runs, stale },
-            Outgoing::Paused { in_flight } => Said::Paused { in_flight },
-            Outgoing::Resumed { in_flight } => Said::Resumed { in_flight },
-            Outgoing::Closed(refusal) => return Err(refusal),
-        };
+        self.silence.broken(&self.doors);
+        if let Outgoing::Delivery(delivery) = &outgoing {
+            self.remember(delivery);
+        }
+        let (named, said) = self.attachment.say(outgoing)?;
+        self.ready.extend(named);
         self.ready.push_back(said);
         Ok(())
-    }
-
-    fn name(&mut self, topic: &Arc<Topic>) {
-        if let Entry::Vacant(unnamed) = self.topics.entry(topic.id) {
-            unnamed.insert(Arc::clone(topic));
-            self.ready.push_back(Said::Topic(Arc::clone(topic)));
-        }
     }
 
     fn remember(&mut self, delivery: &Delivery) {
@@ -226,21 +174,6 @@ impl Consuming {
         let position =
             Position { topic: at.topic, epoch: delivery.epoch, partition: at.partition, offset };
         self.last_sent.insert(at, position);
-    }
-
-    /// Fills silence; when there was none for long enough, waits for the rest of the time.
-    fn heartbeat(&mut self) {
-        let interval = self.doors.parts.limits.now().heartbeat;
-        let now = self.doors.parts.clock.monotonic();
-        let silent = now.saturating_sub(self.spoke_at);
-        let left = interval.saturating_sub(silent);
-        if left.is_zero() {
-            self.spoke_at = now;
-            let last_sent = self.last_sent.values().copied().collect();
-            self.ready.push_back(Said::Heartbeat { last_sent, lag: self.session.lag() });
-        }
-        self.silence =
-            Box::pin(self.doors.timer.after(if left.is_zero() { interval } else { left }));
     }
 
     /// Counts an end with a problem.

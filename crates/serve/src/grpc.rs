@@ -5,6 +5,7 @@ mod admin_messages;
 mod admin_subscriptions;
 mod analysis_stream;
 mod consume;
+mod consume_many;
 mod dead_letters;
 mod deadline;
 mod framing;

@@ -27,6 +27,8 @@ pub struct Limits {
     pub heartbeat: Duration,
     /// Most streams and calls at once on one HTTP/2 connection; further ones wait in the client.
     pub streams: u32,
+    /// Most attachments of one stream that has many.
+    pub attachments: usize,
     /// Silence after which an HTTP/2 or WebSocket peer is asked whether it is there.
     pub keep_alive: Duration,
     /// How long it may take to say so; then its connection ends.
@@ -49,6 +51,7 @@ impl Default for Limits {
             publish_credit: 4 << 20,
             heartbeat: Duration::from_secs(15),
             streams: 256,
+            attachments: 65_536,
             keep_alive: Duration::from_secs(20),
             keep_alive_answer: Duration::from_secs(10),
             drain: Duration::from_secs(5),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidings_client::documents::{StartDocument, SubscriptionRequest};
 use tidings_client::{
-    Client, ClientError, Consumer, ConsumerEvent, ConsumerOptions, Delivered, Run,
+    Client, ClientError, Consumer, ConsumerEvent, ConsumerOptions, Consumers, Delivered, Run,
 };
 use tidings_event::{Code, TopicId};
 use tidings_telemetry::Timer;
@@ -44,6 +44,21 @@ pub struct Witness {
     probes: Vec<(Run, Vec<(String, Run)>)>,
 }
 
+/// Where a witness attaches.
+enum Way<'a> {
+    Own(&'a Client),
+    Shared(&'a Consumers),
+}
+
+impl Way<'_> {
+    async fn attach(&self, options: ConsumerOptions) -> Result<Consumer, ClientError> {
+        match self {
+            Self::Own(client) => client.consumer(options).await,
+            Self::Shared(consumers) => consumers.attach(options).await,
+        }
+    }
+}
+
 impl Witness {
     /// Attaches to a subscription; it does not attach again by itself.
     ///
@@ -64,11 +79,33 @@ impl Witness {
         subscription: &str,
         name: &str,
     ) -> Result<Self, ClientError> {
+        Self::attach_by(Way::Own(client), chronicle, subscription, name).await
+    }
+
+    /// As [`Self::attach_as`], on a stream that is shared.
+    ///
+    /// # Errors
+    /// As [`Self::attach_as`].
+    pub async fn attach_to(
+        consumers: &Consumers,
+        chronicle: &Chronicle,
+        subscription: &str,
+        name: &str,
+    ) -> Result<Self, ClientError> {
+        Self::attach_by(Way::Shared(consumers), chronicle, subscription, name).await
+    }
+
+    async fn attach_by(
+        way: Way<'_>,
+        chronicle: &Chronicle,
+        subscription: &str,
+        name: &str,
+    ) -> Result<Self, ClientError> {
         let options =
             ConsumerOptions { reconnect: false, ..ConsumerOptions::new(subscription, name) };
         let attached = async {
             loop {
-                match client.consumer(options.clone()).await {
+                match way.attach(options.clone()).await {
                     Err(error) if error.is(Code::SubscriptionBusy) => {}
                     other => return other,
                 }

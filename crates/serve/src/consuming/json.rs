@@ -7,8 +7,9 @@ use tidings_wire::ProblemDocument;
 use tidings_wire::rest::DigestDocument;
 use tidings_wire::stream::{BatchHead, EventLine, Frame, RunLine, StreamRequest};
 
+use super::attachment::Attachment;
 use super::encoded::EventTexts;
-use super::{Asked, Consuming, Opening, Said, settling};
+use super::{Asked, Opening, Said, settling};
 use crate::subscribing::terms::compression;
 
 /// Room for what a frame says besides its events, and besides each event.
@@ -60,12 +61,12 @@ pub(crate) fn unpacked(field: &str, given: Option<&str>) -> Result<Option<Compre
 }
 
 /// What a client is told; topics are named where they are used.
-pub(crate) fn said(said: Said, consuming: &Consuming) -> Result<Option<String>, Refusal> {
-    let line = |run: &Run| run_line(run, consuming);
+pub(crate) fn said(said: Said, attachment: &Attachment) -> Result<Option<String>, Refusal> {
+    let line = |run: &Run| run_line(run, attachment);
     let frame = match &said {
         Said::Opened { session, events, bytes } => Frame::opened(session, *events, *bytes),
         Said::Topic(_) => return Ok(None),
-        Said::Delivery(delivery) => batch(delivery, consuming)?,
+        Said::Delivery(delivery) => batch(delivery, attachment)?,
         Said::Confirmed { runs, stale } => {
             Frame::confirmed(runs.iter().map(line), stale.iter().map(line))
         }
@@ -97,9 +98,9 @@ pub(crate) fn error(refusal: &Refusal, request_id: &str) -> String {
     Frame::error(&ProblemDocument::new(refusal, request_id)).into_text()
 }
 
-fn run_line<'a>(run: &Run, consuming: &'a Consuming) -> RunLine<'a> {
+fn run_line<'a>(run: &Run, attachment: &'a Attachment) -> RunLine<'a> {
     RunLine {
-        topic: consuming.topic(run.topic),
+        topic: attachment.topic(run.topic),
         partition: run.partition.0,
         epoch: run.epoch.0,
         from: run.first.0,
@@ -107,12 +108,12 @@ fn run_line<'a>(run: &Run, consuming: &'a Consuming) -> RunLine<'a> {
     }
 }
 
-fn batch(delivery: &Delivery, consuming: &Consuming) -> Result<Frame, Refusal> {
-    let texts = consuming.texts(delivery)?;
+fn batch(delivery: &Delivery, attachment: &Attachment) -> Result<Frame, Refusal> {
+    let texts = attachment.texts(delivery)?;
     let room = texts.len() + FRAME_BYTES + delivery.count as usize * LINE_BYTES;
     let mut frame = Frame::batch(&head(delivery, &texts), room);
     each(delivery, &texts, |line, position| {
-        let ack_id = consuming.session().ack_id(position, line.attempt);
+        let ack_id = attachment.session().ack_id(position, line.attempt);
         frame.event(&EventLine { ack_id: Some(ack_id), ..line });
     });
     frame.end_batch();

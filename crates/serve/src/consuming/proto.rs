@@ -9,13 +9,23 @@ use tidings_wire::v1;
 use tidings_wire::v1::consume_request::Message as Wanted;
 use tidings_wire::v1::consume_response::Message;
 
-use super::{Asked, Consuming, Opening, Said, settling};
+use super::attachment::Attachment;
+use super::{Asked, Opening, Said, settling};
 use crate::grpc::out_of_turn;
 use crate::subscribing::terms::compression;
 
-/// What a client asks.
+/// What the client of one attachment asks.
 pub(crate) fn asked(request: v1::ConsumeRequest) -> Result<Asked, Refusal> {
-    Ok(match request.message {
+    if request.attachment != 0 {
+        let refusal = out_of_turn("attachments have numbers in `ConsumeMany` only");
+        return Err(refusal.at_field("attachment"));
+    }
+    wanted(request.message)
+}
+
+/// What is asked of one of many attachments, or of the only one.
+pub(super) fn wanted(message: Option<Wanted>) -> Result<Asked, Refusal> {
+    Ok(match message {
         Some(Wanted::Open(open)) => Asked::Open(Opening {
             compression: compression("open.compression", open.compression.as_deref())?,
             ack_deadline: settling::ack_deadline("open.ack_deadline_ms", open.ack_deadline_ms)?,
@@ -37,6 +47,9 @@ pub(crate) fn asked(request: v1::ConsumeRequest) -> Result<Asked, Refusal> {
             runs: runs(&extend.runs)?,
             by: settling::extension("extend.by_ms", extend.by_ms)?,
         },
+        Some(Wanted::Close(_)) => {
+            return Err(out_of_turn("`close` ends an attachment of `ConsumeMany`; end the stream"));
+        }
         None => return Err(out_of_turn("a message without open, credit, ack, nack or extend")),
     })
 }
@@ -44,7 +57,7 @@ pub(crate) fn asked(request: v1::ConsumeRequest) -> Result<Asked, Refusal> {
 /// What a client is told. Windows are not told of in this form: its client grants credit.
 pub(crate) fn said(
     said: Said,
-    consuming: &Consuming,
+    attachment: &Attachment,
 ) -> Result<Option<v1::ConsumeResponse>, Refusal> {
     let message = match said {
         Said::Opened { session, events, bytes } => Message::Opened(v1::ConsumeOpened {
@@ -56,7 +69,7 @@ pub(crate) fn said(
             topic_id: topic.id.0,
             name: topic.name.path().to_owned(),
         }),
-        Said::Delivery(delivered) => Message::Delivery(delivery(delivered, consuming)?),
+        Said::Delivery(delivered) => Message::Delivery(delivery(delivered, attachment)?),
         Said::Confirmed { runs, stale } => Message::Confirmed(confirmed(&runs, &stale)),
         Said::Extended { runs, stale } => Message::Extended(v1::Extended {
             runs: runs.iter().map(run_message).collect(),
@@ -69,16 +82,21 @@ pub(crate) fn said(
             lag_events: lag,
         }),
     };
-    Ok(Some(v1::ConsumeResponse { message: Some(message) }))
+    Ok(Some(response(message)))
 }
 
 /// The end.
 pub(crate) fn error(refusal: &Refusal, request_id: &str) -> v1::ConsumeResponse {
-    v1::ConsumeResponse { message: Some(Message::Error(problem::to_proto(refusal, request_id))) }
+    response(Message::Error(problem::to_proto(refusal, request_id)))
 }
 
-fn delivery(delivery: Delivery, consuming: &Consuming) -> Result<v1::Delivery, Refusal> {
-    let (body, codec) = consuming.body(&delivery)?;
+/// A message of a stream with one attachment, or of the stream itself.
+pub(super) fn response(message: Message) -> v1::ConsumeResponse {
+    v1::ConsumeResponse { message: Some(message), attachment: 0 }
+}
+
+fn delivery(delivery: Delivery, attachment: &Attachment) -> Result<v1::Delivery, Refusal> {
+    let (body, codec) = attachment.body(&delivery)?;
     let run = |&(first, count): &(Offset, u32)| v1::OffsetRun { first: first.0, count };
     let attempt = |&(first, count, attempt): &(Offset, u32, u32)| v1::AttemptRun {
         first: first.0,

@@ -1,4 +1,4 @@
-//! `Consumer.Consume`: a bidirectional stream in front of [`Consuming`].
+//! `Consumer`: `Consume`, a bidirectional stream in front of [`Consuming`], and the way to `ConsumeMany`.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::consuming::{Consuming, proto};
 use crate::doors::Doors;
+use crate::grpc::consume_many::ConsumeManyStream;
 use crate::grpc::{Ask, out_of_turn, unreadable};
 use crate::refusals;
 
@@ -18,6 +19,8 @@ pub(crate) struct ConsumerDoor(pub(crate) Arc<Doors>);
 #[tonic::async_trait]
 impl v1::consumer_server::Consumer for ConsumerDoor {
     type ConsumeStream = Pin<Box<dyn Stream<Item = Result<v1::ConsumeResponse, Status>> + Send>>;
+    type ConsumeManyStream =
+        Pin<Box<dyn Stream<Item = Result<v1::ConsumeResponses, Status>> + Send>>;
 
     async fn consume(
         &self,
@@ -31,6 +34,18 @@ impl v1::consumer_server::Consumer for ConsumerDoor {
             consuming: None,
             ended: false,
         };
+        let said = unfold(stream, |mut stream| async move {
+            let said = stream.next().await?;
+            Some((Ok(said), stream))
+        });
+        Ok(Response::new(Box::pin(said)))
+    }
+
+    async fn consume_many(
+        &self,
+        request: Request<Streaming<v1::ConsumeRequests>>,
+    ) -> Result<Response<Self::ConsumeManyStream>, Status> {
+        let stream = ConsumeManyStream::new(&self.0, request);
         let said = unfold(stream, |mut stream| async move {
             let said = stream.next().await?;
             Some((Ok(said), stream))
@@ -80,7 +95,7 @@ impl ConsumeStream {
                     }
                 }
                 said = consuming.next() => match said? {
-                    Some(said) => if let Some(response) = proto::said(said, consuming)? {
+                    Some(said) => if let Some(response) = proto::said(said, consuming.attachment())? {
                         return Ok(Some(response));
                     },
                     None => return Ok(None),

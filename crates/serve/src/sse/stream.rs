@@ -37,7 +37,7 @@ impl Drop for EventStream {
 
 impl EventStream {
     pub(super) fn new(ask: &Ask, consuming: Consuming, progress: Progress) -> Self {
-        let session = consuming.session().number();
+        let session = consuming.attachment().session().number();
         let (doors, id) = (Arc::clone(&ask.doors), ask.id.clone());
         Self { doors, id, session, consuming, progress, ended: false }
     }
@@ -94,14 +94,14 @@ impl EventStream {
             Said::Resumed { .. } => ("resume", None),
             Said::Heartbeat { .. } => ("heartbeat", None),
         };
-        if let Some(text) = json::said(said, &self.consuming)? {
+        if let Some(text) = json::said(said, self.consuming.attachment())? {
             frames::named(out, kind, id.as_deref(), &text);
         }
         Ok(())
     }
 
     fn deliver(&mut self, delivery: &Delivery, out: &mut String) -> Result<(), Refusal> {
-        let texts = self.consuming.texts(delivery)?;
+        let texts = self.consuming.attachment().texts(delivery)?;
         let head = json::head(delivery, &texts);
         let mut number = self.progress.deliver(delivery);
         json::each(delivery, &texts, |line, position| {

@@ -69,13 +69,13 @@ impl Form {
         let mut next = Ok(Some(first));
         while let Ok(Some(said)) = next {
             let written = match self {
-                Self::Json { .. } => json::said(said, consuming).map(|text| {
+                Self::Json { .. } => json::said(said, consuming.attachment()).map(|text| {
                     let frame = text.map(|text| Message::Text(text.into()));
                     let length = frame.as_ref().map_or(0, Message::len);
                     frames.extend(frame);
                     length
                 }),
-                Self::Protobuf => proto::said(said, consuming).map(|response| {
+                Self::Protobuf => proto::said(said, consuming.attachment()).map(|response| {
                     let length = response.as_ref().map_or(0, v1::ConsumeResponse::encoded_len);
                     batch.extend(response);
                     length

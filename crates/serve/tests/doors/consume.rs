@@ -42,7 +42,7 @@ impl Stream {
     }
 
     async fn send(&self, message: Asked) {
-        self.out.send(v1::ConsumeRequest { message: Some(message) }).await.unwrap();
+        self.out.send(v1::ConsumeRequest { message: Some(message), attachment: 0 }).await.unwrap();
     }
 
     async fn next(&mut self) -> Option<Said> {

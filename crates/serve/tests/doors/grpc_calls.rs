@@ -53,7 +53,7 @@ async fn consume(
     use v1::consume_response::Message as Said;
     let (out, requests) = mpsc::channel(16);
     let open = v1::ConsumeOpen { subscription: "s".to_owned(), ..Default::default() };
-    out.send(v1::ConsumeRequest { message: Some(Asked::Open(open)) }).await.unwrap();
+    out.send(v1::ConsumeRequest { message: Some(Asked::Open(open)), attachment: 0 }).await.unwrap();
     let answered = ConsumerClient::new(channel).consume(ReceiverStream::new(requests)).await;
     let mut said = answered.unwrap().into_inner();
     match said.message().await.unwrap().and_then(|m| m.message) {
@@ -114,7 +114,7 @@ async fn a_deadline_ends_a_stream_and_frees_its_session() {
         ..Default::default()
     });
     let (out, requests) = mpsc::channel(1);
-    out.send(v1::ConsumeRequest { message: Some(open) }).await.unwrap();
+    out.send(v1::ConsumeRequest { message: Some(open), attachment: 0 }).await.unwrap();
     let requests = within(ReceiverStream::new(requests), "60m");
     let mut opened = ConsumerClient::new(server.grpc().await).consume(requests).await.unwrap();
     let ended = loop {

@@ -5,6 +5,7 @@
 mod bad_input;
 mod connections;
 mod consume;
+mod consume_many;
 mod grpc_admin;
 mod grpc_analysis;
 mod grpc_calls;

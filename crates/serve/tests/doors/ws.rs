@@ -43,7 +43,7 @@ impl Ws {
     }
 
     async fn ask(&mut self, messages: Vec<Asked>) {
-        let request = |message| v1::ConsumeRequest { message: Some(message) };
+        let request = |message| v1::ConsumeRequest { message: Some(message), attachment: 0 };
         let requests = messages.into_iter().map(request).collect();
         let batch = v1::ConsumeRequests { requests }.encode_to_vec();
         self.0.send(Message::Binary(batch.into())).await.unwrap();

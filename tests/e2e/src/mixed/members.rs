@@ -1,8 +1,10 @@
 //! Those who consume: they die with all that they have in their hands, and come again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_client::{Client, ClientError, Delivered, Run};
+use tidings_client::{Client, ClientError, Consumers, Delivered, Run};
+use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 
 use super::pulling::pull;
@@ -28,12 +30,39 @@ pub(super) async fn answer(
     if good.is_empty() { Ok(()) } else { witness.ack_runs(&good).await }
 }
 
+/// How a member attaches.
+enum Way {
+    /// On a connection of its own.
+    Own(String),
+    /// On the stream that others have, too.
+    Shared(Arc<OnceCell<Consumers>>, String),
+}
+
+impl Way {
+    async fn attach(
+        &self,
+        chronicle: &Chronicle,
+        (subscription, member): (&str, &str),
+    ) -> Result<Witness, ClientError> {
+        match self {
+            Self::Own(url) => {
+                let client = Client::connect(url).await?;
+                Witness::attach_as(&client, chronicle, subscription, member).await
+            }
+            Self::Shared(stream, url) => {
+                let connect = async || Client::connect(url).await.map(|client| client.consumers());
+                let consumers = stream.get_or_try_init(connect).await?;
+                Witness::attach_to(consumers, chronicle, subscription, member).await
+            }
+        }
+    }
+}
+
 /// One member; dies after so many deliveries, comes again, and stays until the service is gone.
-async fn consume(url: String, chronicle: Chronicle, kind: Kind, member: &str, dies_after: u64) {
+async fn consume(way: Way, chronicle: Chronicle, kind: Kind, member: &str, dies_after: u64) {
     let mut left = dies_after;
     loop {
-        let Ok(client) = Client::connect(&url).await else { return };
-        let attached = Witness::attach_as(&client, &chronicle, kind.name, member).await;
+        let attached = way.attach(&chronicle, (kind.name, member)).await;
         let Ok(mut witness) = attached else { return };
         if kind.members.len() > 1 {
             // Keys move to it, and take with them what is not settled in time.
@@ -55,11 +84,12 @@ async fn consume(url: String, chronicle: Chronicle, kind: Kind, member: &str, di
     }
 }
 
-/// Lets every kind's members consume a service until it is gone; when they die is drawn from the
-/// seed.
+/// Lets every kind's members consume a service until it is gone; when they die, and which of them share
+/// a stream, is drawn from the seed.
 #[must_use]
 pub fn attach(server: &Server, seed: u64, chronicle: &Chronicle) -> JoinSet<()> {
     let mut members = JoinSet::new();
+    let stream = Arc::new(OnceCell::new());
     for (n, kind) in KINDS.iter().enumerate() {
         for (m, &member) in kind.members.iter().enumerate() {
             let dies_after = 1 + random(seed << 8 | (n * 7 + m) as u64) % 40;
@@ -68,7 +98,9 @@ pub fn attach(server: &Server, seed: u64, chronicle: &Chronicle) -> JoinSet<()> 
                 members.spawn(pull(url, chronicle.clone(), kind.name));
                 continue;
             }
-            members.spawn(consume(url, chronicle.clone(), *kind, member, dies_after));
+            let is_shared = random(seed ^ (n * 7 + m) as u64).is_multiple_of(2);
+            let way = if is_shared { Way::Shared(Arc::clone(&stream), url) } else { Way::Own(url) };
+            members.spawn(consume(way, chronicle.clone(), *kind, member, dies_after));
         }
     }
     members

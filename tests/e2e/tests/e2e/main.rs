@@ -38,6 +38,7 @@ mod reload;
 mod rest;
 mod road;
 mod shapes;
+mod shared_stream;
 mod sharing;
 mod shown;
 mod starts;

@@ -1,0 +1,78 @@
+//! How a consumer attaches.
+
+use std::time::Duration;
+
+use tidings_wire::v1;
+
+use super::millis;
+use crate::Backoff;
+
+/// How a consumer attaches.
+#[derive(Clone, Debug)]
+pub struct ConsumerOptions {
+    /// An existing subscription.
+    pub subscription: String,
+    /// Name of this consumer, for health and logs.
+    pub consumer: String,
+    /// Events that may be on their way to this consumer.
+    pub credit_events: u64,
+    /// Bytes that may be on their way to this consumer.
+    pub credit_bytes: u64,
+    /// How batches travel; without it, as the subscription says. They are unpacked here.
+    pub compression: Option<Compression>,
+    /// What is not settled in this time failed and is tried again, 1 s to 24 h; without it, what was
+    /// delivered stays this consumer's as long as its connection.
+    pub ack_deadline: Option<Duration>,
+    /// Whether to attach again when the connection breaks.
+    pub reconnect: bool,
+    /// Between attempts.
+    pub backoff: Backoff,
+}
+
+impl ConsumerOptions {
+    /// A consumer that reconnects, with credit for 65,536 events and 16 MiB.
+    #[must_use]
+    pub fn new(subscription: impl Into<String>, consumer: impl Into<String>) -> Self {
+        Self {
+            subscription: subscription.into(),
+            consumer: consumer.into(),
+            credit_events: 65_536,
+            credit_bytes: 16 << 20,
+            compression: None,
+            ack_deadline: None,
+            reconnect: true,
+            backoff: Backoff::default(),
+        }
+    }
+
+    pub(super) fn open(&self) -> v1::ConsumeOpen {
+        v1::ConsumeOpen {
+            subscription: self.subscription.clone(),
+            consumer: self.consumer.clone(),
+            compression: self.compression.map(|wanted| wanted.name().to_owned()),
+            ack_deadline_ms: self.ack_deadline.map(millis),
+        }
+    }
+
+    pub(super) fn credit(&self) -> v1::Credit {
+        v1::Credit { events: self.credit_events, bytes: self.credit_bytes }
+    }
+}
+
+/// How batches travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// As they are stored.
+    None,
+    /// Packed, where that makes them shorter.
+    Lz4,
+}
+
+impl Compression {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Lz4 => "lz4",
+        }
+    }
+}
