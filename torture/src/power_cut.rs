@@ -23,7 +23,7 @@ const LIVES: u64 = 20;
 const UNSYNCED_LIVES: u64 = 8;
 const UNSYNCED_ROUNDS: u64 = 5;
 /// Room for the images of all lanes.
-const TMPFS_MIB: u32 = 2048;
+const TMPFS_MIB: u32 = 4096;
 
 /// Without these a run proves nothing.
 const NEEDED: &[&str] =

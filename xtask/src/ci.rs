@@ -8,8 +8,8 @@ use crate::{test, tidy, torture};
 const DENY_VERSION: &str = "0.20.2";
 const AUDIT_VERSION: &str = "0.22.2";
 
-/// A slice: kills only, which need nothing of the machine. Long runs of every part are for releases.
-const TORTURE: &[&str] = &["--minutes", "2", "--seed", "1", "kill"];
+/// A slice of every part. Long runs are for releases.
+const TORTURE: &[&str] = &["--minutes", "5", "--seed", "1"];
 
 /// Runs all steps; prints their times even when one fails.
 pub(crate) fn run(root: &Path) -> Result<(), Failure> {

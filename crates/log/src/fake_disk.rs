@@ -174,7 +174,8 @@ impl FakeDisk {
         self.state().faults.push(Fault { call, calls_left: calls_before + 1, errno });
     }
 
-    /// Sets how many bytes it holds; a write past it stores what fits, then fails with `ENOSPC`.
+    /// Sets how many bytes it holds; a write past it stores what fits, then fails with
+    /// `ENOSPC`; what is written over always fits.
     pub fn limit(&self, bytes: u64) {
         self.state().capacity = bytes;
     }
@@ -248,7 +249,7 @@ impl State {
         self.fault(Call::Write)?;
         let content = self.image.file(file);
         let grows = (at + bytes.len() as u64).saturating_sub(content.len);
-        let lacking = (self.image.used() + grows).saturating_sub(self.capacity);
+        let lacking = (self.image.used() + grows).saturating_sub(self.capacity).min(grows);
         bytes.truncate(bytes.len().saturating_sub(usize::try_from(lacking).unwrap_or(usize::MAX)));
         if !bytes.is_empty() {
             self.apply(Operation::Write { file, at, bytes })?;

@@ -56,8 +56,9 @@ impl LogLevel {
 /// # Errors
 /// When the level cannot be read, or logging was set up before.
 pub fn start_logs(level: &str, format: LogFormat) -> Result<LogLevel, LogsError> {
-    let lines =
-        SubscriberBuilder::default().with_env_filter(read(level)?).with_writer(std::io::stderr);
+    // A line that cannot be written is lost. Told of on stderr, as the library would, it ends the thread.
+    let lines = SubscriberBuilder::default().log_internal_errors(false);
+    let lines = lines.with_env_filter(read(level)?).with_writer(std::io::stderr);
     let (dispatch, level) = match format {
         LogFormat::Json => {
             let lines = lines.json().flatten_event(true).with_filter_reloading();

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const BALLAST: &str = "ballast";
+const FILLED: &str = "filled";
 
 /// A mounted tmpfs; dropping it unmounts it.
 #[derive(Debug)]
@@ -59,8 +60,16 @@ impl Tmpfs {
     /// When no file can be created on it.
     pub fn fill(&self) {
         // It ends with an error: that is when it is full.
-        let mut file = std::fs::File::create(self.0.join("filled")).expect("a file can be created");
+        let mut file = std::fs::File::create(self.0.join(FILLED)).expect("a file can be created");
         let _full = std::io::copy(&mut std::io::repeat(1), &mut file);
+    }
+
+    /// Takes away what filled it.
+    ///
+    /// # Panics
+    /// When nothing did.
+    pub fn empty(&self) {
+        std::fs::remove_file(self.0.join(FILLED)).expect("it was filled");
     }
 }
 

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use tidings_event::{Clock, SystemClock};
 use tidings_telemetry::Timer;
 
 use crate::failure::TortureError;
@@ -37,16 +38,13 @@ impl FileSystem {
             Self::Btrfs => "btrfs",
         }
     }
-
-    /// The least that `mkfs` takes, and room for a round. Holes of the image take none.
-    fn image_mib(self) -> u64 {
-        match self {
-            Self::Ext4 => 96,
-            Self::Xfs => 320,
-            Self::Btrfs => 256,
-        }
-    }
 }
+
+/// More than `mkfs` needs at least, and room for a round of the fastest service. Holes take none.
+const IMAGE_MIB: u64 = 384;
+
+/// Longest time in which a process freezes: a sync under way ends before.
+const FREEZES_WITHIN: Duration = Duration::from_secs(30);
 
 /// A mounted image; dropping it unmounts it.
 pub(crate) struct Disk {
@@ -65,7 +63,7 @@ impl Disk {
         std::fs::create_dir_all(mounted_at).map_err(TortureError::at(mounted_at))?;
         let image = within.join("image");
         let file = std::fs::File::create(&image).map_err(TortureError::at(&image))?;
-        file.set_len(kind.image_mib() << 20)?;
+        file.set_len(IMAGE_MIB << 20)?;
         let force = if kind == FileSystem::Ext4 { "-F" } else { "-f" };
         let mkfs = format!("mkfs.{}", kind.name());
         told(Command::new(mkfs).args(["-q", force]).arg(&image))?;
@@ -112,10 +110,18 @@ async fn freeze(process: u32) -> Result<(), TortureError> {
     let pid = i32::try_from(process).ok().and_then(Pid::from_raw);
     let pid = pid.ok_or_else(|| std::io::Error::other("no such process"))?;
     kill_process(pid, Signal::STOP).map_err(std::io::Error::from)?;
-    while threads(process)?.iter().any(|state| !matches!(state, 'T' | 't' | 'D')) {
+    let clock = SystemClock::new();
+    loop {
+        let states = threads(process)?;
+        // One that has ended by itself is told of by whoever comes to end it.
+        if states.iter().all(|state| matches!(state, 'T' | 't' | 'D' | 'Z' | 'X')) {
+            return Ok(());
+        }
+        if clock.monotonic() > FREEZES_WITHIN {
+            return Err(std::io::Error::other(format!("it does not freeze: {states:?}")).into());
+        }
         Timer.after(Duration::from_micros(200)).await;
     }
-    Ok(())
 }
 
 /// What each thread of a process does, as `/proc` abbreviates it.

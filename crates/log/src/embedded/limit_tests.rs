@@ -69,6 +69,36 @@ async fn a_write_that_does_not_fit_is_done_when_there_is_room() {
 }
 
 #[tokio::test]
+async fn a_start_without_room_serves_what_is_stored_and_goes_on_when_there_is_room() {
+    let disk = FakeDisk::new();
+    let log = open(&disk, options());
+    let id = partition(&*log, 1).await;
+    let first = block(&*log, id, 0, (1, 30_000));
+    append(&*log, first.clone()).await;
+    let before = log.term();
+    drop(log);
+    // Not a byte more than there is; every start has a term of its own all the same.
+    disk.limit(0);
+    for starts in 1..=3 {
+        let log = open(&disk, options());
+        assert_eq!(log.term().0, before.0 + starts);
+        assert_eq!(read_all(&*log, id).await, std::slice::from_ref(&first));
+        let next = block(&*log, id, 1, (1, 100));
+        assert_eq!(log.append(vec![next]).unwrap_err(), AppendError::StorageFull);
+        assert!(log.health().is_err());
+    }
+    let log = open(&disk, options());
+    let next = block(&*log, id, 1, (1, 100));
+    disk.limit(64 << 20);
+    append(&*log, next.clone()).await;
+    commit(&*log, vec![set(Table::CURSORS, b"k", b"v")]).await;
+    assert_eq!(log.health(), Ok(()));
+    drop(log);
+    let log = open(&disk.copy(), options());
+    assert_eq!(read_all(&*log, id).await, [first, next]);
+}
+
+#[tokio::test]
 async fn what_is_queued_counts_as_used() {
     let disk = FakeDisk::new();
     disk.limit(12 << 20);

@@ -1,11 +1,12 @@
 //! `log.meta`: the log's identity, and the term that grows at every open.
 
+use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 
 use tidings_event::block::crc32c;
 use tidings_event::{Epoch, Term};
 
-use super::context::{Context, list, read_file};
+use super::context::{Context, is_no_room, list, read_file};
 use super::fields::{Fields, Put};
 use super::group::PAGE;
 use super::options::OpenError;
@@ -50,8 +51,22 @@ pub(crate) fn advance(context: &Context) -> Result<Identity, OpenError> {
     let log = ((wall ^ wall >> 32) as u32).max(1);
     let last = known.identity.unwrap_or(Identity { epoch: Epoch(1), term: Term(0), log });
     let identity = Identity { term: Term(last.term.0 + 1), ..last };
-    context.replace(&path, &encode(identity)).map_err(OpenError::io(&path))?;
+    store(context, &path, identity).map_err(OpenError::io(&path))?;
     Ok(identity)
+}
+
+/// Makes an identity durable. Without room for another file it is written over the one before: one sector
+/// is stored whole or not at all, and were it damaged the segments say as much.
+fn store(context: &Context, path: &Path, identity: Identity) -> io::Result<()> {
+    let bytes = encode(identity);
+    match context.replace(path, &bytes) {
+        Err(error) if is_no_room(&error) => {}
+        done => return done,
+    }
+    context.remove(&path.with_extension("tmp"))?;
+    let file = context.disk.open(path, OpenMode::Write)?;
+    file.write_all_at(&[IoSlice::new(&bytes)], 0)?;
+    context.sync(&*file)
 }
 
 /// Looks for the identity in `log.meta` and in the headers of the segments. The file may be damaged,

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use tidings_event::Clock;
 use tidings_telemetry::Recorder;
 
-use super::context::Context;
+use super::context::{Context, is_no_room};
 use super::group::{self, PAGE};
 use super::journal::JournalStore;
 use super::meta::Identity;
@@ -123,7 +123,14 @@ fn start(
     let journal = Arc::new(JournalStore::new(kind, context, identity, tables, recovered));
     let mut writer = Writer::new(journal, end, highest);
     if highest > 0 {
-        writer.begin().map_err(OpenError::io(&dir))?;
+        match writer.begin() {
+            // The first write does it when there is room. Until then the end is judged again by the same
+            // bytes: what was accepted is synced, and nothing follows it.
+            Err(error) if is_no_room(&error) => {
+                tracing::warn!(journal = kind.name(), %error, "no room for a new segment yet");
+            }
+            begun => begun.map_err(OpenError::io(&dir))?,
+        }
     }
     Ok(writer)
 }

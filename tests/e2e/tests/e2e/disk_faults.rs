@@ -382,3 +382,55 @@ fn a_disk_that_becomes_read_only_stops_publishes_and_nothing_else() {
     let desk = Desk::open(&server, "desk", TOPICS, &json!({}));
     assert_eq!(drained(&desk, 5), [0, 1, 2, 3, 4]);
 }
+
+#[test]
+fn a_service_whose_log_lines_find_no_room_goes_on_without_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let mut command = Command::new("bash");
+    command.args(["-c", "exec \"$0\" \"$@\" 2>/dev/full"]).arg(executable());
+    command.env("TIDINGS_LOGGING__LEVEL", "debug");
+    let server = Server::start_by(command, &data);
+    let desk = Desk::open(&server, "desk", TOPICS, &json!({}));
+    for number in 0..5 {
+        assert_eq!(publish(&server, number).status, 200);
+    }
+    assert_eq!(drained(&desk, 5), [0, 1, 2, 3, 4]);
+    assert_eq!(server.terminate().code, Some(0));
+}
+
+#[test]
+fn a_start_on_a_full_disk_serves_what_is_stored_and_goes_on_when_there_is_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(disk) = Tmpfs::mount(&dir.path().join("disk"), 64) else { return };
+    // What the service says goes elsewhere.
+    let data = dir.path().join("data");
+    std::fs::create_dir(dir.path().join("disk/data")).unwrap();
+    std::os::unix::fs::symlink("disk/data", &data).unwrap();
+    let server = Server::start(&data);
+    let desk = Desk::open(&server, "desk", TOPICS, &json!({}));
+    for number in 0..5 {
+        assert_eq!(publish(&server, number).status, 200);
+    }
+    let first = desk.pull(1);
+    assert!(desk.ack(&first).iter().all(|state| state == "confirmed"));
+    server.kill();
+    disk.fill();
+    // Again and again: a start takes no room of its own.
+    for _ in 0..3 {
+        let server = Server::start(&data);
+        let refused = publish(&server, 5);
+        assert_eq!((refused.status, &*code(&refused)), (507, "STORAGE_FULL"), "{refused:?}");
+        assert_eq!(ask(&server, "GET /readyz", "", b"").status, 503);
+        let pulled = Desk::of(&server, "desk", "desk").pull(1000);
+        let numbers: Vec<_> = pulled.iter().map(|event| event.number).collect();
+        assert_eq!(numbers, [1, 2, 3, 4]);
+        server.kill();
+    }
+    let server = Server::start(&data);
+    disk.empty();
+    while ask(&server, "GET /readyz", "", b"").status != 200 {}
+    assert_eq!(publish(&server, 5).status, 200);
+    assert_eq!(drained(&Desk::of(&server, "desk", "desk"), 5), [1, 2, 3, 4, 5]);
+    assert_eq!(server.terminate().code, Some(0));
+}
