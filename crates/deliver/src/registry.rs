@@ -329,9 +329,7 @@ impl Registry {
         };
         let cursor = stored.and_then(|bytes| Cursor::decode(&bytes)).unwrap_or_else(start);
         let tail = self.log.bounds(partition).map_or(0, |bounds| bounds.durable_tail.0);
-        // Before a restart, up to one window was in flight and up to one more acked and not yet
-        // durable: the deliveries that may be repeats.
-        let flags = if restarted { state.limits.events.saturating_mul(2) } else { 0 };
+        let flags = if restarted { state.repeats_max() } else { 0 };
         state.add(partition, Arc::clone(topic), Window::new(cursor, tail, flags), tail);
     }
 

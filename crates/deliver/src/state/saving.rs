@@ -10,15 +10,29 @@ use tidings_event::{Refusal, Timestamp, TopicPartition};
 use super::State;
 use crate::cursor::{self, Cursor};
 use crate::dead_letter::Place;
+use crate::group::waiting;
 use crate::outgoing::{Outgoing, Run};
 use crate::settlement::{Outcome, Settled};
 use crate::slot::Slot;
+use crate::{fold, gates};
 
 /// Most events of a partition that are passed without an ack before a cursor is saved.
 const PASSED_MAX: u64 = 10_000;
 
 /// Room for what ends between two saves of a subscription that is not busy.
 const USUAL_ENDS: usize = 8;
+
+impl State {
+    /// How many events of a partition, from the lowest on that is not settled durably, may have been
+    /// sent. One window is in flight, and one more acknowledged and not durable; and events are sent
+    /// that lie above others which wait: behind a key that fails, for their member, in a digest.
+    pub(crate) fn repeats_max(&self) -> u64 {
+        let waiting = if self.group.is_some() { waiting::EVENTS_MAX } else { 0 };
+        let folded = self.subscription.spec.folding.map_or(0, |_| fold::EVENTS_MAX);
+        let held = (gates::EVENTS_MAX + waiting + folded) as u64;
+        self.limits.events.saturating_mul(2).saturating_add(held)
+    }
+}
 
 /// How deliveries of a run ended.
 #[derive(Clone, Debug)]

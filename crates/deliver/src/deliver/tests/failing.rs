@@ -272,3 +272,36 @@ async fn what_fails_when_retention_comes_is_dead_lettered_and_its_key_goes_on() 
         super::streaming::nothing_but_confirmations(&mut f.session).await;
     }
 }
+
+#[tokio::test]
+async fn what_was_sent_above_events_that_wait_is_flagged_after_a_crash() {
+    let rig = Rig::new().await;
+    let topic = rig.topic("a/b", 1).await;
+    let retry = Retry { min_backoff: Duration::from_secs(30), ..Retry::default() };
+    rig.subscribe_with("s", "a/b", |spec| {
+        spec.retry = retry;
+        spec.max_in_flight = 2;
+    })
+    .await;
+    // One that fails, nineteen that it holds back, and one of another key that goes out above them.
+    let mut events: Vec<_> = (0..20).map(|n| summary(n, "A", "XNAS", true)).collect();
+    events.push(summary(20, "B", "XNAS", true));
+    rig.append(&topic, 0, &events[..1]).await;
+    let mut session = rig.attach("s").await;
+    let first = next_delivery(&mut session).await;
+    session.nack(vec![at(&first, 0)], Duration::ZERO);
+    rig.append(&topic, 0, &events[1..]).await;
+    assert_eq!(offsets(&next_delivery(&mut session).await), [20]);
+    drop(session);
+    let rig = rig.crash().await;
+    let mut session = rig.attach("s").await;
+    let mut flagged = Vec::new();
+    while flagged.len() < 21 {
+        let delivery = next_delivery(&mut session).await;
+        let runs = delivery.redelivered.iter();
+        flagged.extend(runs.flat_map(|&(first, count)| first.0..first.0 + u64::from(count)));
+        let last = Offset(*offsets(&delivery).last().unwrap());
+        session.ack(vec![Position { offset: last, ..at_position(&delivery) }], vec![]);
+    }
+    assert_eq!(flagged, (0..21).collect::<Vec<_>>());
+}
