@@ -27,7 +27,8 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
     let position = v1::Position { topic_id: 1, epoch: 1, partition: 2, offset: 3 };
     let run = v1::PositionRun { topic_id: 1, epoch: 1, partition: 2, first: 3, last: 9 };
     let ack = v1::Ack { up_to: vec![position], runs: vec![run] };
-    let ack = v1::ConsumeRequest { message: Some(v1::consume_request::Message::Ack(ack)) };
+    let message = Some(v1::consume_request::Message::Ack(ack));
+    let ack = v1::ConsumeRequest { message, ..Default::default() };
     let block = v1::PublishBlock {
         request_id: 1,
         body: Bytes::from_static(b"\x0a\x01x"),
