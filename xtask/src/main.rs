@@ -3,6 +3,7 @@
 mod ci;
 mod docs;
 mod fuzz;
+mod simulation;
 mod steps;
 mod test;
 mod tidy;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::simulation;
 use crate::steps::{Failure, Steps};
 
 /// Builds the service and the program that harms it, and runs that with these arguments.
@@ -18,6 +19,7 @@ pub(crate) fn steps(steps: &mut Steps<'_>, args: &[&str]) -> Result<(), Failure>
         let build = ["build", "--release", "--locked", "--package", package];
         steps.run(&format!("build {package}"), "cargo", &build)?;
     }
+    simulation::build(steps)?;
     let run = ["run", "--release", "--quiet", "--locked", "--package", "tidings-torture", "--"];
     steps.run("torture", "cargo", &[&run[..], args].concat())
 }
