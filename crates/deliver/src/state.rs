@@ -9,6 +9,7 @@ mod redriven;
 mod saving;
 mod seeking;
 mod settling;
+mod untold;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -75,6 +76,8 @@ pub(crate) struct State {
     pub(crate) closed: Option<Box<Refusal>>,
     /// Acks taken since the last save.
     ticket: Option<Box<Ticket>>,
+    /// What lies in gaps that wait in the outbox.
+    untold: Vec<Ended>,
     pub(crate) saves: Saves,
     /// Acked and not durable.
     pub(crate) unconfirmed: u64,
@@ -123,6 +126,7 @@ impl State {
             queued_bytes: 0,
             closed: None,
             ticket: None,
+            untold: Vec::new(),
             saves: Saves::default(),
             unconfirmed: 0,
             generation: 0,
@@ -293,26 +297,25 @@ impl State {
         slot.release(out);
         slot.release(released);
         let count = skipped.iter().map(|run| run.2).sum();
-        if count > 0 {
-            let notice = gap(&slot.topic, self.epoch, partition, (first, end), count, reason);
-            self.outbox.push_back(Outgoing::Gap(notice));
-            self.generation += 1;
-            self.dirty(partition);
-        }
+        let topic = Arc::clone(&slot.topic);
         self.conflate(partition, (first, end), None, &Arc::from(""));
-        let consumer: Arc<str> = Arc::from("");
-        for (first, end, count) in skipped {
-            self.ended(Ended {
-                partition,
-                first,
-                end,
-                count,
-                outcome: Outcome::Skipped(reason),
-                first_sent: None,
-                attempts: 0,
-                consumer: Arc::clone(&consumer),
-            });
+        if count == 0 {
+            return;
         }
+        let consumer: Arc<str> = Arc::from("");
+        let ended = skipped.into_iter().map(|(first, end, count)| Ended {
+            partition,
+            first,
+            end,
+            count,
+            outcome: Outcome::Skipped(reason),
+            first_sent: None,
+            attempts: 0,
+            consumer: Arc::clone(&consumer),
+        });
+        let notice = gap(&topic, self.epoch, partition, (first, end), count, reason);
+        self.tell_gap(notice, ended);
+        self.dirty(partition);
     }
 
     /// Decides what to do next for the owner's session.
@@ -332,6 +335,9 @@ impl State {
         let timer = self.expire(now);
         let is_active = self.active().any(|member| member.consumer.session == session);
         if let Some(out) = self.outbox.pop_front_if(|_| is_active) {
+            if let Outgoing::Gap(notice) = &out {
+                self.told(notice);
+            }
             return Step::Out(out);
         }
         if let Some(refusal) = &self.closed {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tidings_event::TopicPartition;
 
 use super::{Ended, State, gap};
-use crate::outgoing::{GapReason, Outgoing};
+use crate::outgoing::GapReason;
 use crate::settlement::Outcome;
 
 impl State {
@@ -18,9 +18,7 @@ impl State {
             let count = end - first;
             let notice =
                 gap(&topic, self.epoch, partition, (first, end), count, GapReason::Expired);
-            self.outbox.push_back(Outgoing::Gap(notice));
-            self.generation += 1;
-            self.ended(Ended {
+            let ended = Ended {
                 partition,
                 first,
                 end,
@@ -29,7 +27,8 @@ impl State {
                 first_sent: None,
                 attempts: 0,
                 consumer: Arc::clone(&consumer),
-            });
+            };
+            self.tell_gap(notice, [ended]);
         }
     }
 }

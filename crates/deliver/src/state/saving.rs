@@ -148,12 +148,13 @@ impl State {
         // Cursors of a deleted subscription are gone, and stay so.
         let keeps = self.closed.is_none();
         for partition in moved {
-            let Some(slot) = self.slots.get_mut(&partition).filter(|_| keeps) else { continue };
+            let Some(at) = self.cursor(partition).filter(|_| keeps) else { continue };
+            let Some(slot) = self.slots.get_mut(&partition) else { continue };
             slot.is_dirty = false;
-            slot.saved_low = slot.window.low();
+            slot.saved_low = at.low;
             cursor::put_key(room, id, partition);
             let key = room.split().freeze();
-            Cursor::put(room, slot.window.low(), slot.window.settled());
+            Cursor::put(room, at.low, &at.settled);
             let value = room.split().freeze();
             slot.is_oversized = value.len() > cursor::BYTES_MAX;
             cursors.push((key, value));

@@ -37,6 +37,7 @@ impl State {
             }
             self.landed(partition, &back);
         }
+        self.forget_untold(partition);
         Some(slot)
     }
 }

@@ -2,9 +2,11 @@
 
 use bytes::BytesMut;
 use tidings_event::{Code, Refusal};
+use tidings_log::ReadError;
 
 use super::resting::{TAIL, send, state};
 use super::*;
+use crate::slot::ReadFor;
 
 #[test]
 fn what_could_not_be_settled_is_settled_with_the_next_save() {
@@ -43,4 +45,29 @@ fn what_could_not_be_settled_is_settled_with_the_next_save() {
     assert_eq!(state.unconfirmed, 0);
     let (_, ticket) = state.collect(&mut room);
     assert_eq!((ended(&ticket), ticket.count), (vec![], 0));
+}
+
+#[test]
+fn no_cursor_covers_a_gap_before_it_is_told() {
+    let mut state = state(None);
+    let block = rig::block(TAIL, &[0, 1, 2]);
+    state.push(&block, &Selected::all(&block));
+    let from = (PARTITION, TAIL, ReadFor::Fresh);
+    let trim = Offset(TAIL + 2);
+    state.filled(from, Err(ReadError::Trimmed { asked: Offset(TAIL), trim }));
+    let mut room = BytesMut::new();
+    let mut saved = |state: &mut State| {
+        let (cursors, ticket) = state.collect(&mut room);
+        let low = cursors.last().map(|(_, value)| Cursor::decode(value).unwrap().low);
+        let ended: Vec<_> = ticket.ended.iter().map(|run| (run.first, run.end)).collect();
+        state.saved(ticket);
+        (low, ended)
+    };
+    assert_eq!(saved(&mut state), (Some(TAIL), vec![]));
+    let budget = Budget { events: 10, bytes: 1 << 20 };
+    let told = state.step(budget, 1, (Duration::ZERO, Timestamp(0)), None);
+    let Step::Out(Outgoing::Gap(gap)) = told else { panic!("no gap") };
+    assert_eq!((gap.from, gap.to, gap.count), (Offset(TAIL), Offset(TAIL + 1), 2));
+    assert_eq!(saved(&mut state), (Some(TAIL + 2), vec![(TAIL, TAIL + 2)]));
+    assert_eq!(saved(&mut state), (None, vec![]));
 }
