@@ -18,6 +18,18 @@ fn the_same_seed_gives_the_same_history_byte_by_byte() {
 }
 
 #[test]
+fn a_history_does_not_depend_on_where_memory_lies() {
+    // Words on the command line move everything that is allocated after them.
+    for seed in ["1", "35", "376"] {
+        let plain = sim(&["--seed", seed]);
+        for words in [&["--workers", "11111"][..], &["--workers", "3", "--workers", "4"]] {
+            let moved = sim(&[&["--seed", seed], words].concat());
+            assert!(plain.stdout == moved.stdout, "seed {seed} told two histories");
+        }
+    }
+}
+
+#[test]
 fn other_seeds_give_other_histories() {
     assert_ne!(sim(&["--seed", "1"]).stdout, sim(&["--seed", "2"]).stdout);
 }

@@ -69,8 +69,8 @@ impl Reader {
                 route.find((number, block), matches, found);
             }
         }
-        // Blocks stay in order.
-        found.sort_by_key(|concerned| Arc::as_ptr(&concerned.live));
+        // Blocks stay in order. By id first: the order of addresses is another one in each process.
+        found.sort_by_key(|concerned| (concerned.id, Arc::as_ptr(&concerned.live)));
         let mut events = 0;
         for theirs in found.chunk_by(|one, next| Arc::ptr_eq(&one.live, &next.live)) {
             let block = |of: &Concerned| blocks.get(of.number);

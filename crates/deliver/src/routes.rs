@@ -17,6 +17,7 @@ pub(crate) type Routes = HashMap<TopicId, Arc<Route>>;
 /// Whom a block concerns, and what of it.
 #[derive(Debug)]
 pub(crate) struct Concerned {
+    pub(crate) id: SubscriptionId,
     pub(crate) live: Arc<Live>,
     /// The block's.
     pub(crate) number: usize,
@@ -29,7 +30,7 @@ pub(crate) struct Route(Mutex<Takers>);
 
 #[derive(Debug, Default)]
 struct Takers {
-    all: Vec<Arc<Live>>,
+    all: Vec<(SubscriptionId, Arc<Live>)>,
     index: Index<u64>,
     judging: HashMap<u64, Arc<Live>>,
 }
@@ -39,7 +40,7 @@ impl Route {
     pub(crate) fn all(&self, id: SubscriptionId, live: &Arc<Live>) {
         self.with(|takers| {
             takers.remove(id, live);
-            takers.all.push(Arc::clone(live));
+            takers.all.push((id, Arc::clone(live)));
         });
     }
 
@@ -65,15 +66,17 @@ impl Route {
         found: &mut Vec<Concerned>,
     ) {
         self.with(|takers| {
-            let concerns = |live: &Arc<Live>, selected: &Selected| {
+            let concerns = |(id, live): (SubscriptionId, &Arc<Live>), selected: &Selected| {
                 live.is_active().then(|| Concerned {
+                    id,
                     live: Arc::clone(live),
                     number,
                     selected: selected.clone(),
                 })
             };
             let all = Selected::all(block);
-            found.extend(takers.all.iter().filter_map(|live| concerns(live, &all)));
+            let of_all = takers.all.iter().map(|(id, live)| (*id, live));
+            found.extend(of_all.filter_map(|taker| concerns(taker, &all)));
             if takers.judging.is_empty() {
                 return;
             }
@@ -81,8 +84,10 @@ impl Route {
             for (keys, runs) in matches.iter() {
                 // Whoever asks for the same shares the bytes, too.
                 let selected = Selected::found(runs, matches, block);
-                let lives = keys.iter().filter_map(|id| takers.judging.get(id));
-                found.extend(lives.filter_map(|live| concerns(live, &selected)));
+                let judging = keys
+                    .iter()
+                    .filter_map(|id| Some((SubscriptionId(*id), takers.judging.get(id)?)));
+                found.extend(judging.filter_map(|taker| concerns(taker, &selected)));
             }
         });
     }
@@ -94,7 +99,7 @@ impl Route {
 
 impl Takers {
     fn remove(&mut self, id: SubscriptionId, live: &Arc<Live>) {
-        self.all.retain(|other| !Arc::ptr_eq(other, live));
+        self.all.retain(|(_, other)| !Arc::ptr_eq(other, live));
         if self.judging.remove(&id.0).is_some() {
             self.index.remove(&id.0);
         }
