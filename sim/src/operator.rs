@@ -7,7 +7,8 @@ use tidings_catalog::{Precondition, Start};
 use tidings_checker::Op;
 use tidings_checker::history::Range;
 use tidings_deliver::Selection;
-use tidings_event::{Offset, Position};
+use tidings_event::{Code, Offset, Position};
+use tidings_log::PartitionLog;
 
 use crate::node::{Node, TENANT};
 use crate::plan::KEYS;
@@ -61,16 +62,20 @@ async fn seek(node: &Node, subscriber: &Subscriber) {
         1 => Start::Earliest,
         _ => back(node, subscriber),
     };
-    let is_latest = to == Start::Latest;
     world.mark("sought", Some(name));
+    let mut leap = Leap { node, subscriber, is_open: to == Start::Latest };
     let reached = node.deliver.seek(TENANT, name, to).await;
     world.mark("sought", Some(name));
-    if let Ok(positions) = reached {
-        world.count("seeks", 1);
-        for position in positions.iter().filter(|position| is_latest && position.offset.0 > 0) {
-            subscriber.record(passed(node, name, position));
+    match reached {
+        Ok(positions) => {
+            world.count("seeks", 1);
+            if std::mem::take(&mut leap.is_open) {
+                leap.passed(&positions);
+            }
         }
+        Err(refusal) => leap.is_open &= refusal.code == Code::UnknownOutcome,
     }
+    drop(leap);
     subscriber.is_held.store(false, Ordering::Relaxed);
 }
 
@@ -85,13 +90,39 @@ fn back(node: &Node, subscriber: &Subscriber) -> Start {
     Start::Positions(status.low_water.into_iter().map(back).collect())
 }
 
-/// What a seek to the end left out.
-fn passed(node: &Node, name: &str, position: &Position) -> Op {
-    Op::Gap(Range {
-        subscription: name.into(),
-        topic: node.path(position.topic).into(),
-        partition: position.partition.0,
-        first: 0,
-        last: position.offset.0 - 1,
-    })
+/// A seek to the end. Where nobody hears of its outcome, it may have left out all that was durable.
+struct Leap<'a> {
+    node: &'a Node,
+    subscriber: &'a Subscriber,
+    is_open: bool,
+}
+
+impl Leap<'_> {
+    /// Says what it left out.
+    fn passed(&self, reached: &[Position]) {
+        let name = self.subscriber.name();
+        for position in reached.iter().filter(|position| position.offset.0 > 0) {
+            self.subscriber.record(Op::Gap(Range {
+                subscription: name.into(),
+                topic: self.node.path(position.topic).into(),
+                partition: position.partition.0,
+                first: 0,
+                last: position.offset.0 - 1,
+            }));
+        }
+    }
+}
+
+impl Drop for Leap<'_> {
+    fn drop(&mut self) {
+        let Ok(status) = self.node.deliver.status(TENANT, self.subscriber.name()) else { return };
+        let tail = |at: Position| {
+            let bounds = self.node.log.bounds(at.topic_partition()).ok()?;
+            Some(Position { offset: bounds.durable_tail, ..at })
+        };
+        if self.is_open {
+            let tails: Vec<_> = status.low_water.into_iter().filter_map(tail).collect();
+            self.passed(&tails);
+        }
+    }
 }

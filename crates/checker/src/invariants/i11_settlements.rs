@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use crate::model::{Model, Partition, Stream, Subscribed};
+use crate::model::{Model, Partition, Stream, Subscribed, first_between};
 use crate::verdict::Violation;
 
 pub(super) fn check(model: &Model<'_>) -> Vec<Violation> {
@@ -107,9 +107,12 @@ impl Matter<'_, '_> {
     fn ends(&self, was: &Happened) -> Vec<Violation> {
         let got: HashSet<u64> = self.stream.deliveries.iter().map(|(_, d)| d.offset).collect();
         let dead: HashSet<u64> = self.stream.dead.iter().map(|&(_, offset)| offset).collect();
+        let lives = self.model.new_lives(self.name);
+        // What began anew after its ack ends anew.
+        let is_over = |ack: &usize| first_between(&lives, *ack, usize::MAX).is_none();
         let mut violations = Vec::new();
         for (&offset, &(at, outcome)) in &self.stream.ends {
-            let acked = self.stream.acked.first_named(offset);
+            let acked = self.stream.acked.first_named(offset).filter(is_over);
             let is_dead = outcome == "DEAD_LETTERED";
             let (kind, what, shown) = if outcome == "DELIVERED" && !got.contains(&offset) {
                 ("settled-undelivered", "and was never delivered", None)

@@ -363,6 +363,10 @@ fn ends_that_are_not_what_consumers_saw_are_i_11() {
     let ended = |b: &str| vec![settled(0, 0, 1, "DELIVERED"), settled(1, 1, 1, b)];
     let acked = both([vec![Op::Ack(range(1, 1))], ended("SKIPPED")].concat());
     check_violated(&acked, "I-11", "settled-otherwise", &[7, 9]);
+    let sought = |what: Vec<Op>| both([what, ended("SKIPPED")].concat());
+    check_valid(&sought(vec![Op::Ack(range(1, 1)), mark("sought")]));
+    let before = sought(vec![mark("sought"), Op::Ack(range(1, 1))]);
+    check_violated(&before, "I-11", "settled-otherwise", &[8, 10]);
     let alive = |b| both([vec![mark("drained")], ended(b)].concat());
     check_violated(&alive("DEAD_LETTERED"), "I-11", "settled-dead", &[7, 9]);
     let letter = |b| both([vec![dead(1), mark("drained")], ended(b)].concat());
