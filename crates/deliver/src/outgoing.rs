@@ -157,6 +157,8 @@ pub enum GapReason {
     TopicDeleted,
     /// They were too old to be of use when it was their turn.
     Expired,
+    /// The subscription was told to go on above them: settled so, and told nobody, for it was asked for.
+    Sought,
 }
 
 impl GapReason {
@@ -168,6 +170,7 @@ impl GapReason {
             Self::DataLoss => "DATA_LOSS",
             Self::TopicDeleted => "TOPIC_DELETED",
             Self::Expired => "EXPIRED",
+            Self::Sought => "SOUGHT",
         }
     }
 }

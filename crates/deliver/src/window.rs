@@ -5,6 +5,7 @@
 //! which is all the rest: [`crate::gates`] knows what it waits for. At or above `next` nothing was
 //! looked at yet, but what is settled. Whatever is due goes first, in offset order.
 
+mod acks;
 mod flight;
 mod lives;
 
@@ -91,6 +92,8 @@ pub(crate) struct Window {
     next: u64,
     flights: BTreeMap<u64, Flight>,
     due: BTreeMap<u64, Due>,
+    /// How often something was sent.
+    sends: u64,
     /// First deliveries below this offset may have happened before the restart.
     flag_below: u64,
     /// How many more deliveries carry that flag.
@@ -220,9 +223,12 @@ impl Window {
         if run.redelivered && !run.again {
             self.flags_left = self.flags_left.saturating_sub(end - run.first);
         }
+        self.sends += 1;
         let flight = Flight {
             end,
             attempt: run.attempt,
+            sent: self.sends,
+            again: run.again,
             session: to.session,
             bytes,
             deadline: to.deadline,
@@ -238,6 +244,7 @@ impl Window {
         {
             last.end = end;
             last.bytes += bytes;
+            last.sent = flight.sent;
         } else {
             self.flights.insert(run.first, flight);
         }
@@ -268,46 +275,6 @@ impl Window {
         let due = self.due.remove(&run.first)?;
         self.put_due(end, due.end, due);
         Some(due)
-    }
-
-    /// Settles what of `first..end` is in flight to a session. Returns what was settled.
-    pub(crate) fn ack(&mut self, first: u64, end: u64, session: u64) -> Vec<Landed> {
-        let taken = self.take_flights(first, end, session);
-        for run in &taken {
-            self.settle(run.first, run.flight.end);
-        }
-        taken
-    }
-
-    /// Settles what of `first..end` is due again and this session was the last to have. Returns
-    /// the runs and how many events they hold.
-    pub(crate) fn ack_late(&mut self, first: u64, end: u64, session: u64) -> Vec<(u64, u64, Due)> {
-        let late = self.take_due(first, end, |due| due.last_session == session);
-        for &(start, _, due) in &late {
-            self.settle(start, due.end);
-        }
-        late
-    }
-
-    /// Whether an offset is in flight to a session with this attempt.
-    pub(crate) fn is_in_flight(&self, offset: u64, attempt: u32, session: u64) -> bool {
-        let flight = self.flights.range(..=offset).next_back();
-        flight.is_some_and(|(_, f)| f.end > offset && f.session == session && f.attempt == attempt)
-    }
-
-    /// Parks what of `first..end` is in flight to a session and failed.
-    pub(crate) fn fail(&mut self, first: u64, end: u64, session: u64) -> Vec<Landed> {
-        self.take_flights(first, end, session)
-    }
-
-    /// Gives back what of `first..end` is in flight to a session that could not have it: it is due
-    /// again.
-    pub(crate) fn give_back(&mut self, first: u64, end: u64, session: u64) -> Vec<Landed> {
-        let taken = self.take_flights(first, end, session);
-        for run in &taken {
-            self.put_due(run.first, run.flight.end, Due::again(&run.flight));
-        }
-        taken
     }
 
     /// Parks everything whose deadline has passed.
@@ -381,6 +348,22 @@ impl Window {
             self.settle(self.next.max(first), end);
         }
         skipped
+    }
+
+    /// What lies below an offset and is neither settled nor filtered, as runs.
+    pub(crate) fn open_below(&self, end: u64) -> Vec<(u64, u64)> {
+        let (mut open, mut at) = (Vec::new(), self.low);
+        while at < end {
+            if let Some(stop) = self.settled.end_of(at).or_else(|| self.filtered.end_of(at)) {
+                at = stop;
+                continue;
+            }
+            let above = [self.settled.next_above(at), self.filtered.next_above(at), Some(end)];
+            let until = above.into_iter().flatten().min().unwrap_or(end);
+            open.push((at, until));
+            at = until;
+        }
+        open
     }
 
     /// How many offsets of a range are neither settled nor filtered.
@@ -459,8 +442,17 @@ impl Window {
 
     /// Cuts out of the flights what is of `first..end` and of a session.
     fn take_flights(&mut self, first: u64, end: u64, session: u64) -> Vec<Landed> {
+        self.take_flights_that(first, end, |flight| flight.session == session)
+    }
+
+    fn take_flights_that(
+        &mut self,
+        first: u64,
+        end: u64,
+        is_meant: impl Fn(&Flight) -> bool,
+    ) -> Vec<Landed> {
         let from = self.flights.range(..=first).next_back().map_or(first, |(&start, _)| start);
-        let hit = |(_, f): &(u64, Flight)| f.session == session && f.end > first;
+        let hit = |(_, f): &(u64, Flight)| is_meant(f) && f.end > first;
         let found: Vec<_> =
             self.flights.range(from..end.max(from)).map(|(s, f)| (*s, *f)).filter(hit).collect();
         let mut taken = Vec::with_capacity(found.len());

@@ -42,12 +42,18 @@ async fn round(
         consumer: name.to_owned(),
     };
     let pulled = node.deliver.pull(TENANT, subscriber.name(), request).await;
+    // As on a stream: a gap is not told again when its answer gets lost.
+    let gaps = pulled.iter().flatten().filter_map(|pulled| match pulled {
+        Pulled::Gap(notice) => Some(notice),
+        Pulled::Event(_) => None,
+    });
+    gaps.for_each(|notice| subscriber.gap(notice));
     network::trip(world, is_sound).await?;
     let Ok(pulled) = pulled else { return Err(Cut) };
     let (mut good, mut bad) = (Vec::new(), Vec::new());
     for pulled in &pulled {
         match pulled {
-            Pulled::Gap(notice) => subscriber.gap(notice),
+            Pulled::Gap(_) => {}
             Pulled::Event(event) => {
                 let at =
                     (event.topic.name.path(), event.position.partition.0, event.position.offset.0);
@@ -55,7 +61,7 @@ async fn round(
                 world.count("deliveries", 1);
                 world.count("redeliveries", u64::from(again || event.attempt > 1));
                 world.count("redriven", u64::from(event.redriven));
-                let number = subscriber.delivered(at, &event.event, (event.attempt, again));
+                let number = subscriber.delivered(name, at, &event.event, (event.attempt, again));
                 let side = if subscriber.judge(number, is_sound) { &mut good } else { &mut bad };
                 side.push(event.ack_id);
             }

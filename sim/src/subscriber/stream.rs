@@ -44,13 +44,13 @@ pub(super) async fn consume(
     let Ok(session) = node.deliver.attach_with(TENANT, subscriber.name(), attach) else { return };
     let ((out, said), (tell, told)) = (pipe(world), pipe(world));
     let mut door = JoinSet::new();
-    door.spawn(serve(session, out, told));
+    door.spawn(serve(Arc::clone(subscriber), session, out, told));
     let mut consumer = Consumer {
         subscriber: Arc::clone(subscriber),
         node: Arc::clone(node),
+        name: name.to_owned(),
         tell,
         is_sound,
-        gave_back: false,
     };
     consumer.run(said).await;
     // The connection is gone; the service learns of it when it next says or hears something.
@@ -58,8 +58,24 @@ pub(super) async fn consume(
     while door.join_next().await.is_some() {}
 }
 
-/// The service's end.
-async fn serve(mut session: Session, mut out: Inlet<Said>, mut told: Outlet<Told>) {
+/// The service's end. A gap is told when it is handed to the connection: it is not told again when that dies.
+async fn serve(
+    subscriber: Arc<Subscriber>,
+    mut session: Session,
+    mut out: Inlet<Said>,
+    mut told: Outlet<Told>,
+) {
+    speak(&subscriber, &mut session, &mut out, &mut told).await;
+    // What it has in flight goes to somebody else from here on.
+    subscriber.mark("reconnect");
+}
+
+async fn speak(
+    subscriber: &Subscriber,
+    session: &mut Session,
+    out: &mut Inlet<Said>,
+    told: &mut Outlet<Told>,
+) {
     loop {
         tokio::select! {
             biased;
@@ -76,7 +92,14 @@ async fn serve(mut session: Session, mut out: Inlet<Said>, mut told: Outlet<Told
                 }
             },
             next = session.next() => match next {
-                Some(next) => if !out.send(Said::Out(Box::new(next))) { return },
+                Some(next) => {
+                    if let Outgoing::Gap(notice) = &next {
+                        subscriber.gap(notice);
+                    }
+                    if !out.send(Said::Out(Box::new(next))) {
+                        return;
+                    }
+                }
                 None => return,
             },
         }
@@ -87,10 +110,9 @@ async fn serve(mut session: Session, mut out: Inlet<Said>, mut told: Outlet<Told
 struct Consumer {
     subscriber: Arc<Subscriber>,
     node: Arc<Node>,
+    name: String,
     tell: Inlet<Told>,
     is_sound: bool,
-    /// Whether it gave anything back: what it then acknowledges up to a place may come again before.
-    gave_back: bool,
 }
 
 impl Consumer {
@@ -130,9 +152,9 @@ impl Consumer {
                             self.subscriber.record(Op::Ack(range));
                         }
                     }
-                    Outgoing::Gap(notice) => self.subscriber.gap(&notice),
                     Outgoing::Closed(_) => return,
-                    Outgoing::Paused { .. }
+                    Outgoing::Gap(_)
+                    | Outgoing::Paused { .. }
                     | Outgoing::Resumed { .. }
                     | Outgoing::Extended { .. } => {}
                 },
@@ -172,11 +194,10 @@ impl Consumer {
             }
             world.count("events given back", bad.len() as u64);
             self.tell.send(Told::Nack(bad));
-            self.gave_back = true;
         }
         // Some consumers acknowledge everything so far at once.
         match good.last() {
-            Some(last) if !self.gave_back && world.one_in(3) => {
+            Some(last) if world.one_in(3) => {
                 let position = Position {
                     topic: last.topic,
                     epoch: last.epoch,
@@ -205,7 +226,7 @@ impl Consumer {
         world.count("redeliveries", u64::from(redelivered || attempt > 1));
         world.count("redriven", u64::from(redriven));
         let at = (delivery.topic.name.path(), delivery.partition.0, offset);
-        self.subscriber.delivered(at, event, (attempt, redelivered || redriven))
+        self.subscriber.delivered(&self.name, at, event, (attempt, redelivered || redriven))
     }
 }
 
@@ -213,6 +234,7 @@ impl Subscriber {
     /// Writes an event down that a consumer was given; its number.
     pub(super) fn delivered(
         &self,
+        consumer: &str,
         (topic, partition, offset): (&str, u32, u64),
         event: &[u8],
         (attempt, redelivered): (u32, bool),
@@ -223,7 +245,7 @@ impl Subscriber {
         };
         self.record(Op::Delivery(history::Delivery {
             subscription: self.name().into(),
-            consumer: self.name().into(),
+            consumer: consumer.into(),
             topic: topic.into(),
             partition,
             offset,

@@ -1,5 +1,6 @@
 //! I-11: an event is dead once, never both acknowledged and dead, and never neither: what was given
-//! back comes again, is acknowledged or lies among the dead letters once a subscription is drained.
+//! back comes again, is acknowledged or lies among the dead letters once a subscription is drained, or was
+//! discarded from there.
 
 use std::collections::{HashMap, HashSet};
 
@@ -46,7 +47,11 @@ fn lost(stream: &Stream<'_>, drained: usize) -> Vec<(usize, u64)> {
         let Some(&nack) = nacks[..before].last() else { continue };
         let again = delivered.get(&offset).is_some_and(|&at| at > nack);
         let settled = stream.acked.contains(offset) || stream.gaps.contains(offset);
-        if !dead.contains(&offset) && !again && !settled {
+        let is_discarded = || {
+            let mut runs = stream.settled.iter().filter(|(_, s)| s.outcome.as_str() == "DISCARDED");
+            runs.any(|(_, settled)| settled.range.offsets().contains(&offset))
+        };
+        if !dead.contains(&offset) && !again && !settled && !is_discarded() {
             lost.push((nack, offset));
         }
     }

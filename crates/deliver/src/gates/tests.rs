@@ -17,6 +17,8 @@ fn fail(gates: &mut Gates, offset: u64, key: u64, first_sent: u64) {
         bytes: 0,
         deadline: None,
         first_sent: Duration::from_secs(first_sent),
+        sent: 0,
+        again: false,
     };
     let attempt = FailedAttempt {
         at: Duration::ZERO,

@@ -1,16 +1,32 @@
 //! Going on elsewhere: partitions are taken out, and taken in again at another place.
 
+use std::sync::Arc;
+
 use tidings_event::TopicPartition;
 
-use super::State;
+use super::{Ended, State};
 use crate::cursor::Cursor;
+use crate::outgoing::GapReason;
+use crate::settlement::Outcome;
 use crate::slot::Slot;
 
 impl State {
     /// Goes on at a cursor. What is in flight is forgotten: its acks are stale. What was sent before
-    /// is flagged when it comes again.
+    /// is flagged when it comes again; what is passed over ends there.
     pub(crate) fn seek(&mut self, partition: TopicPartition, to: Cursor) {
         let Some(slot) = self.take_out(partition) else { return };
+        for (first, end) in slot.window.open_below(to.low) {
+            self.ended(Ended {
+                partition,
+                first,
+                end,
+                count: end - first,
+                outcome: Outcome::Skipped(GapReason::Sought),
+                first_sent: None,
+                attempts: 0,
+                consumer: Arc::from(""),
+            });
+        }
         if let Some(failures) = &mut self.failures {
             failures.exhausted.retain(|(other, _)| *other != partition);
         }

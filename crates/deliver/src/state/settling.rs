@@ -20,8 +20,11 @@ impl State {
         let Some(slot) = self.slots.get_mut(&partition).filter(|_| run.epoch == self.epoch) else {
             return Vec::new();
         };
-        let first = if up_to { 0 } else { run.first.0 };
-        let settled = slot.window.ack(first, run.last.0.saturating_add(1), session);
+        let settled = if up_to {
+            slot.window.ack_up_to(run.last.0, session)
+        } else {
+            slot.window.ack(run.first.0, run.last.0.saturating_add(1), session)
+        };
         if settled.is_empty() {
             return Vec::new();
         }

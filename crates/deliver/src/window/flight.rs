@@ -13,6 +13,10 @@ pub(crate) struct Flight {
     pub(crate) deadline: Option<Duration>,
     /// When its first attempt was sent.
     pub(crate) first_sent: Duration,
+    /// Which of the window's sends it was; of several that were joined, the last.
+    pub(crate) sent: u64,
+    /// Whether it was due: it went out below others that had gone before.
+    pub(crate) again: bool,
 }
 
 /// A run that has to be sent, and is below what was never looked at; keyed by its first offset.
@@ -60,10 +64,11 @@ impl Flight {
         (Some(Self { end: at, bytes, ..self }), Self { bytes: self.bytes - bytes, ..self })
     }
 
-    /// Whether what is sent next continues it.
+    /// Whether what is sent next continues it. Nothing else was sent in between: what is joined was
+    /// sent before or after anything else as a whole.
     pub(super) fn goes_on(&self, next: &Self) -> bool {
-        (self.attempt, self.session, self.deadline, self.first_sent)
-            == (next.attempt, next.session, next.deadline, next.first_sent)
+        (self.attempt, self.session, self.deadline, self.first_sent, self.again, self.sent + 1)
+            == (next.attempt, next.session, next.deadline, next.first_sent, next.again, next.sent)
     }
 }
 

@@ -8,7 +8,9 @@ impl Window {
     /// A window that goes on at another place: what may have been sent before is flagged.
     pub(crate) fn after(&self, cursor: Cursor) -> Self {
         let attempts = self.attempts;
-        let moved = Self::new(cursor, self.next, u64::MAX);
+        // Of what was never looked at, too, some was sent before a restart or another move.
+        let before = if self.flags_left > 0 { self.flag_below } else { 0 };
+        let moved = Self::new(cursor, self.next.max(before), u64::MAX);
         Self { attempts, attempts_before: attempts, ..moved }
     }
 

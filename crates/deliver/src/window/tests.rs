@@ -14,7 +14,7 @@ const TAIL: u64 = 24;
 enum Fate {
     Unsent,
     Filtered,
-    Flying { attempt: u32, session: u64, deadline: Option<u64> },
+    Flying { attempt: u32, session: u64, deadline: Option<u64>, sent: u64, again: bool },
     Due { attempt: u32, session: u64 },
     Parked,
     Settled,
@@ -66,6 +66,7 @@ fn any_act() -> impl Strategy<Value = Act> {
 struct Naive {
     fates: BTreeMap<u64, Fate>,
     now: u64,
+    sends: u64,
 }
 
 impl Naive {
@@ -82,6 +83,26 @@ impl Naive {
                 && session == to
             {
                 *now = fate(attempt, session);
+                hit.push(at);
+            }
+        }
+        hit
+    }
+
+    /// Settles what a session was sent no later than an event, at or below it; of what went out in
+    /// order that is all.
+    fn land_up_to(&mut self, up_to: u64, to: u64) -> Vec<u64> {
+        let last = match self.fates[&up_to] {
+            Fate::Flying { session, sent, .. } if session == to => sent,
+            _ => 0,
+        };
+        let mut hit = Vec::new();
+        for (&at, fate) in self.fates.range_mut(..=up_to) {
+            if let Fate::Flying { session, sent, again, .. } = *fate
+                && session == to
+                && (!again || sent <= last)
+            {
+                *fate = Fate::Settled;
                 hit.push(at);
             }
         }
@@ -138,8 +159,8 @@ fn apply(window: &mut Window, naive: &mut Naive, act: &Act) -> Result<(), TestCa
             naive.fates.extend((run.first..end).map(|at| (at, Fate::Filtered)));
         }
         Act::UpTo { at, session } => {
-            let runs = window.ack(0, at + 1, session);
-            prop_assert_eq!(naive.flat(&runs, &before), naive.land((0, at + 1), session, settled));
+            let runs = window.ack_up_to(at, session);
+            prop_assert_eq!(naive.flat(&runs, &before), naive.land_up_to(at, session));
         }
         Act::Ack { first, count, session } => {
             let runs = window.ack(first, first + count, session);
@@ -258,6 +279,8 @@ fn send(
     let now = Duration::from_secs(naive.now);
     let to = To { session, now, wall: Timestamp(0), deadline: deadline.map(Duration::from_secs) };
     window.sent(run, end, (end - run.first) * 10, to);
+    naive.sends += 1;
+    let (sent, again) = (naive.sends, run.again);
     for at in run.first..end {
         let fits = match naive.fates[&at] {
             Fate::Unsent => !run.again && run.attempt == 1,
@@ -265,7 +288,8 @@ fn send(
             _ => false,
         };
         prop_assert!(fits, "{at} was sent while {:?}", naive.fates[&at]);
-        naive.fates.insert(at, Fate::Flying { attempt: run.attempt, session, deadline });
+        let fate = Fate::Flying { attempt: run.attempt, session, deadline, sent, again };
+        naive.fates.insert(at, fate);
     }
     Ok(())
 }
@@ -276,7 +300,7 @@ proptest! {
     fn window_agrees_with_one_state_per_offset(acts in proptest::collection::vec(any_act(), 1..80)) {
         let mut window = Window::new(Cursor::default(), 0, 0);
         let fates = (0..TAIL).map(|at| (at, Fate::Unsent)).collect();
-        let mut naive = Naive { fates, now: 0 };
+        let mut naive = Naive { fates, now: 0, sends: 0 };
         for act in &acts {
             apply(&mut window, &mut naive, act)?;
             let is_over = |fate: &Fate| matches!(fate, Fate::Settled | Fate::Filtered);
@@ -358,4 +382,15 @@ fn a_cursor_does_not_grow_because_of_a_filter() {
     assert_eq!(window.unsettled(tail), 1);
     window.ack(0, 1, 1);
     assert_eq!((window.low(), window.settled().len()), (tail, 0));
+}
+
+#[test]
+fn what_may_have_been_sent_stays_so_wherever_it_moves() {
+    let restarted = Window::new(Cursor { low: 5, ..Cursor::default() }, 12, 100);
+    let back = restarted.after(Cursor { low: 2, ..Cursor::default() });
+    let run = back.sendable(20).unwrap();
+    assert_eq!((run.first, run.end, run.redelivered), (2, 12, true));
+    let further = back.after(Cursor { low: 1, ..Cursor::default() });
+    let run = further.sendable(20).unwrap();
+    assert_eq!((run.first, run.end, run.redelivered), (1, 12, true));
 }

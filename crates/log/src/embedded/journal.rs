@@ -281,9 +281,9 @@ impl JournalStore {
 }
 
 impl Core {
-    /// When the newest block was stored.
-    pub(crate) fn newest_block(&self) -> Option<Timestamp> {
-        self.partitions.values().filter_map(|known| Some(known.blocks.back()?.ingested_at)).max()
+    /// When the oldest block was stored.
+    pub(crate) fn oldest_block(&self) -> Option<Timestamp> {
+        self.partitions.values().filter_map(|known| Some(known.blocks.front()?.ingested_at)).min()
     }
 
     fn publish_group(&mut self, group: Written) {

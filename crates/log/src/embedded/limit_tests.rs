@@ -261,3 +261,20 @@ async fn a_clock_that_jumped_across_a_restart_makes_nothing_older() {
         assert_eq!(log.trim(after(wall, 6 * DAY)).await.len(), 1);
     }
 }
+
+#[tokio::test]
+async fn a_jump_before_retention_ever_ran_makes_nothing_older_after_a_restart() {
+    let disk = FakeDisk::new();
+    let Rig { log, clock, .. } = open_at(&disk, options(), NOW);
+    let id = partition(&*log, 1).await;
+    append(&*log, block(&*log, id, 0, (1, 10))).await;
+    let jumped = after(NOW, 365 * DAY);
+    clock.set_wall(jumped);
+    let mut late = block(&*log, id, 1, (1, 10));
+    late.header.ingested_at = jumped;
+    append(&*log, late).await;
+    drop(log);
+    let Rig { log, clock, .. } = open_at(&disk, options(), after(jumped, Duration::from_secs(1)));
+    assert_eq!(log.trim(clock.wall()).await, []);
+    assert_eq!(log.bounds(id).unwrap().trim, Offset(0));
+}

@@ -87,12 +87,12 @@ impl EmbeddedLog {
     }
 }
 
-/// The guard of the wall clock: retention had come to where the record says or, when it never ran, not
-/// beyond the newest block.
+/// The guard of the wall clock: retention had come to where the record says or, when it never ran, to the
+/// oldest block. The newest may be from after a jump.
 fn guard(context: &Context, tables: &Tables, writers: &[Writer]) -> WallGuard {
     let (recorded, leap) = tables.wall().unzip();
-    let newest = |writer: &Writer| writer.journal().core().newest_block();
-    let last = recorded.or_else(|| writers.iter().filter_map(newest).max());
+    let oldest = |writer: &Writer| writer.journal().core().oldest_block();
+    let last = recorded.or_else(|| writers.iter().filter_map(oldest).min());
     WallGuard::after(last, leap.unwrap_or_default(), context.clock.monotonic())
 }
 

@@ -25,6 +25,8 @@ enum Step {
     Delivered,
     GivenBack,
     Gated,
+    /// A gap was told: it will never come, and its key goes on.
+    Gone,
 }
 
 /// By offset: the key, and what happened where.
@@ -39,7 +41,7 @@ struct Life<'a> {
 
 /// When events held their keys, by key.
 pub(super) fn of<'a>(stream: &Stream<'a>, ends: &Ends) -> HashMap<&'a str, Vec<Closed>> {
-    let dead: HashSet<u64> = stream.dead.iter().map(|&(_, offset)| offset).collect();
+    let mut dead: HashSet<u64> = stream.dead.iter().map(|&(_, offset)| offset).collect();
     let mut steps: Steps<'_> = BTreeMap::new();
     for &(at, delivery) in &stream.deliveries {
         let life = steps.entry(delivery.offset).or_insert((&delivery.key, Vec::new()));
@@ -51,6 +53,14 @@ pub(super) fn of<'a>(stream: &Stream<'a>, ends: &Ends) -> HashMap<&'a str, Vec<C
             let of_offset = steps.entry(offset).or_default();
             of_offset.1.extend(places.into_iter().map(|at| (at, step)));
         }
+    }
+    // A letter that was redriven since is among the dead no more.
+    let buried = stream.settled.iter().filter(|(_, s)| s.outcome.as_str() == "DEAD_LETTERED");
+    for (_, settled) in buried {
+        dead.extend(steps.range(settled.range.offsets()).map(|(&offset, _)| offset));
+    }
+    for (&offset, (_, of_offset)) in &mut steps {
+        of_offset.extend(stream.gaps.first_named(offset).map(|at| (at, Step::Gone)));
     }
     let mut closed: HashMap<&str, Vec<Closed>> = HashMap::new();
     for (offset, (key, mut steps)) in steps {
@@ -89,6 +99,10 @@ impl Life<'_> {
                     is_given_back = false;
                 }
                 Step::Gated => {}
+                Step::Gone => {
+                    is_given_back = false;
+                    closed.extend(since.take().map(|from| (from, at)));
+                }
             }
         }
         closed.extend(since.map(|from| (from, usize::MAX)));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use prost::Message;
-use tidings_catalog::{InternalTopic, Retry};
+use tidings_catalog::{InternalTopic, Retry, Start};
 use tidings_event::block::events;
 use tidings_event::v1::settlement::Outcome;
 use tidings_event::{Offset, PartitionId, Position, TopicPartition, v1};
@@ -210,4 +210,53 @@ async fn the_metrics_count_how_deliveries_ended() {
     let counted = |counter| rig.deliver.stage.recorder.counted(counter);
     assert_eq!(counted(Counter::SettleDelivered), 3);
     assert!(counted(Counter::SettleRecordBytes) > 0);
+}
+
+#[tokio::test]
+async fn what_a_seek_passes_over_is_settled() {
+    let rig = Rig::new().await;
+    let topic = rig.topic("a/b", 1).await;
+    rig.subscribe("s", "a/b", 4).await;
+    rig.publish(&topic, 0, 10).await;
+    let mut session = rig.attach("s").await;
+    let first = next_delivery(&mut session).await;
+    assert_eq!(offsets(&first), [0, 1, 2, 3]);
+    let at = |offset| Position {
+        topic: topic.id,
+        epoch: first.epoch,
+        partition: first.partition,
+        offset: Offset(offset),
+    };
+    session.ack(vec![], vec![Run::of(at(1))]);
+    rig.deliver.seek(TENANT, "s", Start::Positions(vec![at(8)])).await.unwrap();
+    let rest = next_delivery(&mut session).await;
+    session.ack(vec![at(9)], vec![]);
+    assert_eq!(offsets(&rest), [8, 9]);
+    rig.deliver.close().await;
+    let mut told: Vec<_> = settlements(&rig, 0)
+        .await
+        .into_iter()
+        .map(|said| {
+            (
+                said.first,
+                said.last,
+                said.count,
+                said.outcome().as_str_name().to_owned(),
+                said.reason,
+            )
+        })
+        .collect();
+    told.sort();
+    let run = |first, last, outcome: &str, reason: &str| {
+        (first, last, last - first + 1, outcome.to_owned(), reason.to_owned())
+    };
+    assert_eq!(
+        told,
+        [
+            run(0, 0, "SKIPPED", "SOUGHT"),
+            run(1, 1, "DELIVERED", ""),
+            run(2, 7, "SKIPPED", "SOUGHT"),
+            run(8, 9, "DELIVERED", ""),
+        ]
+    );
 }

@@ -2,8 +2,8 @@
 
 use super::{Ends, Life, Step};
 
-/// `D` delivered, `N` given back, `G` the gate is known to be closed, `C` crash, `R` redriven, `.`
-/// anything else; places are those of the letters.
+/// `D` delivered, `N` given back, `G` the gate is known to be closed, `C` crash, `R` redriven, `X` told as a
+/// gap, `.` anything else; places are those of the letters.
 #[track_caller]
 fn check(life: &str, is_dead: bool, expected: &[(usize, usize)]) {
     let places = |letter| life.match_indices(letter).map(|(at, _)| at).collect::<Vec<_>>();
@@ -12,6 +12,7 @@ fn check(life: &str, is_dead: bool, expected: &[(usize, usize)]) {
         'D' => Some((at, Step::Delivered)),
         'N' => Some((at, Step::GivenBack)),
         'G' => Some((at, Step::Gated)),
+        'X' => Some((at, Step::Gone)),
         _ => None,
     };
     let steps = life.char_indices().filter_map(step).collect();
@@ -50,4 +51,11 @@ fn from_a_crash_until_it_comes_again() {
     check("DNG.C.D.N.G.D", false, &[(2, 6), (10, 12)]);
     // It may have been dead before the crash.
     check("DNG.DN.C.D", true, &[(2, 5), (7, 9)]);
+}
+
+#[test]
+fn until_it_is_told_as_a_gap() {
+    check("DNG.X.D", false, &[(2, 4)]);
+    check("DN.X.G..", false, &[]);
+    check("DNG.D.NGX", false, &[(2, 8)]);
 }
