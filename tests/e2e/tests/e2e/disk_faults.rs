@@ -377,6 +377,8 @@ fn a_disk_that_becomes_read_only_stops_publishes_and_nothing_else() {
     let ended = run(dir.path(), &["serve", "--addr", "127.0.0.1:0", "--data-dir", "disk/data"]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.stderr.contains("Read-only file system"), "{ended:?}");
+    let checked = run(dir.path(), &["check", "disk/data"]);
+    assert_eq!(checked.code, Some(0), "{checked:?}");
     disk.read_only(false);
     let server = Server::start(&data);
     let desk = Desk::open(&server, "desk", TOPICS, &json!({}));
