@@ -38,6 +38,15 @@ impl FileSystem {
             Self::Btrfs => "btrfs",
         }
     }
+
+    /// How it is mounted: it stores as little as may be without being asked to. By itself ext4 would do so
+    /// every five seconds.
+    fn options(self) -> &'static str {
+        match self {
+            Self::Ext4 | Self::Btrfs => "loop,commit=300",
+            Self::Xfs => "loop",
+        }
+    }
 }
 
 /// More than `mkfs` needs at least, and room for a round of the fastest service. Holes take none.
@@ -48,6 +57,7 @@ const FREEZES_WITHIN: Duration = Duration::from_secs(30);
 
 /// A mounted image; dropping it unmounts it.
 pub(crate) struct Disk {
+    kind: FileSystem,
     image: PathBuf,
     mounted_at: PathBuf,
 }
@@ -67,13 +77,14 @@ impl Disk {
         let force = if kind == FileSystem::Ext4 { "-F" } else { "-f" };
         let mkfs = format!("mkfs.{}", kind.name());
         told(Command::new(mkfs).args(["-q", force]).arg(&image))?;
-        let disk = Self { image, mounted_at: mounted_at.to_owned() };
+        let disk = Self { kind, image, mounted_at: mounted_at.to_owned() };
         disk.mount()?;
         Ok(disk)
     }
 
     fn mount(&self) -> Result<(), TortureError> {
-        told(Command::new("mount").args(["-o", "loop"]).arg(&self.image).arg(&self.mounted_at))
+        let options = self.kind.options();
+        told(Command::new("mount").args(["-o", options]).arg(&self.image).arg(&self.mounted_at))
     }
 
     fn unmount(&self) -> Result<(), TortureError> {
