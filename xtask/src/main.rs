@@ -3,6 +3,7 @@
 mod ci;
 mod docs;
 mod fuzz;
+mod seeded;
 mod simulation;
 mod steps;
 mod test;
@@ -20,6 +21,7 @@ usage: cargo xtask COMMAND
   test          run every test once, under coverage, end-to-end tests included
   fuzz          [TARGET] [--minutes N]: libFuzzer over the parsers of outside bytes
   torture       [PART..] [--minutes N] [--seed S]: harm the release binary, judge what it does
+  seeded-bugs   [--only NN..]: put bugs into a copy of the tree; the tests named for them must fail
   ci            everything that decides what lands: fmt, clippy, tidy, deny, audit, test
 ";
 
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         Some("test") => test::run(&root),
         Some("fuzz") => fuzz::run(&root, &std::env::args().skip(2).collect::<Vec<_>>()),
         Some("torture") => torture::run(&root, &std::env::args().skip(2).collect::<Vec<_>>()),
+        Some("seeded-bugs") => seeded::run(&root, &std::env::args().skip(2).collect::<Vec<_>>()),
         Some("ci") => ci::run(&root),
         _ => {
             eprint!("{USAGE}");

@@ -28,6 +28,9 @@ pub(crate) enum Failure {
         /// Why.
         source: std::io::Error,
     },
+    /// Seeded bugs cannot be put in, or are not caught.
+    #[error("{0}")]
+    Seeded(String),
     /// The tree breaks rules; each line names one place.
     #[error("{0}")]
     Untidy(String),

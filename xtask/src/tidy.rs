@@ -5,6 +5,7 @@
 mod agreement;
 mod layers;
 mod names;
+mod seeded;
 mod sizes;
 mod smells;
 mod tree;
@@ -24,6 +25,7 @@ pub(crate) fn run(root: &Path) -> Result<(), Failure> {
         names::check(&tree),
         layers::check(&metadata),
         agreement::check(&tree, &crate::docs::pages()),
+        seeded::check(&tree, root),
     ]
     .concat();
     if places.is_empty() {

@@ -37,7 +37,7 @@ fn stale_pages(tree: &Tree, pages: &BTreeMap<PathBuf, String>) -> Vec<String> {
 }
 
 /// Names of all test functions.
-fn test_names(tree: &Tree) -> BTreeSet<&str> {
+pub(crate) fn test_names(tree: &Tree) -> BTreeSet<&str> {
     let functions = tree.rust().flat_map(|(_, text)| text.lines()).filter_map(|line| {
         let line = line.trim_start();
         let line = line.strip_prefix("pub ").unwrap_or(line);
