@@ -96,7 +96,7 @@ impl Deliver {
             Arc::clone(&log),
             Arc::clone(&catalog),
             Arc::clone(&clock),
-            Arc::clone(&saver),
+            (Arc::clone(&saver), Arc::clone(&letters)),
             settings.clone(),
         )?);
         let values = Arc::new(LastValues::restore(

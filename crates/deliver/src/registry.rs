@@ -9,6 +9,7 @@ use tidings_event::{Clock, Code, Offset, PartitionId, Refusal, TopicPartition};
 use tidings_log::{PartitionLog, Table};
 
 use crate::cursor::{self, Cursor};
+use crate::dead_letter::DeadLetters;
 use crate::ends::Ends;
 use crate::live::Live;
 use crate::matching::Judge;
@@ -27,6 +28,7 @@ pub(crate) struct Registry {
     catalog: Arc<Catalog>,
     clock: Arc<dyn Clock>,
     saver: Arc<Saver>,
+    letters: Arc<DeadLetters>,
     settings: DeliverSettings,
     routes: ArcSwap<Routes>,
     known: Mutex<Known>,
@@ -49,7 +51,7 @@ impl Registry {
         log: Arc<dyn PartitionLog>,
         catalog: Arc<Catalog>,
         clock: Arc<dyn Clock>,
-        saver: Arc<Saver>,
+        (saver, letters): (Arc<Saver>, Arc<DeadLetters>),
         settings: DeliverSettings,
     ) -> Result<Self, DeliverError> {
         let known: BTreeSet<u64> = catalog.snapshot().subscriptions().map(|s| s.id.0).collect();
@@ -77,12 +79,14 @@ impl Registry {
             catalog,
             clock,
             saver,
+            letters,
             settings,
             routes,
             known: Mutex::default(),
             ends: Ends::default(),
         };
         registry.refresh();
+        registry.saver.also(registry.letters.unmark_rest());
         Ok(registry)
     }
 
@@ -297,8 +301,11 @@ impl Registry {
                 }
             }
         }
-        let is_durable = !state.is_ephemeral;
+        let (is_durable, has_buried) = (!state.is_ephemeral, state.has_buried());
         drop(state);
+        if has_buried {
+            self.saver.mark(live);
+        }
         for topic in snapshot.topics(&subscription.tenant) {
             if subscription.ever_covered(topic.name.path()) {
                 self.route(live, subscription, topic);
@@ -330,7 +337,19 @@ impl Registry {
         let cursor = stored.and_then(|bytes| Cursor::decode(&bytes)).unwrap_or_else(start);
         let tail = self.log.bounds(partition).map_or(0, |bounds| bounds.durable_tail.0);
         let flags = if restarted { state.repeats_max() } else { 0 };
-        state.add(partition, Arc::clone(topic), Window::new(cursor, tail, flags), tail);
+        let mut window = Window::new(cursor, tail, flags);
+        let mut buried = self.letters.take_uncovered(subscription.id, partition);
+        for (offset, reason) in &mut buried {
+            if window.is_settled(*offset) {
+                *reason = None;
+            } else {
+                window.end(*offset);
+            }
+        }
+        state.add(partition, Arc::clone(topic), window, tail);
+        if !buried.is_empty() {
+            state.were_buried(partition, &buried);
+        }
     }
 
     fn retire(&self, live: &Arc<Live>) {

@@ -77,9 +77,13 @@ impl Saver {
 
     /// Deletes cursors that nobody will need again.
     pub(crate) fn forget(&self, keys: impl IntoIterator<Item = bytes::Bytes>) {
-        let deleted =
-            keys.into_iter().map(|key| TableChange { table: Table::CURSORS, key, value: None });
-        self.dirty.lock().unwrap_or_else(PoisonError::into_inner).changes.extend(deleted);
+        let delete = |key| TableChange { table: Table::CURSORS, key, value: None };
+        self.also(keys.into_iter().map(delete));
+    }
+
+    /// Makes further changes with the next save.
+    pub(crate) fn also(&self, changes: impl IntoIterator<Item = TableChange>) {
+        self.dirty.lock().unwrap_or_else(PoisonError::into_inner).changes.extend(changes);
         self.wake.notify_one();
     }
 
@@ -126,7 +130,9 @@ impl Saver {
             let change =
                 |(key, value)| TableChange { table: Table::CURSORS, key, value: Some(value) };
             changes.extend(cursors.into_iter().map(change));
+            // Behind the cursors that cover them.
             changes.extend(self.letters.settling(subscription.id, &ticket.letters));
+            changes.extend(self.letters.unmarking(subscription.id, &ticket.buried));
             let runs = ticket.settled(self.clock.monotonic(), self.clock.wall());
             if !runs.is_empty() {
                 settled.push(SettledOf { subscription, epoch, runs });

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tidings_catalog::{InternalTopic, SubscriptionId};
-use tidings_event::{Clock, Code, Offset, PartitionId, Position, Refusal};
+use tidings_event::{Clock, Code, Offset, PartitionId, Position, Refusal, TopicPartition};
 use tidings_log::{AppendError, CommitError, PartitionLog, ReadError, Table, TableChange};
 use tidings_telemetry::{Gauge, Recorder, Timer};
 use tokio::sync::watch;
@@ -13,8 +13,9 @@ use tokio_util::task::TaskTracker;
 
 use super::copy::{self, Copies};
 use super::graves::Graves;
-use super::letter::{Buried, BuryError, DeadLetter, DeadLetterCounts, LetterState};
+use super::letter::{Buried, BuryError, DeadLetter, DeadLetterCounts, LetterState, Reason};
 use super::record::{self, Place, Record};
+use super::uncovered::Uncovered;
 use crate::internal_writer::InternalWriter;
 use crate::settings::DeliverError;
 use crate::settlement::Settlements;
@@ -38,6 +39,7 @@ pub(crate) struct DeadLetters {
     writer: InternalWriter,
     room: Room,
     graves: Mutex<Graves>,
+    uncovered: Uncovered,
     /// Held through a whole change, disk included: changes come one at a time.
     pub(super) changing: tokio::sync::Mutex<()>,
     // A change runs to its end even when its caller goes away: what is in memory is what is durable.
@@ -55,8 +57,12 @@ impl DeadLetters {
         settlements: Arc<Settlements>,
         room: Room,
     ) -> Result<Arc<Self>, DeliverError> {
-        let mut graves = Graves::default();
+        let (mut graves, mut uncovered) = (Graves::default(), Vec::new());
         for (key, value) in log.table(Table::DEAD_LETTERS) {
+            if let Some(marked) = record::read_mark(&key) {
+                uncovered.push(marked);
+                continue;
+            }
             let read = record::read_key(&key).zip(Record::read(&value));
             let ((id, place), record) = read.ok_or(DeliverError::DeadLetter)?;
             graves.insert(id, place, record);
@@ -72,6 +78,7 @@ impl DeadLetters {
             writer,
             room,
             graves: Mutex::new(graves),
+            uncovered: Uncovered::new(uncovered),
             changing: tokio::sync::Mutex::default(),
             changes: TaskTracker::new(),
             freed: watch::Sender::new(0),
@@ -159,7 +166,10 @@ impl DeadLetters {
             };
             records.push((Place::of(&letter.position), record));
         }
-        let changes = records.iter().map(|(place, record)| record.put(subscription, *place));
+        let changes = records.iter().flat_map(|(place, record)| {
+            // Together, so that no record is without its mark.
+            [record.put(subscription, *place), record::mark(subscription, *place)]
+        });
         self.commit(changes.collect()).await?;
         self.put(subscription, &records);
         Ok(())
@@ -230,6 +240,29 @@ impl DeadLetters {
     pub(crate) fn find(&self, id: SubscriptionId, position: &Position) -> Option<Record> {
         let record = self.graves().get(id, Place::of(position))?;
         (record.epoch == position.epoch).then_some(record)
+    }
+
+    /// Letters of a partition that no durable cursor covered when the service stopped, and why they
+    /// are some; without a reason those that are gone since. Says it once.
+    pub(crate) fn take_uncovered(
+        &self,
+        id: SubscriptionId,
+        partition: TopicPartition,
+    ) -> Vec<(u64, Option<Reason>)> {
+        let offsets = self.uncovered.take(id, partition);
+        let graves = self.graves();
+        let why = |offset| graves.get(id, Place { partition, offset }).map(|record| record.reason);
+        offsets.into_iter().map(|offset| (offset, why(offset))).collect()
+    }
+
+    /// What takes away the marks of those that nobody took: their subscription or topic is gone.
+    pub(crate) fn unmark_rest(&self) -> Vec<TableChange> {
+        self.uncovered.take_rest().into_iter().map(|(id, at)| record::unmark(id, at)).collect()
+    }
+
+    /// What takes away the marks of letters; part of the commit that saves the cursors.
+    pub(crate) fn unmarking(&self, id: SubscriptionId, covered: &[Place]) -> Vec<TableChange> {
+        covered.iter().map(|place| record::unmark(id, *place)).collect()
     }
 
     /// The letter of a position.

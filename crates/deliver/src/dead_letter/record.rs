@@ -10,6 +10,9 @@ use super::letter::{LetterState, Reason};
 const VERSION: u8 = 1;
 const KEY_BYTES: usize = 28;
 
+/// What the key of a letter's mark ends with, behind the key of its record.
+const MARK: u8 = 1;
+
 /// Where a letter's event was published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Place {
@@ -76,14 +79,42 @@ pub(crate) fn delete(subscription: SubscriptionId, place: Place) -> TableChange 
     TableChange { table: Table::DEAD_LETTERS, key: key(subscription, place), value: None }
 }
 
-/// Subscription, topic, partition, offset, big-endian.
+/// Says that no durable cursor covers a letter yet; part of the commit of its record.
+pub(crate) fn mark(subscription: SubscriptionId, place: Place) -> TableChange {
+    let value = Some(Bytes::from_static(&[VERSION]));
+    TableChange { table: Table::DEAD_LETTERS, key: mark_key(subscription, place), value }
+}
+
+/// A cursor covers the letter, or its event comes again.
+pub(crate) fn unmark(subscription: SubscriptionId, place: Place) -> TableChange {
+    let key = mark_key(subscription, place);
+    TableChange { table: Table::DEAD_LETTERS, key, value: None }
+}
+
+fn mark_key(subscription: SubscriptionId, place: Place) -> Bytes {
+    let mut key = put_key(subscription, place);
+    key.push(MARK);
+    key.into()
+}
+
 fn key(subscription: SubscriptionId, place: Place) -> Bytes {
-    let mut key = Vec::with_capacity(KEY_BYTES);
+    put_key(subscription, place).into()
+}
+
+/// Subscription, topic, partition, offset, big-endian.
+fn put_key(subscription: SubscriptionId, place: Place) -> Vec<u8> {
+    let mut key = Vec::with_capacity(KEY_BYTES + 1);
     key.put_u64(subscription.0);
     key.put_u64(place.partition.topic.0);
     key.put_u32(place.partition.partition.0);
     key.put_u64(place.offset);
-    key.into()
+    key
+}
+
+/// Reads the key of a mark; `None` for one that is none.
+pub(crate) fn read_mark(key: &[u8]) -> Option<(SubscriptionId, Place)> {
+    let (&last, key) = key.split_last()?;
+    (last == MARK).then(|| read_key(key)).flatten()
 }
 
 /// Reads a key; `None` for one that is none.

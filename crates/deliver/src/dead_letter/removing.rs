@@ -76,7 +76,10 @@ impl DeadLetters {
 
     async fn forget(&self, id: SubscriptionId) -> Result<(), Refusal> {
         let places: Vec<_> = self.graves().after(id, None).map(|(place, _)| place).collect();
-        let changes = places.iter().map(|place| record::delete(id, *place)).collect();
+        let changes = places
+            .iter()
+            .flat_map(|place| [record::delete(id, *place), record::unmark(id, *place)])
+            .collect();
         self.commit(changes).await.map_err(|error| refused(&error))?;
         self.drop_all(id, places);
         Ok(())

@@ -179,6 +179,10 @@ impl State {
         if outcome == BurialOutcome::Full {
             self.is_held_by_letters = true;
         }
+        if let BurialOutcome::Done(_) = outcome {
+            let place = Letter { partition, offset };
+            self.ticket.get_or_insert_default().buried.push(place);
+        }
         let Some(slot) = self.slots.get_mut(&partition) else { return };
         match outcome {
             BurialOutcome::Full | BurialOutcome::Refused => {
@@ -216,6 +220,36 @@ impl State {
             }
         }
         self.wake(partition);
+    }
+
+    /// Whether there are letters whose marks go with the next save.
+    pub(crate) fn has_buried(&self) -> bool {
+        self.ticket.as_ref().is_some_and(|ticket| !ticket.buried.is_empty())
+    }
+
+    /// Takes note that letters lie there that no durable cursor covered before the restart; with the
+    /// reason of those that the window now settles and that are letters still.
+    pub(crate) fn were_buried(
+        &mut self,
+        partition: TopicPartition,
+        found: &[(u64, Option<Reason>)],
+    ) {
+        for &(offset, reason) in found {
+            let place = Letter { partition, offset };
+            self.ticket.get_or_insert_default().buried.push(place);
+            let Some(reason) = reason else { continue };
+            self.ended(Ended {
+                partition,
+                first: offset,
+                end: offset + 1,
+                count: 1,
+                outcome: Outcome::DeadLettered(reason),
+                first_sent: None,
+                attempts: 0,
+                consumer: Arc::from(""),
+            });
+        }
+        self.dirty(partition);
     }
 
     /// Everything that was to be buried is: there is room.

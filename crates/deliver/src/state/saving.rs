@@ -60,6 +60,8 @@ pub(crate) struct Ticket {
     pub(crate) ended: Vec<Ended>,
     /// Of that, the redriven dead letters.
     pub(crate) letters: Vec<Place>,
+    /// Events that lie with the dead letters now: the cursors cover them, or no burial does.
+    pub(crate) buried: Vec<Place>,
 }
 
 /// How saves ended, for those who wait for one.
@@ -190,6 +192,7 @@ impl State {
         let kept = self.ticket.insert(Box::new(ticket));
         kept.ended.extend(next.ended);
         kept.letters.extend(next.letters);
+        kept.buried.extend(next.buried);
         kept.count += next.count;
         kept.confirms = next.confirms;
         let sessions: Vec<_> = self.members.iter().map(|m| m.consumer.session).collect();

@@ -24,5 +24,11 @@ proptest! {
         prop_assert_eq!(Record::read(&value[..cut]), None);
         prop_assert_eq!(read_key(&change.key[..cut]), None);
         prop_assert!(change.key.len() + value.len() < 64);
+
+        let marked = mark(SubscriptionId(id), place);
+        prop_assert_eq!(read_mark(&marked.key), Some((SubscriptionId(id), place)));
+        prop_assert_eq!(read_key(&marked.key), None);
+        prop_assert_eq!(read_mark(&change.key), None);
+        prop_assert_eq!(unmark(SubscriptionId(id), place).key, marked.key);
     }
 }

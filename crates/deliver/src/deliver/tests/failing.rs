@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use tidings_catalog::{Mode, OnParkFull, Retry};
+use tidings_catalog::{Mode, OnParkFull, Retry, Start};
 use tidings_event::{Clock, Offset, Position};
-use tidings_log::PartitionLog;
+use tidings_log::{PartitionLog, Table};
 
-use super::rig::{Rig, TENANT, next_delivery, nothing, offsets, summary};
+use super::rig::{Rig, TENANT, next, next_delivery, nothing, offsets, summary};
+use crate::dead_letter::Buried;
 use crate::{
-    AttemptOutcome, DeadLetter, DeliverSettings, Delivery, EventOutcome, Nack, Reason, Run,
-    Selection, Session, SubscriptionState,
+    AttemptOutcome, DeadLetter, DeliverSettings, Delivery, EventOutcome, Nack, Outgoing, Reason,
+    Run, Selection, Session, SubscriptionState,
 };
 
 struct Failing {
@@ -304,4 +305,87 @@ async fn what_was_sent_above_events_that_wait_is_flagged_after_a_crash() {
         session.ack(vec![Position { offset: last, ..at_position(&delivery) }], vec![]);
     }
     assert_eq!(flagged, (0..21).collect::<Vec<_>>());
+}
+
+/// As a crash leaves it between a letter and the cursor that covers it, with so much acknowledged; the
+/// letter was discarded or not.
+async fn crashed_at_a_letter(acked: &[u64], discard: bool) -> (Rig, Delivery) {
+    let f = failing(Retry::default(), Mode::Parallel).await;
+    let Failing { rig, mut session } = f;
+    let first = next_delivery(&mut session).await;
+    if !acked.is_empty() {
+        session.ack(vec![], acked.iter().map(|&offset| at(&first, offset)).collect());
+        while !matches!(next(&mut session).await, Outgoing::Confirmed { .. }) {}
+    }
+    let id = rig.catalog.snapshot().subscription(TENANT, "s").unwrap().id;
+    let buried = Buried {
+        position: Position { offset: Offset(1), ..at_position(&first) },
+        event: summary(1, "B", "XNAS", true).into(),
+        reason: Reason::AttemptsExhausted,
+        attempts: Vec::new(),
+        sent: 3,
+    };
+    rig.deliver.letters.bury(id, vec![buried]).await.unwrap();
+    if discard {
+        rig.deliver.discard(TENANT, "s", Selection::All).await.unwrap();
+    }
+    drop(session);
+    (rig.crash().await, first)
+}
+
+fn marks(rig: &Rig) -> usize {
+    rig.log.table(Table::DEAD_LETTERS).iter().filter(|(key, _)| key.len() > 28).count()
+}
+
+#[tokio::test]
+async fn a_letter_that_no_cursor_covered_at_a_crash_is_settled_and_comes_no_more() {
+    for (acked, discard) in [(vec![0, 2, 3], false), (vec![], false), (vec![0], true)] {
+        let (rig, first) = crashed_at_a_letter(&acked, discard).await;
+        assert_eq!(letters(&rig).await.len(), usize::from(!discard));
+        let session = rig.attach("s").await;
+        let mut f = Failing { rig, session };
+        let rest: Vec<_> = (0..10).filter(|n| *n != 1 && !acked.contains(n)).collect();
+        let mut sent = Vec::new();
+        while sent.len() < rest.len() {
+            let delivery = next_delivery(&mut f.session).await;
+            sent.extend(offsets(&delivery));
+        }
+        assert_eq!(sent, rest);
+        f.session.ack(vec![Position { offset: Offset(9), ..at_position(&first) }], vec![]);
+        while marks(&f.rig) > 0 || f.rig.deliver.status(TENANT, "s").unwrap().lag_events > 0 {
+            tokio::task::yield_now().await;
+        }
+        // What it is after a further crash rests on the cursor alone.
+        drop(f.session);
+        let rig = f.rig.crash().await;
+        assert_eq!(letters(&rig).await.len(), usize::from(!discard));
+        nothing(&mut rig.attach("s").await).await;
+    }
+}
+
+#[tokio::test]
+async fn a_covered_letter_has_no_mark_and_a_seek_brings_its_event_again() {
+    let retry = Retry { max_attempts: 1, ..Retry::default() };
+    let mut f = failing(retry, Mode::Parallel).await;
+    let first = next_delivery(&mut f.session).await;
+    f.session.nack(vec![at(&first, 1)], Duration::ZERO);
+    while f.letters().await.is_empty() || marks(&f.rig) > 0 {
+        tokio::task::yield_now().await;
+    }
+    f.rig.deliver.seek(TENANT, "s", Start::Earliest).await.unwrap();
+    drop(f.session);
+    let rig = f.rig.crash().await;
+    let mut session = rig.attach("s").await;
+    assert_eq!(offsets(&next_delivery(&mut session).await), (0..10).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn marks_of_what_is_gone_are_taken_away() {
+    let (rig, first) = crashed_at_a_letter(&[0], false).await;
+    assert_eq!(marks(&rig), 1);
+    rig.catalog.delete_topic(&first.topic.name).await.unwrap();
+    let rig = rig.crash().await;
+    while marks(&rig) > 0 {
+        tokio::task::yield_now().await;
+    }
 }
