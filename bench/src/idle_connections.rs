@@ -1,6 +1,8 @@
-//! What an idle connection costs in memory: HTTP/1.1 keep-alive, WebSocket after its open, SSE.
+//! What an idle connection costs in memory: HTTP/1.1 keep-alive, WebSocket after its open, SSE, gRPC with
+//! one consumer.
 
-use tidings_client::Client;
+use futures::FutureExt;
+use tidings_client::{Client, Consumer, ConsumerOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -15,12 +17,13 @@ const CONNECTIONS: u64 = 1_000;
 enum Open {
     Http(TcpStream),
     Ws(Box<Ws>),
+    Grpc(Client, Box<Consumer>),
 }
 
 /// Measures each kind on a server of its own.
 pub(crate) async fn run(args: &Args, report: &mut Report) -> Result<(), BenchError> {
     for _ in 0..args.rounds {
-        for kind in ["HTTP/1.1", "WebSocket", "SSE"] {
+        for kind in ["HTTP/1.1", "WebSocket", "SSE", "gRPC"] {
             let each = one(args, kind).await?;
             println!("idle {kind}: {} bytes a connection", each * 1024 / CONNECTIONS);
             let round = Round { events: CONNECTIONS, resident_kib: each, ..Round::default() };
@@ -47,24 +50,43 @@ async fn one(args: &Args, kind: &str) -> Result<u64, BenchError> {
     }
     let after = server.resident_kib()?;
     for open in &mut connections {
-        let peer = match open {
-            Open::Http(socket) => socket.peer_addr(),
-            Open::Ws(ws) => match ws.get_ref() {
-                tokio_tungstenite::MaybeTlsStream::Plain(socket) => socket.peer_addr(),
-                _ => return Err(broken("not a plain socket")),
-            },
-        };
-        peer?;
+        open.check()?;
     }
     drop(connections);
     server.stop().await?;
     Ok(after.saturating_sub(before) * CONNECTIONS / (CONNECTIONS - 50))
 }
 
+impl Open {
+    /// Fails when the connection is over.
+    fn check(&mut self) -> Result<(), BenchError> {
+        match self {
+            Self::Http(socket) => socket.peer_addr().map(|_| ())?,
+            Self::Ws(ws) => match ws.get_ref() {
+                tokio_tungstenite::MaybeTlsStream::Plain(socket) => {
+                    socket.peer_addr().map(|_| ())?
+                }
+                _ => return Err(broken("not a plain socket")),
+            },
+            Self::Grpc(_, consumer) => {
+                if let Some(came) = consumer.next().now_or_never() {
+                    return Err(broken(format!("{:?} came", came.map(|came| came.is_ok()))));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 async fn connect(url: &str, kind: &str, number: u64) -> Result<Open, BenchError> {
     let name = format!("s-{number}");
     if kind == "WebSocket" {
         return Ok(Open::Ws(Box::new(open(url, &name, false).await?)));
+    }
+    if kind == "gRPC" {
+        let client = Client::connect(url).await?;
+        let consumer = client.consumer(ConsumerOptions::new(name, "bench")).await?;
+        return Ok(Open::Grpc(client, Box::new(consumer)));
     }
     let path = match kind {
         "SSE" => format!("/api/v1/subscriptions/{name}/stream"),

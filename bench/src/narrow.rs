@@ -1,10 +1,14 @@
 //! Narrow filters: ten subscriptions to a hundred instruments each, and a thousand to one each. Every
-//! event is for exactly one of them in either case; all share one stream.
+//! event is for exactly one of them in either case; all share one stream, and are attached before the
+//! first event.
+
+use std::sync::Arc;
 
 use serde_json::json;
-use tidings_client::{Client, ConsumerEvent, ConsumerOptions, Consumers, PublisherOptions};
+use tidings_client::{Client, Consumer, ConsumerEvent, ConsumerOptions, PublisherOptions};
 use tidings_event::{Clock, SystemClock, scan};
 use tidings_market::load::LoadOptions;
+use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::blocks::{Blocks, PARTITIONS};
@@ -36,6 +40,7 @@ async fn one(args: &Args, subscriptions: usize) -> Result<Round, BenchError> {
     let each = INSTRUMENTS / subscriptions;
     let events = args.events / INSTRUMENTS as u64 * INSTRUMENTS as u64;
     let attachments = client.consumers();
+    let attached = Arc::new(Barrier::new(subscriptions + 1));
     let mut consumers = JoinSet::new();
     for number in 0..subscriptions {
         let name = format!("s-{number}");
@@ -47,8 +52,14 @@ async fn one(args: &Args, subscriptions: usize) -> Result<Round, BenchError> {
         });
         client.rest().create_subscription_as(&request).await?;
         let share = events / subscriptions as u64;
-        consumers.spawn(take(attachments.clone(), name, instruments, share));
+        let (attachments, attached) = (attachments.clone(), Arc::clone(&attached));
+        consumers.spawn(async move {
+            let consumer = attachments.attach(ConsumerOptions::new(name, "bench")).await?;
+            attached.wait().await;
+            take(consumer, instruments, share).await
+        });
     }
+    attached.wait().await;
     let clock = SystemClock::new();
     let publisher = client.publisher(PublisherOptions::sequenced("bench")).await?;
     let mut blocks = Blocks::new(LOAD);
@@ -80,12 +91,10 @@ fn filter(instruments: &[String]) -> String {
 
 /// Takes its share, and nothing that its filter leaves out.
 async fn take(
-    consumers: Consumers,
-    name: String,
+    mut consumer: Consumer,
     instruments: Vec<String>,
     share: u64,
 ) -> Result<(), BenchError> {
-    let mut consumer = consumers.attach(ConsumerOptions::new(name, "bench")).await?;
     let mut taken = 0;
     while taken < share {
         let next = consumer.next().await.ok_or_else(|| broken("the stream ended"))??;
