@@ -1,7 +1,7 @@
 //! What a test program's output says of one test.
 
 /// Most characters of an assertion that are shown.
-const WORDS_MAX: usize = 160;
+const WORDS_MAX: usize = 300;
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]

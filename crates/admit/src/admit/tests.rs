@@ -7,10 +7,10 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use tidings_catalog::CatalogSettings;
+use tidings_catalog::{CatalogSettings, TopicRequest};
 use tidings_event::block::{BodyBuilder, crc32c};
 use tidings_event::v1::{self, Kind};
-use tidings_event::{ManualClock, Offset, PartitionId, TopicName};
+use tidings_event::{ManualClock, Offset, PartitionId, TopicName, TopicPartition};
 use tidings_log::MemoryLog;
 use tidings_telemetry::Counter;
 
@@ -185,7 +185,7 @@ async fn nothing_is_answered_before_it_is_durable() {
 
 #[tokio::test]
 async fn memory_counts_only_where_the_topic_allows_it() {
-    use tidings_catalog::{Durability, TopicRequest};
+    use tidings_catalog::Durability;
     let node = start().await;
     let check = async |path: &str, allowed: Durability| {
         let name = TopicName::default_tenant(path).unwrap();
@@ -366,6 +366,20 @@ async fn a_bad_block_is_refused_whole_and_names_the_event() {
     .await;
     assert_eq!((code, field.as_str()), (Code::TopicMismatch, "events[1]"));
     assert_eq!(node.block(&producer, 0, 2).await.unwrap().base_offset, Some(Offset(0)));
+}
+
+#[tokio::test]
+async fn a_block_for_another_tenants_topic_is_refused() {
+    let node = start().await;
+    let theirs = TopicName::new("other", "analysis/indicators/5m").unwrap();
+    let request = TopicRequest { partitions: Some(16), ..TopicRequest::default() };
+    let topic = node.catalog.put_topic(theirs.clone(), request).await.unwrap().into_inner();
+    let producer = node.producer(None).await.unwrap();
+    let sent = SequencedBlock { topic: theirs, ..block(0, 2) };
+    let refused = node.admission.submit_block(&producer, sent).await.err().map(|r| r.code);
+    assert_eq!(refused, Some(Code::TopicUnknown));
+    let place = TopicPartition { topic: topic.id, partition: PartitionId(13) };
+    assert_eq!(node.log.bounds(place).unwrap().tail, Offset(0));
 }
 
 #[tokio::test]

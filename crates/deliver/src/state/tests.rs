@@ -23,6 +23,7 @@ mod gathering;
 mod resting;
 mod rig;
 mod saving;
+mod unread;
 
 const PARTITION: TopicPartition =
     TopicPartition { topic: tidings_event::TopicId(1), partition: tidings_event::PartitionId(0) };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidings_event::{Code, Offset};
+use tidings_event::{Clock, Code, Offset, Timestamp};
 
 use super::rig::{Rig, TENANT, next, next_delivery, nothing, offsets, summary};
 use crate::{Attach, Delivery, Outgoing, Run, Session};
@@ -99,4 +99,19 @@ async fn a_stream_without_a_deadline_keeps_what_it_has_and_cannot_extend_it() {
     nothing(&mut session).await;
     let refusal = session.extend(vec![run(&sent, 0, 2)], DEADLINE).unwrap_err();
     assert_eq!(refusal.code, Code::FieldInvalid);
+}
+
+#[tokio::test]
+async fn a_leap_of_the_wall_clock_ends_no_deadline_and_holds_none_up() {
+    const TEN_YEARS: u64 = 10 * 365 * 86_400 * 1_000_000_000;
+    let (rig, mut session, _) = rig(Some(DEADLINE)).await;
+    rig.clock.set_wall(Timestamp(rig.clock.wall().0 + TEN_YEARS));
+    nothing(&mut session).await;
+    rig.clock.advance(BACKOFF);
+    nothing(&mut session).await;
+    rig.clock.set_wall(Timestamp(0));
+    rig.clock.advance(DEADLINE - BACKOFF);
+    nothing(&mut session).await;
+    rig.clock.advance(BACKOFF);
+    assert_eq!(offsets(&next_delivery(&mut session).await), [0, 1, 2]);
 }
