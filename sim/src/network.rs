@@ -58,6 +58,11 @@ impl<T> Inlet<T> {
         self.due = self.due.max(Instant::now() + trip);
         self.messages.try_send((self.due, message)).is_ok()
     }
+
+    /// Whether nobody will hear anything more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.messages.is_closed()
+    }
 }
 
 impl<T> Outlet<T> {

@@ -314,8 +314,8 @@ pub struct Recovered {
 /// A fault, a restart, or the end of a phase.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mark {
-    /// `crash`, `restart`, `reconnect`, `deadline`, `quiesced`, `away` (nobody consumes), `back`, or a
-    /// cause's own name.
+    /// `crash`, `restart`, `reconnect`, `deadline`, `lost` (an answer with events), `quiesced`, `away` (nobody
+    /// consumes), `back`, or a cause's own name.
     pub what: Name,
     /// The subscription it concerns; absent: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -48,7 +48,11 @@ async fn round(
         Pulled::Event(_) => None,
     });
     gaps.for_each(|notice| subscriber.gap(notice));
-    network::trip(world, is_sound).await?;
+    if let Err(cut) = network::trip(world, is_sound).await {
+        // What it carried waits for its deadline; what is behind that comes first.
+        subscriber.mark("lost");
+        return Err(cut);
+    }
     let Ok(pulled) = pulled else { return Err(Cut) };
     let (mut good, mut bad) = (Vec::new(), Vec::new());
     for pulled in &pulled {

@@ -129,6 +129,10 @@ impl Consumer {
                     continue;
                 }
             };
+            if self.tell.is_over() {
+                // Reset: what was still on its way is lost with it.
+                return;
+            }
             if !self.is_sound && world.one_in(80) {
                 world.count("connections cut", 1);
                 return;

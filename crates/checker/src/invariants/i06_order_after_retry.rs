@@ -16,9 +16,12 @@ pub(super) fn check(model: &Model<'_>) -> Vec<Violation> {
         if subscribed.definition.is_some_and(|definition| !definition.ordered) {
             continue;
         }
+        let mut unseen = [model.marks_of("lost", name), model.marks_of("sought", name)].concat();
+        unseen.sort_unstable();
         let ends = closed::Ends {
             crashes: model.marks_of("crash", name),
             redriven: model.new_lives(name),
+            unseen,
         };
         for (closed, at, offset) in overtaken(stream, closed::of(stream, &ends)) {
             violations.push(Violation {

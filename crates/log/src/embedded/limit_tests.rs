@@ -278,3 +278,19 @@ async fn a_jump_before_retention_ever_ran_makes_nothing_older_after_a_restart() 
     assert_eq!(log.trim(clock.wall()).await, []);
     assert_eq!(log.bounds(id).unwrap().trim, Offset(0));
 }
+
+#[tokio::test]
+async fn a_jump_between_the_start_and_the_first_look_makes_nothing_older() {
+    let disk = FakeDisk::new();
+    for (start, jump) in [(NOW, 365 * DAY), (after(NOW, DAY), 6 * DAY)] {
+        let Rig { log, clock, .. } = open_at(&disk, options(), start);
+        let id = partition(&*log, 1).await;
+        let tail = log.bounds(id).unwrap().tail.0;
+        let mut now = block(&*log, id, tail, (1, 10));
+        now.header.ingested_at = start;
+        append(&*log, now).await;
+        clock.set_wall(after(start, jump));
+        assert_eq!(log.trim(clock.wall()).await, []);
+        assert_eq!(log.bounds(id).unwrap().trim, Offset(0));
+    }
+}

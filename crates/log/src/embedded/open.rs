@@ -93,7 +93,11 @@ fn guard(context: &Context, tables: &Tables, writers: &[Writer]) -> WallGuard {
     let (recorded, leap) = tables.wall().unzip();
     let oldest = |writer: &Writer| writer.journal().core().oldest_block();
     let last = recorded.or_else(|| writers.iter().filter_map(oldest).min());
-    WallGuard::after(last, leap.unwrap_or_default(), context.clock.monotonic())
+    let monotonic = context.clock.monotonic();
+    let mut guard = WallGuard::after(last, leap.unwrap_or_default(), monotonic);
+    // Now, not when retention first runs: a clock that jumps until then is seen to.
+    guard.look(context.clock.wall(), monotonic);
+    guard
 }
 
 /// Recovers a journal and makes its writer.

@@ -18,6 +18,9 @@ pub(super) struct Closed {
 pub(super) struct Ends {
     pub(super) crashes: Vec<usize>,
     pub(super) redriven: Vec<usize>,
+    /// Answers to a pull that got lost, in one of which it may have come, and seeks, which pass it or begin
+    /// it anew.
+    pub(super) unseen: Vec<usize>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,11 +90,13 @@ impl Life<'_> {
                     is_given_back = false;
                     let crash = self.crash_before(n);
                     if crash.is_some() || !self.fails_again(n) {
-                        closed.extend(since.take().or(crash).map(|from| (from, at)));
+                        closed.extend(
+                            since.take().or(crash).map(|from| (from, self.until(from, at))),
+                        );
                     }
                 }
                 Step::GivenBack if self.is_dead && !self.comes_again(n) => {
-                    closed.extend(since.take().map(|from| (from, at)));
+                    closed.extend(since.take().map(|from| (from, self.until(from, at))));
                 }
                 Step::GivenBack => is_given_back = since.is_none(),
                 Step::Gated if is_given_back => {
@@ -105,8 +110,13 @@ impl Life<'_> {
                 }
             }
         }
-        closed.extend(since.map(|from| (from, usize::MAX)));
+        closed.extend(since.map(|from| (from, self.until(from, usize::MAX))));
         closed
+    }
+
+    /// When what began at `from` ended for those who saw what it ended with at `at`.
+    fn until(&self, from: usize, at: usize) -> usize {
+        first_between(&self.ends.unseen, from, at).unwrap_or(at)
     }
 
     /// The crash since the step before a delivery: it was in somebody's hands or failing, and since

@@ -3,11 +3,11 @@
 use super::{Ends, Life, Step};
 
 /// `D` delivered, `N` given back, `G` the gate is known to be closed, `C` crash, `R` redriven, `X` told as a
-/// gap, `.` anything else; places are those of the letters.
+/// gap, `L` an answer got lost or a seek, `.` anything else; places are those of the letters.
 #[track_caller]
 fn check(life: &str, is_dead: bool, expected: &[(usize, usize)]) {
     let places = |letter| life.match_indices(letter).map(|(at, _)| at).collect::<Vec<_>>();
-    let ends = Ends { crashes: places('C'), redriven: places('R') };
+    let ends = Ends { crashes: places('C'), redriven: places('R'), unseen: places('L') };
     let step = |(at, letter)| match letter {
         'D' => Some((at, Step::Delivered)),
         'N' => Some((at, Step::GivenBack)),
@@ -58,4 +58,12 @@ fn until_it_is_told_as_a_gap() {
     check("DNG.X.D", false, &[(2, 4)]);
     check("DN.X.G..", false, &[]);
     check("DNG.D.NGX", false, &[(2, 8)]);
+}
+
+#[test]
+fn until_it_may_have_come_or_been_passed_unseen() {
+    check("D.C.L.D", false, &[(2, 4)]);
+    check("DNG.L..D", false, &[(2, 4)]);
+    check("DNGL....", false, &[(2, 3)]);
+    check("D.L.C.D", false, &[(4, 6)]);
 }
