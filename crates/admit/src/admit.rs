@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tidings_catalog::Catalog;
-use tidings_event::{Clock, Code, Offset, Refusal, Timestamp, TopicPartition};
+use tidings_event::{Clock, Code, IngestTime, Offset, Refusal, Timestamp, TopicPartition};
 use tidings_log::PartitionLog;
 use tidings_telemetry::Recorder;
 use tokio_util::task::TaskTracker;
@@ -14,7 +14,6 @@ use crate::batch::{AdmitError, AdmitSettings};
 use crate::cells::Seeds;
 use crate::checkpoint::Progress;
 use crate::connections::Connections;
-use crate::ingest_time::IngestTime;
 use crate::key_sequences::KeySequences;
 use crate::place::Routes;
 use crate::producers::ProducerLimits;

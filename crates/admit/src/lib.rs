@@ -10,7 +10,6 @@ mod cells;
 mod checkpoint;
 mod connections;
 mod defining;
-mod ingest_time;
 mod key_notes;
 mod key_sequences;
 mod limits;

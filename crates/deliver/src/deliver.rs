@@ -71,14 +71,16 @@ impl Deliver {
         settings: DeliverSettings,
     ) -> Result<Arc<Self>, DeliverError> {
         let settlements =
-            Arc::new(Settlements::new(Arc::clone(&log), Arc::clone(&clock), Arc::clone(&recorder)));
+            Settlements::open(Arc::clone(&log), Arc::clone(&clock), Arc::clone(&recorder));
+        let settlements = Arc::new(settlements.await);
         let letters = DeadLetters::open(
             Arc::clone(&log),
             Arc::clone(&clock),
             Arc::clone(&recorder),
             Arc::clone(&settlements),
             Room { letters: settings.dead_letters_max, bytes: settings.dead_letter_bytes_max },
-        )?;
+        )
+        .await?;
         let saver = Arc::new(Saver::new(
             Arc::clone(&log),
             Arc::clone(&clock),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use tidings_catalog::InternalTopic;
 use tidings_event::block::{Block, BlockHeader, BodyBuilder, Flags, crc32c};
-use tidings_event::{Clock, Offset, PartitionId, Timestamp, TopicPartition};
+use tidings_event::{Clock, IngestTime, Offset, PartitionId, Timestamp, TopicPartition};
 use tidings_log::{AppendError, PartitionLog, Pending};
 
 /// What goes to one partition.
@@ -29,24 +29,36 @@ pub(crate) struct InternalWriter {
     log: Arc<dyn PartitionLog>,
     clock: Arc<dyn Clock>,
     topic: InternalTopic,
-    /// The newest ingest time given; held while blocks are appended.
-    newest: Mutex<Timestamp>,
+    /// Of what is stored; held while blocks are appended.
+    time: Mutex<IngestTime>,
 }
 
 impl InternalWriter {
-    pub(crate) fn new(
+    /// Goes on at the newest time of what is stored: however far a clock is behind, nothing new is older.
+    pub(crate) async fn open(
         log: Arc<dyn PartitionLog>,
         clock: Arc<dyn Clock>,
         topic: InternalTopic,
     ) -> Self {
-        Self { log, clock, topic, newest: Mutex::default() }
+        let mut newest = Timestamp::default();
+        for number in 0..topic.partitions {
+            let place = TopicPartition { topic: topic.id, partition: PartitionId(number) };
+            let Ok(Some(last)) =
+                log.bounds(place).map(|bounds| bounds.durable_tail.0.checked_sub(1))
+            else {
+                continue;
+            };
+            let read = log.read(place, Offset(last), 1).await.unwrap_or_default();
+            newest = read.iter().map(|read| read.block.header.ingested_at).fold(newest, Ord::max);
+        }
+        Self { log, clock, topic, time: Mutex::new(IngestTime::after(newest)) }
     }
 
     /// Appends items, in order, each in the partition that keeps what is about its key. An item has
     /// at most what an event may have.
     pub(crate) fn append(&self, items: &[(PartitionId, Items)]) -> Result<Written, AppendError> {
-        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = self.clock.wall().max(*newest);
+        let mut time = self.time.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = time.next(self.clock.wall(), self.clock.monotonic());
         let mut by_partition: BTreeMap<PartitionId, Vec<&[u8]>> = BTreeMap::new();
         for (about, items) in items {
             let place = self.topic.about(*about).partition;
@@ -61,7 +73,6 @@ impl InternalWriter {
         }
         let bytes = blocks.iter().map(|b| (b.header.encoded_bytes() + b.body.len()) as u64).sum();
         let pending = self.log.append(blocks)?;
-        *newest = now;
         Ok(Written { pending, firsts, bytes })
     }
 

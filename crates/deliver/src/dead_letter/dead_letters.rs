@@ -50,7 +50,7 @@ pub(crate) struct DeadLetters {
 
 impl DeadLetters {
     /// Takes up every letter that has a record.
-    pub(crate) fn open(
+    pub(crate) async fn open(
         log: Arc<dyn PartitionLog>,
         clock: Arc<dyn Clock>,
         recorder: Arc<Recorder>,
@@ -69,7 +69,7 @@ impl DeadLetters {
             shift(&recorder, 1, i64::from(record.bytes));
         }
         let topic = InternalTopic::DEAD_LETTERS;
-        let writer = InternalWriter::new(Arc::clone(&log), Arc::clone(&clock), topic);
+        let writer = InternalWriter::open(Arc::clone(&log), Arc::clone(&clock), topic).await;
         Ok(Arc::new(Self {
             log,
             clock,

@@ -34,12 +34,13 @@ pub(crate) struct Settlements {
 }
 
 impl Settlements {
-    pub(crate) fn new(
+    pub(crate) async fn open(
         log: Arc<dyn PartitionLog>,
         clock: Arc<dyn Clock>,
         recorder: Arc<Recorder>,
     ) -> Self {
-        let writer = InternalWriter::new(log, Arc::clone(&clock), InternalTopic::SETTLEMENTS);
+        let writer = InternalWriter::open(log, Arc::clone(&clock), InternalTopic::SETTLEMENTS);
+        let writer = writer.await;
         Self { writer, clock, recorder, parked: Mutex::default() }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidings_event::Timestamp;
+use crate::Timestamp;
 
 /// A jump larger than this is not believed at once.
 const LEAP: Duration = Duration::from_secs(3_600);
@@ -13,8 +13,13 @@ const STOP_MAX: Duration = Duration::from_secs(7 * 86_400);
 /// How long it has to last to be believed.
 const STABLE: Duration = Duration::from_secs(600);
 
+/// The clock of whoever stores: what retention counts by. Pure: both clocks are arguments.
+///
+/// Times never go back. A wall clock that is ahead by more than an hour, after a start by more than a
+/// week, is followed once it has been for ten minutes; one that is behind is not: time goes on by the
+/// monotonic clock.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct IngestTime {
+pub struct IngestTime {
     last: Timestamp,
     at: Duration,
     started: bool,
@@ -23,17 +28,19 @@ pub(crate) struct IngestTime {
 
 impl IngestTime {
     /// Starts at the newest time of what is stored, so that nothing new is older.
-    pub(crate) fn after(floor: Timestamp) -> Self {
+    #[must_use]
+    pub fn after(floor: Timestamp) -> Self {
         Self { last: floor, ..Self::default() }
     }
 
     /// The newest time given.
-    pub(crate) fn last(&self) -> Timestamp {
+    #[must_use]
+    pub fn last(&self) -> Timestamp {
         self.last
     }
 
     /// The time of something taken in now.
-    pub(crate) fn next(&mut self, wall: Timestamp, monotonic: Duration) -> Timestamp {
+    pub fn next(&mut self, wall: Timestamp, monotonic: Duration) -> Timestamp {
         let passed =
             u64::try_from(monotonic.saturating_sub(self.at).as_nanos()).unwrap_or(u64::MAX);
         let expected = Timestamp(self.last.0.saturating_add(passed));
