@@ -32,17 +32,32 @@ impl Deliver {
         }
         let held = live.lock().slots.partitions();
         let places = self.resolve(&held, &to).await?;
+        let mut before = Vec::with_capacity(places.len());
         let (epoch, saves, generation) = {
             let mut state = live.lock();
+            if let Some(refusal) = state.saves.refusal() {
+                return Err(refusal);
+            }
             for (&partition, offset) in &places {
-                state.seek(partition, Cursor { low: offset.0, ..Cursor::default() });
+                let is_earliest = to == Start::Earliest;
+                let low = if is_earliest { state.earliest(partition, offset.0) } else { offset.0 };
+                let was = state.seek(partition, Cursor { low, ..Cursor::default() });
+                before.extend(was.map(|was| (partition, was)));
             }
             self.stage.report(&mut state);
             (state.epoch, state.saves.count(), state.generation)
         };
         live.catch_tails(self.stage.log.as_ref());
-        if !places.is_empty() {
-            self.stage.until_saved(&live, saves, generation).await?;
+        if !places.is_empty()
+            && let Err(refusal) = self.stage.until_saved(&live, saves, generation).await
+        {
+            let mut state = live.lock();
+            for (partition, was) in before {
+                state.seek(partition, was);
+            }
+            drop(state);
+            live.catch_tails(self.stage.log.as_ref());
+            return Err(refusal);
         }
         let at = |(partition, offset): (TopicPartition, Offset)| {
             let TopicPartition { topic, partition } = partition;

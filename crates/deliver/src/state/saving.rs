@@ -92,6 +92,11 @@ impl Saves {
         })
     }
 
+    /// Why nothing can be saved any more, where that is so.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        self.last.as_ref().err().map(|refusal| Refusal::clone(refusal))
+    }
+
     fn end(&mut self, outcome: Result<u64, Box<Refusal>>) {
         self.count += 1;
         self.last = outcome;

@@ -12,9 +12,10 @@ use crate::slot::Slot;
 
 impl State {
     /// Goes on at a cursor. What is in flight is forgotten: its acks are stale. What was sent before
-    /// is flagged when it comes again; what is passed over ends there.
-    pub(crate) fn seek(&mut self, partition: TopicPartition, to: Cursor) {
-        let Some(slot) = self.take_out(partition) else { return };
+    /// is flagged when it comes again; what is passed over ends there. Returns where it was.
+    pub(crate) fn seek(&mut self, partition: TopicPartition, to: Cursor) -> Option<Cursor> {
+        let slot = self.take_out(partition)?;
+        let before = Cursor { low: slot.window.low(), settled: slot.window.settled().clone() };
         for (first, end) in slot.window.open_below(to.low) {
             self.ended(Ended {
                 partition,
@@ -34,6 +35,14 @@ impl State {
         self.dirty(partition);
         self.wake(partition);
         self.generation += 1;
+        Some(before)
+    }
+
+    /// Where the earliest that a partition keeps begins, for who is to hear what it keeps no more: what
+    /// retention took before it was settled is told as a gap on the way.
+    pub(crate) fn earliest(&mut self, partition: TopicPartition, trim: u64) -> u64 {
+        let low = self.slots.get_mut(&partition).map(|slot| slot.window.low());
+        low.map_or(trim, |low| low.min(trim))
     }
 
     /// Whether what is read at an offset is not worth reading on from.

@@ -1,11 +1,14 @@
 //! Moving a subscription.
 
+use std::time::Duration;
+
 use tidings_catalog::Start;
 use tidings_event::{Clock, Code, Offset, Position};
+use tidings_log::PartitionLog;
 
-use super::rig::{Rig, TENANT, next_delivery, offsets};
+use super::rig::{Rig, TENANT, next, next_delivery, offsets};
 use super::streaming::confirmed;
-use crate::Run;
+use crate::{GapReason, Outgoing, Run};
 
 #[tokio::test]
 async fn a_seek_is_durable_and_makes_acks_of_before_stale() {
@@ -46,7 +49,7 @@ async fn a_seek_to_a_place_that_is_not_refuses_and_moves_nothing() {
     rig.subscribe("s", "a/b", 100).await;
     rig.publish(&topic, 0, 3).await;
     rig.publish(&other, 0, 3).await;
-    let epoch = tidings_log::PartitionLog::epoch(rig.log.as_ref());
+    let epoch = rig.log.epoch();
     let at = |topic: &tidings_catalog::Topic, offset| {
         let partition = tidings_event::PartitionId(0);
         Position { topic: topic.id, epoch, partition, offset: Offset(offset) }
@@ -89,4 +92,50 @@ async fn a_subscription_that_nobody_uses_is_deleted_after_its_time() {
     assert!(pass(59).await);
     assert!(!pass(1).await);
     assert!(rig.deliver.status(TENANT, "stays").is_ok());
+}
+
+#[tokio::test]
+async fn a_seek_to_the_earliest_tells_what_retention_took() {
+    let rig = Rig::new().await;
+    let topic = rig.topic("a/b", 1).await;
+    rig.subscribe("s", "a/b", 100).await;
+    rig.publish(&topic, 0, 5).await;
+    let mut session = rig.attach("s").await;
+    let first = next_delivery(&mut session).await;
+    let at = |offset| Position {
+        topic: topic.id,
+        epoch: first.epoch,
+        partition: first.partition,
+        offset: Offset(offset),
+    };
+    session.ack(vec![at(1)], vec![]);
+    assert_eq!(confirmed(&mut session).await.0, [(0, 1)]);
+    drop(session);
+    rig.clock.advance(Duration::from_secs(30 * 86_400));
+    rig.log.trim(rig.clock.wall()).await;
+    rig.publish(&topic, 0, 2).await;
+    let went = rig.deliver.seek(TENANT, "s", Start::Earliest).await.unwrap();
+    assert_eq!(went, [at(5)]);
+    let mut session = rig.attach("s").await;
+    let Outgoing::Gap(gap) = next(&mut session).await else { panic!("no gap") };
+    assert_eq!((gap.from.0, gap.to.0, gap.count, gap.reason), (2, 4, 3, GapReason::Retention));
+    assert_eq!(offsets(&next_delivery(&mut session).await), [5, 6]);
+}
+
+#[tokio::test]
+async fn a_seek_that_cannot_be_saved_moves_nothing() {
+    let rig = Rig::new().await;
+    let topic = rig.topic("a/b", 1).await;
+    rig.subscribe("s", "a/b", 100).await;
+    rig.publish(&topic, 0, 5).await;
+    let session = rig.attach("s").await;
+    rig.log.fail();
+    // The first finds out, the second knows.
+    for to in [Start::Latest, Start::Latest] {
+        let refused = rig.deliver.seek(TENANT, "s", to).await.unwrap_err();
+        assert_eq!(refused.code, Code::LogReadOnly);
+        let status = rig.deliver.status(TENANT, "s").unwrap();
+        assert_eq!((status.low_water[0].offset, status.lag_events), (Offset(0), 5));
+    }
+    drop(session);
 }
