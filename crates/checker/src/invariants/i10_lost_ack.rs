@@ -1,9 +1,10 @@
-//! I-10: what was confirmed as acknowledged is not delivered again, unless somebody sought back.
+//! I-10: what was confirmed as acknowledged is not delivered again, unless somebody sought back, or redrove
+//! a letter of before a seek.
 
 use std::collections::BTreeMap;
 
 use crate::history::Op;
-use crate::model::{Coverage, Model, Partition, Stream};
+use crate::model::{Coverage, Model, Partition, Stream, first_between};
 use crate::verdict::Violation;
 
 pub(super) fn check(model: &Model<'_>) -> Vec<Violation> {
@@ -11,13 +12,14 @@ pub(super) fn check(model: &Model<'_>) -> Vec<Violation> {
     for (name, _, partition, stream) in model.streams() {
         let sought = model.marks_of("sought", name);
         if sought.is_empty() {
-            violations.extend(again(name, partition, stream, 0..usize::MAX, &stream.acked));
+            violations.extend(again(name, partition, stream, 0..usize::MAX, &stream.acked, &[]));
             continue;
         }
+        let redriven = model.marks_of("redriven", name);
         for (from, acked) in generations(model, name, partition, &sought) {
             let to = sought.get(sought.partition_point(|&s| s <= from)).copied();
             let life = from..to.unwrap_or(usize::MAX);
-            violations.extend(again(name, partition, stream, life, &acked));
+            violations.extend(again(name, partition, stream, life, &acked, &redriven));
         }
     }
     violations
@@ -48,11 +50,19 @@ fn again(
     stream: &Stream<'_>,
     life: std::ops::Range<usize>,
     acked: &Coverage,
+    redriven: &[usize],
 ) -> Vec<Violation> {
+    let was_dead = |offset: u64| {
+        let mut runs = stream.settled.iter().filter(|(_, s)| s.outcome.as_str() == "DEAD_LETTERED");
+        runs.any(|(_, settled)| settled.range.offsets().contains(&offset))
+    };
     let mut violations = Vec::new();
     for &(at, delivery) in stream.deliveries.iter().filter(|(at, _)| life.contains(at)) {
         let confirmed = acked.first_named(delivery.offset);
         let Some(confirmed) = confirmed.filter(|&confirmed| confirmed < at) else { continue };
+        if first_between(redriven, confirmed, at).is_some() && was_dead(delivery.offset) {
+            continue;
+        }
         violations.push(Violation {
             invariant: "I-10",
             name: "lost-ack",

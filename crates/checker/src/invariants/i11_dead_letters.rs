@@ -17,13 +17,19 @@ pub(super) fn check(model: &Model<'_>) -> Vec<Violation> {
         // Whether dead letters were sent on their way again in between, in either order.
         let redriven = model.new_lives(name);
         let excused = |a: usize, b: usize| first_between(&redriven, a.min(b), a.max(b)).is_some();
+        // It was dead before somebody sought to before it, and then it came again.
+        let nacks: HashMap<u64, Vec<usize>> = stream.named_in(&stream.nacks).into_iter().collect();
+        let came_again = |offset: u64, ack: usize| {
+            let mut given_back = nacks.get(&offset).into_iter().flatten();
+            given_back.rfind(|&&nack| nack < ack).is_some_and(|&nack| excused(nack, ack))
+        };
         let mut seen: HashMap<u64, usize> = HashMap::new();
         for &(at, offset) in &stream.dead {
             if let Some(before) = seen.insert(offset, at).filter(|&before| !excused(before, at)) {
                 add("dlq-dup", offset, "is a dead letter twice", vec![before, at]);
             }
             let acked = stream.acked.first_named(offset);
-            if let Some(ack) = acked.filter(|&ack| !excused(ack, at)) {
+            if let Some(ack) = acked.filter(|&ack| !excused(ack, at) && !came_again(offset, ack)) {
                 add("dlq-acked", offset, "is acknowledged and dead", vec![ack, at]);
             }
         }

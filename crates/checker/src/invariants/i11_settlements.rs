@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use crate::history::Settled;
 use crate::model::{Model, Partition, Stream, Subscribed, first_between};
 use crate::verdict::Violation;
 
@@ -69,11 +70,31 @@ impl Matter<'_, '_> {
         missing.map(say).collect()
     }
 
+    /// The settlements, parts of one run as one: of a run that two revisions share, what the filter left out is
+    /// told with the first, and the counts are right only together.
+    fn whole(&self) -> Vec<(usize, Settled)> {
+        let mut whole: Vec<(usize, Settled)> = Vec::with_capacity(self.stream.settled.len());
+        for &(at, settled) in &self.stream.settled {
+            match whole.last_mut() {
+                Some((_, before))
+                    if before.outcome == settled.outcome
+                        && before.range.offsets().end().checked_add(1)
+                            == Some(settled.range.first) =>
+                {
+                    before.range.last = *settled.range.offsets().end();
+                    before.count += settled.count;
+                }
+                _ => whole.push((at, settled.clone())),
+            }
+        }
+        whole
+    }
+
     /// Settlements that count wrong, or say again without a reason.
     fn counts(&self, was: &Happened) -> Vec<Violation> {
         let mut violations = Vec::new();
         let mut spoken: BTreeMap<u64, usize> = BTreeMap::new();
-        for &(at, settled) in &self.stream.settled {
+        for (at, settled) in self.whole() {
             let run = settled.range.offsets();
             let known = self.places.range(run.clone());
             let (selected, left_out): (Vec<_>, Vec<_>) =

@@ -326,6 +326,10 @@ fn a_letter_that_is_dead_twice_or_also_acknowledged_or_nowhere_is_i_11() {
     check_valid(&both(vec![dead(1), mark("redriven"), dead(1)]));
     check_violated(&both(vec![Op::Ack(range(0, 1)), dead(1)]), "I-11", "dlq-acked", &[7, 8]);
     check_valid(&both(vec![dead(1), mark("redriven"), again("b", 1), Op::Ack(range(1, 1))]));
+    let sought = |then: Vec<Op>| both([vec![Op::Nack(range(1, 1))], then].concat());
+    let ack = || Op::Ack(range(1, 1));
+    check_valid(&sought(vec![mark("sought"), again("b", 1), ack(), dead(1)]));
+    check_violated(&sought(vec![again("b", 1), ack(), dead(1)]), "I-11", "dlq-acked", &[9, 10]);
     let hole = both(vec![Op::Nack(range(1, 1)), mark("drained")]);
     check_violated(&hole, "I-11", "dlq-hole", &[7, 8]);
     check_valid(&both(vec![Op::Nack(range(1, 1)), dead(1), mark("drained")]));
@@ -343,6 +347,13 @@ fn settlements_that_do_not_add_up_are_i_11() {
     // What the filter left out of a run is not meant.
     let filtered = vec![said("a", false), got("b", 1), settled(0, 1, 1, "DELIVERED")];
     check_valid(&after_two(filtered));
+    // Two revisions share the run: the counts are right together.
+    let parts = |first, second| {
+        let parts = [settled(0, 0, first, "DELIVERED"), settled(1, 1, second, "DELIVERED")];
+        after_two([vec![said("a", false), got("b", 1)], parts.to_vec()].concat())
+    };
+    check_valid(&parts(1, 0));
+    check_violated(&parts(1, 1), "I-11", "settlement-count", &[7]);
     // What is gone can be asked of no filter.
     let skipped = |outcome| {
         let gone = vec![said("a", false), Op::Gap(range(0, 0)), settled(0, 0, 1, outcome)];
@@ -548,6 +559,14 @@ fn who_seeks_gets_again_what_was_confirmed_but_not_what_was_confirmed_since() {
     check_valid(&sought(vec![again("b", 1)]));
     let lost = sought(vec![Op::Ack(range(0, 0)), mark("crash"), again("a", 0)]);
     check_violated(&lost, "I-10", "lost-ack", &[10, 12]);
+    // It was a letter when somebody sought to before it, and that was redriven.
+    let redriven = |what| {
+        let ends = [settled(0, 0, 1, "DEAD_LETTERED"), settled(0, 1, 2, "DELIVERED")];
+        let rest = vec![Op::Ack(range(0, 1)), mark(what), again("a", 0)];
+        sought([rest, ends.to_vec()].concat())
+    };
+    check_valid(&redriven("redriven"));
+    check_violated(&redriven("crash"), "I-10", "lost-ack", &[10, 12]);
 }
 
 #[test]
