@@ -61,6 +61,7 @@ impl Admission {
         settings: AdmitSettings,
     ) -> Result<Arc<Self>, AdmitError> {
         let rebuilt = rebuild::rebuild(&*log, &catalog, &*clock, &settings).await?;
+        let ingest = IngestTime::start(rebuilt.newest, clock.wall(), clock.monotonic());
         Ok(Arc::new(Self {
             routes: Routes::new(Arc::clone(&catalog)),
             log,
@@ -78,7 +79,7 @@ impl Admission {
             progress: tokio::sync::Mutex::new(rebuilt.progress),
             appended_bytes: std::sync::atomic::AtomicU64::new(0),
             tracing: TaskTracker::new(),
-            ingest: Mutex::new(IngestTime::after(rebuilt.newest)),
+            ingest: Mutex::new(ingest),
             closed: AtomicBool::new(false),
         }))
     }

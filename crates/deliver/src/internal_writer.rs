@@ -51,7 +51,8 @@ impl InternalWriter {
             let read = log.read(place, Offset(last), 1).await.unwrap_or_default();
             newest = read.iter().map(|read| read.block.header.ingested_at).fold(newest, Ord::max);
         }
-        Self { log, clock, topic, time: Mutex::new(IngestTime::after(newest)) }
+        let time = IngestTime::start(newest, clock.wall(), clock.monotonic());
+        Self { log, clock, topic, time: Mutex::new(time) }
     }
 
     /// Appends items, in order, each in the partition that keeps what is about its key. An item has

@@ -27,10 +27,13 @@ pub struct IngestTime {
 }
 
 impl IngestTime {
-    /// Starts at the newest time of what is stored, so that nothing new is older.
+    /// Starts at the newest time of what is stored, so that nothing new is older, and looks at the clocks
+    /// at once: one that jumps before anything is taken in is not followed either.
     #[must_use]
-    pub fn after(floor: Timestamp) -> Self {
-        Self { last: floor, ..Self::default() }
+    pub fn start(floor: Timestamp, wall: Timestamp, monotonic: Duration) -> Self {
+        let mut time = Self { last: floor, at: monotonic, ..Self::default() };
+        time.next(wall, monotonic);
+        time
     }
 
     /// The newest time given.
@@ -74,8 +77,8 @@ mod tests {
     fn it_never_goes_back_and_does_not_follow_a_leap_at_once() {
         let (hour, day) = (3_600_000_000_000, 86_400_000_000_000);
         let seconds = Duration::from_secs;
-        let mut time = IngestTime::after(Timestamp(day));
-        assert_eq!(time.next(Timestamp(5), seconds(0)), Timestamp(day), "the wall went back");
+        let mut time = IngestTime::start(Timestamp(day), Timestamp(5), seconds(0));
+        assert_eq!(time.last(), Timestamp(day), "the wall went back");
         assert_eq!(time.next(Timestamp(day + hour), seconds(1)), Timestamp(day + hour));
         let leapt = Timestamp(3 * day);
         assert_eq!(time.next(leapt, seconds(2)), Timestamp(day + hour + 1_000_000_000));
@@ -91,10 +94,13 @@ mod tests {
     #[test]
     fn a_week_may_pass_at_a_restart_and_ten_years_may_not() {
         let day = 86_400_000_000_000;
-        let first = |wall| IngestTime::after(Timestamp(day)).next(wall, Duration::from_secs(1));
+        let second = Duration::from_secs(1);
+        let start = |floor, wall| IngestTime::start(floor, wall, second);
+        let first = |wall| start(Timestamp(day), wall).last();
         assert_eq!(first(Timestamp(7 * day)), Timestamp(7 * day));
-        assert_eq!(first(Timestamp(3_650 * day)), Timestamp(day + 1_000_000_000));
-        let fresh = IngestTime::default().next(Timestamp(3_650 * day), Duration::from_secs(1));
-        assert_eq!(fresh, Timestamp(3_650 * day), "nothing is stored yet");
+        assert_eq!(first(Timestamp(3_650 * day)), Timestamp(day));
+        let mut fresh = start(Timestamp::default(), Timestamp(3_650 * day));
+        assert_eq!(fresh.last(), Timestamp(3_650 * day), "nothing is stored yet");
+        assert_eq!(fresh.next(Timestamp(day), 2 * second).0, 3_650 * day + 1_000_000_000);
     }
 }
