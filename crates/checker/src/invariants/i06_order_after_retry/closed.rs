@@ -83,11 +83,11 @@ impl Life<'_> {
         let mut closed = Vec::new();
         let mut since = None;
         // Given back, and nobody knows yet whether the service knows.
-        let mut is_given_back = false;
+        let (mut is_given_back, mut is_gone) = (false, false);
         for (n, &(at, step)) in self.steps.iter().enumerate() {
             match step {
                 Step::Delivered => {
-                    is_given_back = false;
+                    (is_given_back, is_gone) = (false, false);
                     let crash = self.crash_before(n);
                     if crash.is_some() || !self.fails_again(n) {
                         closed.extend(
@@ -98,15 +98,15 @@ impl Life<'_> {
                 Step::GivenBack if self.is_dead && !self.comes_again(n) => {
                     closed.extend(since.take().map(|from| (from, self.until(from, at))));
                 }
-                Step::GivenBack => is_given_back = since.is_none(),
+                Step::GivenBack => is_given_back = since.is_none() && !is_gone,
                 Step::Gated if is_given_back => {
                     since = Some(at);
                     is_given_back = false;
                 }
                 Step::Gated => {}
                 Step::Gone => {
-                    is_given_back = false;
-                    closed.extend(since.take().map(|from| (from, at)));
+                    (is_given_back, is_gone) = (false, true);
+                    closed.extend(since.take().map(|from| (from, self.until(from, at))));
                 }
             }
         }

@@ -57,6 +57,8 @@ fn from_a_crash_until_it_comes_again() {
 fn until_it_is_told_as_a_gap() {
     check("DNG.X.D", false, &[(2, 4)]);
     check("DN.X.G..", false, &[]);
+    // Given back by one who did not hear of it yet.
+    check("D.X.N.G.", false, &[]);
     check("DNG.D.NGX", false, &[(2, 8)]);
 }
 
@@ -65,5 +67,6 @@ fn until_it_may_have_come_or_been_passed_unseen() {
     check("D.C.L.D", false, &[(2, 4)]);
     check("DNG.L..D", false, &[(2, 4)]);
     check("DNGL....", false, &[(2, 3)]);
+    check("DNG.L.X.", false, &[(2, 4)]);
     check("D.L.C.D", false, &[(4, 6)]);
 }
