@@ -60,6 +60,8 @@ pub struct Stream<'a> {
     pub gates: Vec<(usize, &'a Range)>,
     /// Announced gaps.
     pub gaps: Coverage,
+    /// The same, each time that one was announced.
+    pub notices: Vec<(usize, &'a Range)>,
     /// Dead letters seen, by offset.
     pub dead: Vec<(usize, u64)>,
     /// Settlements, in the order written.
@@ -236,7 +238,11 @@ impl<'a> Model<'a> {
             Op::Ack(r) => self.range(r).acked.add(r.first, r.last, at),
             Op::Nack(r) => self.range(r).nacks.push((at, r)),
             Op::Gate(r) => self.range(r).gates.push((at, r)),
-            Op::Gap(r) => self.range(r).gaps.add(r.first, r.last, at),
+            Op::Gap(r) => {
+                let stream = self.range(r);
+                stream.gaps.add(r.first, r.last, at);
+                stream.notices.push((at, r));
+            }
             Op::Mark(_) => {}
             Op::Verdict(v) => {
                 let selected = v.selected_by.iter().map(|name| (name, true));

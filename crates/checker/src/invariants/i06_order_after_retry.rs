@@ -16,7 +16,8 @@ pub(super) fn check(model: &Model<'_>) -> Vec<Violation> {
         if subscribed.definition.is_some_and(|definition| !definition.ordered) {
             continue;
         }
-        let mut unseen = [model.marks_of("lost", name), model.marks_of("sought", name)].concat();
+        let mut unseen =
+            ["lost", "deadline", "sought"].map(|what| model.marks_of(what, name)).concat();
         unseen.sort_unstable();
         let ends = closed::Ends {
             crashes: model.marks_of("crash", name),

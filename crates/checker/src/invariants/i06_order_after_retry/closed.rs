@@ -18,8 +18,8 @@ pub(super) struct Closed {
 pub(super) struct Ends {
     pub(super) crashes: Vec<usize>,
     pub(super) redriven: Vec<usize>,
-    /// Answers to a pull that got lost, in one of which it may have come, and seeks, which pass it or begin
-    /// it anew.
+    /// Answers to a pull that got lost, in one of which it may have come, deadlines, which end a try that
+    /// nobody answers, and seeks, which pass it or begin it anew.
     pub(super) unseen: Vec<usize>,
 }
 
@@ -50,7 +50,11 @@ pub(super) fn of<'a>(stream: &Stream<'a>, ends: &Ends) -> HashMap<&'a str, Vec<C
         let life = steps.entry(delivery.offset).or_insert((&delivery.key, Vec::new()));
         life.1.push((at, Step::Delivered));
     }
-    let answers = [(&stream.nacks, Step::GivenBack), (&stream.gates, Step::Gated)];
+    let answers = [
+        (&stream.nacks, Step::GivenBack),
+        (&stream.gates, Step::Gated),
+        (&stream.notices, Step::Gone),
+    ];
     for (runs, step) in answers {
         for (offset, places) in stream.named_in(runs) {
             let of_offset = steps.entry(offset).or_default();
@@ -61,9 +65,6 @@ pub(super) fn of<'a>(stream: &Stream<'a>, ends: &Ends) -> HashMap<&'a str, Vec<C
     let buried = stream.settled.iter().filter(|(_, s)| s.outcome.as_str() == "DEAD_LETTERED");
     for (_, settled) in buried {
         dead.extend(steps.range(settled.range.offsets()).map(|(&offset, _)| offset));
-    }
-    for (&offset, (_, of_offset)) in &mut steps {
-        of_offset.extend(stream.gaps.first_named(offset).map(|at| (at, Step::Gone)));
     }
     let mut closed: HashMap<&str, Vec<Closed>> = HashMap::new();
     for (offset, (key, mut steps)) in steps {
@@ -89,7 +90,7 @@ impl Life<'_> {
                 Step::Delivered => {
                     (is_given_back, is_gone) = (false, false);
                     let crash = self.crash_before(n);
-                    if crash.is_some() || !self.fails_again(n) {
+                    if crash.is_some() || self.is_anew(n) || !self.fails_again(n) {
                         closed.extend(
                             since.take().or(crash).map(|from| (from, self.until(from, at))),
                         );
@@ -125,6 +126,14 @@ impl Life<'_> {
         let (before, at) = (self.steps.get(n.checked_sub(1)?)?.0, self.steps[n].0);
         let crash = first_between(&self.ends.crashes, before, at)?;
         first_between(&self.ends.redriven, before, at).is_none().then_some(crash)
+    }
+
+    /// Whether letters were redriven or somebody sought since the step before: it may be another life.
+    fn is_anew(&self, n: usize) -> bool {
+        let before = n.checked_sub(1).map(|before| self.steps[before].0);
+        before.is_some_and(|before| {
+            first_between(&self.ends.redriven, before, self.steps[n].0).is_some()
+        })
     }
 
     /// Whether the step after this one is of its kind, and of the same life of the service.

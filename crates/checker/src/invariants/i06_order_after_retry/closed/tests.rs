@@ -39,6 +39,8 @@ fn until_it_is_given_back_for_the_last_time_when_it_is_dead_then() {
     check("DNG.D.NG...", true, &[(2, 6)]);
     check("DNG........", true, &[]);
     check("DNG.D.NG.R.D", true, &[(2, 6)]);
+    // A letter of before, in another life.
+    check("DNG.C.R.DN.D", false, &[(2, 8)]);
 }
 
 #[test]
@@ -60,6 +62,7 @@ fn until_it_is_told_as_a_gap() {
     // Given back by one who did not hear of it yet.
     check("D.X.N.G.", false, &[]);
     check("DNG.D.NGX", false, &[(2, 8)]);
+    check("D.X.DN.XG", false, &[]);
 }
 
 #[test]
