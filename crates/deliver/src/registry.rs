@@ -258,7 +258,9 @@ impl Registry {
     }
 
     fn enliven(&self, subscription: &Arc<Subscription>) -> Live {
-        Live::new(self.fresh_state(subscription))
+        let mut state = self.fresh_state(subscription);
+        state.has_letters = self.letters.counts(subscription.id).letters > 0;
+        Live::new(state)
     }
 
     fn fresh_state(&self, subscription: &Arc<Subscription>) -> State {

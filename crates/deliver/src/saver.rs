@@ -124,12 +124,14 @@ impl Saver {
             }
             let mut state = live.lock();
             state.is_saving = false;
-            let (cursors, ticket) = state.collect(&mut room);
+            let (cursors, mut ticket) = state.collect(&mut room);
             let (subscription, epoch) = (Arc::clone(&state.subscription), state.epoch);
             drop(state);
             let change =
                 |(key, value)| TableChange { table: Table::CURSORS, key, value: Some(value) };
             changes.extend(cursors.into_iter().map(change));
+            // A seek had brought them again: what was acknowledged is no letter any more.
+            ticket.letters.extend(self.letters.among(subscription.id, &ticket.acked));
             // Behind the cursors that cover them.
             changes.extend(self.letters.settling(subscription.id, &ticket.letters));
             changes.extend(self.letters.unmarking(subscription.id, &ticket.buried));

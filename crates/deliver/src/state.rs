@@ -99,6 +99,8 @@ pub(crate) struct State {
     pub(crate) is_burying: bool,
     /// Whether its dead letters are full: it sends nothing.
     is_held_by_letters: bool,
+    /// Whether there may be letters of it, which an ack of their events takes away.
+    pub(crate) has_letters: bool,
     /// Whether what it selects is about to change: nothing is judged meanwhile.
     pub(crate) is_changing: bool,
     /// What happened since it was last reported.
@@ -140,6 +142,7 @@ impl State {
             seed,
             is_burying: false,
             is_held_by_letters: false,
+            has_letters: false,
             is_changing: false,
             counts: Counts::default(),
         }

@@ -260,6 +260,20 @@ impl DeadLetters {
         self.uncovered.take_rest().into_iter().map(|(id, at)| record::unmark(id, at)).collect()
     }
 
+    /// The letters among runs of offsets.
+    pub(crate) fn among(
+        &self,
+        id: SubscriptionId,
+        runs: &[(TopicPartition, u64, u64)],
+    ) -> Vec<Place> {
+        if runs.is_empty() {
+            return Vec::new();
+        }
+        let graves = self.graves();
+        let inside = |&(partition, first, end)| graves.within(id, partition, first..end);
+        runs.iter().flat_map(inside).collect()
+    }
+
     /// What takes away the marks of letters; part of the commit that saves the cursors.
     pub(crate) fn unmarking(&self, id: SubscriptionId, covered: &[Place]) -> Vec<TableChange> {
         covered.iter().map(|place| record::unmark(id, *place)).collect()

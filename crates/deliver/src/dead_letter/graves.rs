@@ -1,10 +1,10 @@
 //! What is known of every letter in memory: its record, by subscription and place.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 
 use tidings_catalog::SubscriptionId;
-use tidings_event::{Offset, Position};
+use tidings_event::{Offset, Position, TopicPartition};
 
 use super::letter::{DeadLetterCounts, LetterState, Selection};
 use super::record::{Place, Record};
@@ -63,6 +63,19 @@ impl Graves {
             .into_iter()
             .flat_map(move |letters| letters.range((from, Bound::Unbounded)))
             .map(|(&place, &record)| (place, record))
+    }
+
+    /// The letters of a range of offsets.
+    pub(crate) fn within(
+        &self,
+        id: SubscriptionId,
+        partition: TopicPartition,
+        offsets: Range<u64>,
+    ) -> impl Iterator<Item = Place> {
+        let place = |offset| Place { partition, offset };
+        let letters = self.0.get(&id).filter(|_| !offsets.is_empty()).map(|grave| &grave.letters);
+        let inside = letters.map(|letters| letters.range(place(offsets.start)..place(offsets.end)));
+        inside.into_iter().flatten().map(|(&place, _)| place)
     }
 
     /// The letters that are selected; the positions among them that are none.

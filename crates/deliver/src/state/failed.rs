@@ -182,6 +182,7 @@ impl State {
         if let BurialOutcome::Done(_) = outcome {
             let place = Letter { partition, offset };
             self.ticket.get_or_insert_default().buried.push(place);
+            self.has_letters = true;
         }
         let Some(slot) = self.slots.get_mut(&partition) else { return };
         match outcome {

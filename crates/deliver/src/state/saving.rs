@@ -60,6 +60,8 @@ pub(crate) struct Ticket {
     pub(crate) ended: Vec<Ended>,
     /// Of that, the redriven dead letters.
     pub(crate) letters: Vec<Place>,
+    /// Runs of which events were acknowledged, where there may be letters of them.
+    pub(crate) acked: Vec<(TopicPartition, u64, u64)>,
     /// Events that lie with the dead letters now: the cursors cover them, or no burial does.
     pub(crate) buried: Vec<Place>,
 }
@@ -198,6 +200,7 @@ impl State {
         kept.ended.extend(next.ended);
         kept.letters.extend(next.letters);
         kept.buried.extend(next.buried);
+        kept.acked.extend(next.acked);
         kept.count += next.count;
         kept.confirms = next.confirms;
         let sessions: Vec<_> = self.members.iter().map(|m| m.consumer.session).collect();

@@ -108,6 +108,10 @@ impl State {
 
     /// Takes note that runs in flight were acknowledged.
     fn delivered(&mut self, partition: TopicPartition, landed: &[Landed]) {
+        if self.has_letters {
+            let runs = landed.iter().flat_map(Landed::runs).map(|(a, b)| (partition, a, b));
+            self.ticket.get_or_insert_default().acked.extend(runs);
+        }
         for Landed { first, flight, events, .. } in landed {
             let consumer = self.consumer(flight.session);
             let run = (*first, flight.end);

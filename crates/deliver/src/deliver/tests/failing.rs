@@ -389,3 +389,28 @@ async fn marks_of_what_is_gone_are_taken_away() {
         tokio::task::yield_now().await;
     }
 }
+
+#[tokio::test]
+async fn an_ack_of_what_a_seek_brought_again_takes_its_letter_away() {
+    let retry = Retry { max_attempts: 1, ..Retry::default() };
+    let mut f = failing(retry, Mode::Parallel).await;
+    let first = next_delivery(&mut f.session).await;
+    f.session.nack(vec![at(&first, 1)], Duration::ZERO);
+    while f.letters().await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    f.rig.deliver.seek(TENANT, "s", Start::Earliest).await.unwrap();
+    drop(f.session);
+    // Known by a service that did not bury it, too.
+    let rig = f.rig.crash().await;
+    let mut session = rig.attach("s").await;
+    let again = next_delivery(&mut session).await;
+    session.ack(vec![], vec![at(&again, 0), at(&again, 2)]);
+    while !matches!(next(&mut session).await, Outgoing::Confirmed { .. }) {}
+    assert_eq!(letters(&rig).await.len(), 1);
+    session.ack(vec![], vec![at(&again, 1)]);
+    while !matches!(next(&mut session).await, Outgoing::Confirmed { .. }) {}
+    assert!(letters(&rig).await.is_empty());
+    drop(session);
+    assert!(letters(&rig.crash().await).await.is_empty());
+}
