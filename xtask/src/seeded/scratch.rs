@@ -1,5 +1,5 @@
-//! A copy of the tree that bugs are put into. It is built where the tree is: what both need of other people's
-//! crates is built once.
+//! A copy of the tree that bugs are put into. It is built in a directory of its own: cargo takes a package of
+//! the copy and that of the checkout for one, and the one's test program for the other's.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -26,8 +26,8 @@ impl Scratch {
         let failed = |source| Failure::File { path: root.display().to_string(), source };
         let root = root.canonicalize().map_err(failed)?;
         let around = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-        let build = root.join(around);
-        let scratch = Self { root, tree: build.join("seeded"), build };
+        let around = root.join(around).join("seeded");
+        let scratch = Self { root, tree: around.join("tree"), build: around.join("build") };
         scratch.sync()?;
         Ok(scratch)
     }

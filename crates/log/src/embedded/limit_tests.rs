@@ -294,3 +294,21 @@ async fn a_jump_between_the_start_and_the_first_look_makes_nothing_older() {
         assert_eq!(log.bounds(id).unwrap().trim, Offset(0));
     }
 }
+
+#[tokio::test]
+async fn a_start_goes_by_how_far_retention_had_come_and_not_by_the_oldest_block() {
+    let disk = FakeDisk::new();
+    let Rig { log, clock, .. } = open_at(&disk, options(), NOW);
+    log.ensure_topic(&topic(1, 1, 30 * DAY)).await.unwrap();
+    append(&*log, block(&*log, TopicPartition::new(1, 0), 0, (1, 10))).await;
+    for _ in 0..20 {
+        clock.advance(DAY);
+        assert_eq!(log.trim(clock.wall()).await, []);
+    }
+    drop(log);
+    let Rig { log, clock, recorder } = open_at(&disk, options(), after(clock.wall(), DAY));
+    assert_eq!(log.trim(clock.wall()).await, []);
+    assert_eq!(recorder.gauge(Gauge::LogWallDoubted), 0, "a stop of a day is none of three weeks");
+    clock.advance(10 * DAY);
+    assert_eq!(log.trim(clock.wall()).await.len(), 1);
+}

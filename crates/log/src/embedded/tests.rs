@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tidings_event::block::{Block, BlockHeader, Flags, crc32c};
 use tidings_event::{JournalSeq, ManualClock, Offset, Term, Timestamp, TopicId, TopicPartition};
-use tidings_telemetry::Recorder;
+use tidings_telemetry::{Counter, Recorder};
 
 use super::*;
 use crate::disk::SystemDisk;
@@ -358,4 +358,59 @@ async fn a_directory_is_opened_once_and_only_by_who_understands_it() {
     assert!(check(&SystemDisk, dir.path()).unwrap().is_sound());
     let empty = tempfile::tempdir().unwrap();
     assert!(matches!(check(&SystemDisk, empty.path()), Err(CheckError::NotALog(_))));
+}
+
+#[tokio::test]
+async fn a_start_believes_the_index_of_a_full_segment_and_does_not_walk_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = EmbeddedOptions {
+        segment_bytes_min: 16 << 10,
+        segment_bytes_max: 16 << 10,
+        ring_bytes: 0,
+        ..options()
+    };
+    let log = open_with(dir.path(), small.clone());
+    log.ensure_topic(&spec(7)).await.unwrap();
+    for base in (0..20).step_by(2) {
+        put(&log, base, &[base as u8; 3000]).await;
+    }
+    log.close().await;
+    drop(log);
+    let path = &segments(dir.path(), "short")[0];
+    let mut bytes = fs::read(path).unwrap();
+    bytes[4096..8192].fill(0);
+    fs::write(path, bytes).unwrap();
+    let (clock, recorder) = (Arc::new(ManualClock::at(Timestamp(1_000_000))), Recorder::new());
+    let disk = Arc::new(SystemDisk);
+    let log = EmbeddedLog::open(disk, dir.path(), small, clock, Arc::clone(&recorder)).unwrap();
+    assert_eq!(recorder.counted(Counter::LogDamaged), 0, "it was walked");
+    let found = contents(&log, P0).await;
+    assert_eq!((found.len(), &found[0]), (10, &(0, Err(1))));
+    assert_eq!(recorder.counted(Counter::LogDamaged), 1);
+}
+
+#[tokio::test]
+async fn what_is_there_is_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    log.ensure_topic(&spec(7)).await.unwrap();
+    for base in (0..10).step_by(2) {
+        put(&log, base, b"body").await;
+    }
+    log.close().await;
+    drop(log);
+    // Two journals: five blocks; the topic, and where the log ended. Each has a mark.
+    let report = check(&SystemDisk, dir.path()).unwrap();
+    assert_eq!((report.segments, report.groups, report.blocks), (2, 9, 7));
+    let folders = ["short", "medium", "long", "state"].map(|name| dir.path().join(name));
+    let files = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
+    let bytes: u64 = files.map(|file| file.unwrap().metadata().unwrap().len()).sum();
+    assert_eq!(inspect(&SystemDisk, dir.path()).unwrap().unwrap().bytes, bytes);
+    // A segment that was being created is no loss where it is the last, and one that was there is.
+    let new = dir.path().join("short/0000000099.seg");
+    fs::write(&new, [0; 4096]).unwrap();
+    assert!(check(&SystemDisk, dir.path()).unwrap().unreadable.is_empty());
+    let old = dir.path().join("short/0000000000.seg");
+    fs::rename(&new, &old).unwrap();
+    assert_eq!(check(&SystemDisk, dir.path()).unwrap().unreadable, [old]);
 }
