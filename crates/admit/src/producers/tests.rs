@@ -54,6 +54,29 @@ fn a_block_larger_than_the_memory_is_remembered_whole() {
 }
 
 #[test]
+fn every_remembered_sequence_has_its_own_offset() {
+    let mut table = ProducerTable::default();
+    // Others stored something in between.
+    let offset = |sequence: u64| Offset(sequence + 10_000 * (sequence / 600));
+    for first in (0..1_300).step_by(10) {
+        table.store(&stamp(2, first), 10, offset(first), Duration::ZERO);
+    }
+    for sequence in 0..1_300 {
+        let known = (sequence >= 1_300 - REMEMBERED).then(|| offset(sequence));
+        let verdict = table.judge(&stamp(2, sequence), 1, false);
+        assert_eq!(verdict, Ok(Verdict::Duplicate(known)), "{sequence}");
+    }
+}
+
+#[test]
+fn nobody_is_forgotten_while_there_is_room() {
+    let mut table = ProducerTable::default();
+    table.store(&stamp(1, 0), 1, Offset(0), Duration::ZERO);
+    assert!(table.admit(&[9; 16], Duration::from_secs(1_000), LIMITS, |_| false).is_ok());
+    assert_eq!(table.judge(&stamp(1, 0), 1, false), Ok(Verdict::Duplicate(Some(Offset(0)))));
+}
+
+#[test]
 fn a_full_table_refuses_new_producers_and_evicts_idle_ones() {
     let mut table = ProducerTable::default();
     for id in 1..=2u8 {
