@@ -16,7 +16,7 @@ use tidings_telemetry::Timer;
 
 use crate::limits::Limits;
 use reading::{Reading, too_large};
-pub(crate) use room::{FEW_REFUSED, Room, Taken, Turn};
+pub(crate) use room::{FEW_REFUSED, RETRY_AFTER_MS, Room, Taken, Turn};
 
 /// A whole body, and the room that it takes while somebody works on it.
 #[derive(Default)]
@@ -25,12 +25,16 @@ pub(crate) struct Whole {
     pub(crate) room: [Option<Taken>; 2],
 }
 
+/// Asked before anything is read, and again before each piece that comes.
+pub(crate) type MayBeRead<'a> = &'a (dyn Fn() -> Result<(), Refusal> + Sync);
+
 /// The whole body. A body in one piece is not copied.
 pub(crate) async fn read(
     headers: &HeaderMap,
     body: Body,
     limits: &Limits,
     (room, timer): (&Room, Timer),
+    may_be_read: MayBeRead<'_>,
 ) -> Result<Whole, Refusal> {
     let gzip = is_gzip(headers)?;
     let announced = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
@@ -40,12 +44,12 @@ pub(crate) async fn read(
     // Within the limit, which fits.
     let announced = announced.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
     let mut reading = Reading::new(body, gzip, announced, limits.body_bytes);
-    let small = reading.read_while_within(room::SMALL);
+    let small = reading.read_while_within(room::SMALL, may_be_read);
     if in_time(timer.limit(limits.body_read, small).await, limits.body_read)? {
         return Ok(Whole { bytes: reading.end()?, ..Whole::default() });
     }
     let mut held = room.to_hold(reading.most()).await?;
-    let rest = reading.read_while_within(limits.body_bytes);
+    let rest = reading.read_while_within(limits.body_bytes, may_be_read);
     in_time(timer.limit(limits.body_read, rest).await, limits.body_read)?;
     let bytes = reading.end()?;
     held.shrink(bytes.len());

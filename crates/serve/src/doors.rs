@@ -6,15 +6,16 @@ use std::sync::atomic::AtomicUsize;
 use tidings_admit::Admission;
 use tidings_catalog::Catalog;
 use tidings_deliver::Deliver;
-use tidings_event::Clock;
+use tidings_event::{Clock, Code, Refusal};
 use tidings_insight::Intervals;
 use tidings_log::{Journal, PartitionLog};
-use tidings_telemetry::{Recorder, Timer};
+use tidings_telemetry::{Counter, Memory, Recorder, Timer};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::body::Room;
-use crate::consuming::encoded::{Encoded, KEPT_BYTES};
+use crate::body::{RETRY_AFTER_MS, Room};
+use crate::consuming::encoded::Encoded;
+use crate::forms::Forms;
 use crate::in_force::{LiveLimits, ShownConfig};
 use crate::origin::Origins;
 use crate::probe::Probe;
@@ -46,6 +47,8 @@ pub struct Parts {
     pub config: ShownConfig,
     /// Whose web pages may ask.
     pub origins: Origins,
+    /// Whether there is memory to take events in.
+    pub memory: Memory,
     /// Returns freed memory to the system; called after what takes much of it in small pieces.
     pub give_back: fn(),
 }
@@ -62,7 +65,7 @@ pub(crate) struct Doors {
     /// Open WebSockets.
     pub(crate) sockets: AtomicUsize,
     /// JSON of what was delivered last.
-    pub(crate) encoded: Encoded,
+    pub(crate) encoded: Arc<Encoded>,
     /// Room for large bodies.
     pub(crate) room: Room,
     /// Turns of those who search the log for an event.
@@ -70,10 +73,9 @@ pub(crate) struct Doors {
 }
 
 impl Doors {
-    pub(crate) fn new(parts: Parts, stop: CancellationToken) -> Arc<Self> {
+    pub(crate) fn new(parts: Parts, forms: Forms, stop: CancellationToken) -> Arc<Self> {
         let probe = Probe::new(Arc::clone(&parts.log), Arc::clone(&parts.clock));
         let searches = Semaphore::new(SEARCHES_MAX);
-        let encoded = Encoded::new(KEPT_BYTES, Arc::clone(&parts.recorder));
         let room = Room::new(&parts.limits.now(), Timer, parts.give_back);
         Arc::new(Self {
             parts,
@@ -82,14 +84,27 @@ impl Doors {
             timer: Timer,
             streams: Sessions::default(),
             sockets: AtomicUsize::new(0),
-            encoded,
+            encoded: forms.0,
             room,
             searches,
         })
     }
 
-    /// Whether publishers should wait: a journal of topics is half full.
+    /// Refuses what would take events in while memory is short.
+    pub(crate) fn may_take_more(&self) -> Result<(), Refusal> {
+        if !self.parts.memory.is_refusing() {
+            return Ok(());
+        }
+        self.parts.recorder.count(Counter::ServeMemoryRefused, 1);
+        let detail = "the service has used up its memory budget";
+        Err(Refusal::new(Code::ResourceExhausted, detail)
+            .with_hint("send it again")
+            .retry_after_ms(RETRY_AFTER_MS))
+    }
+
+    /// Whether publishers should wait: a journal of topics is half full, or memory is short.
     pub(crate) fn is_pressed(&self) -> bool {
-        Journal::TOPICS.iter().any(|&journal| self.parts.log.pressure(journal).is_high())
+        self.parts.memory.is_refusing()
+            || Journal::TOPICS.iter().any(|&journal| self.parts.log.pressure(journal).is_high())
     }
 }

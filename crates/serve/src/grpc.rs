@@ -10,6 +10,7 @@ mod dead_letters;
 mod deadline;
 mod framing;
 mod health;
+mod holding;
 mod publish;
 mod publish_messages;
 mod publish_stream;
@@ -69,7 +70,8 @@ pub(crate) fn router(doors: &Arc<Doors>) -> Router {
         Err(error) => tracing::error!(%error, "reflection is off"),
     }
     let bound = from_fn_with_state(Arc::clone(doors), deadline::bound);
-    routes.prepare().into_axum_router().layer(bound).layer(from_fn(framing::check))
+    let hold = from_fn_with_state(Arc::clone(doors), holding::hold);
+    routes.prepare().into_axum_router().layer(hold).layer(bound).layer(from_fn(framing::check))
 }
 
 /// Whom a call is answered for, and under which id.

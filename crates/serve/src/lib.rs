@@ -18,6 +18,7 @@ mod dead_letters;
 mod doors;
 mod etag;
 mod finding;
+mod forms;
 mod grpc;
 mod guarantees;
 mod handover;
@@ -39,6 +40,7 @@ mod subscribing;
 mod ws;
 
 pub use doors::Parts;
+pub use forms::Forms;
 pub use in_force::{LiveLimits, ShownConfig};
 pub use limits::Limits;
 pub use origin::{OriginError, Origins};

@@ -52,6 +52,11 @@ pub(crate) fn durability(text: &str) -> Result<Durability, Refusal> {
     }
 }
 
+/// The refusal of a body that its sender did not finish.
+pub(crate) fn cut_off() -> Refusal {
+    Refusal::new(Code::RequestMalformed, "the body ended before it was complete")
+}
+
 /// The end of a stream when the service stops.
 pub(crate) fn shutting_down() -> Refusal {
     Refusal::new(Code::ShuttingDown, "the service is stopping").with_hint("connect again")

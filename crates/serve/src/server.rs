@@ -13,7 +13,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::answer::Road;
 use crate::connection;
+use crate::consuming::encoded::{Encoded, KEPT_BYTES};
 use crate::doors::{Doors, Parts};
+use crate::forms::Forms;
 use crate::places::Places;
 
 /// Pause after a failed accept: the system is short of something that only time gives back.
@@ -37,6 +39,7 @@ pub struct Server {
     socket: TcpListener,
     addr: SocketAddr,
     parts: Parts,
+    forms: Forms,
 }
 
 impl Server {
@@ -48,13 +51,20 @@ impl Server {
         let failed = |error| ServeError::Bind { addr, error };
         let socket = TcpListener::bind(addr).await.map_err(failed)?;
         let addr = socket.local_addr().map_err(failed)?;
-        Ok(Self { socket, addr, parts })
+        let forms = Forms(Arc::new(Encoded::new(KEPT_BYTES, Arc::clone(&parts.recorder))));
+        Ok(Self { socket, addr, parts, forms })
     }
 
     /// The address it is bound to.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// What it keeps of what it makes of blocks, to be dropped when memory is short.
+    #[must_use]
+    pub fn forms(&self) -> Forms {
+        self.forms.clone()
     }
 
     /// Serves until `stop`; then takes nothing new, lets requests finish within the drain limit,
@@ -65,7 +75,7 @@ impl Server {
     pub async fn run(self, stop: CancellationToken) -> Result<(), ServeError> {
         let limits = self.parts.limits.clone();
         let places = Places::new(limits.clone(), Arc::clone(&self.parts.recorder));
-        let road = Road::new(Doors::new(self.parts, stop.clone())).await;
+        let road = Road::new(Doors::new(self.parts, self.forms, stop.clone())).await;
         let tasks = TaskTracker::new();
         let mut connections = JoinSet::new();
         while let Some(stream) = accept(&self.socket, &places, &stop).await {

@@ -72,6 +72,9 @@ names! {
         ServeRequests "tidings_serve_requests_total" "Requests and streams taken.";
         ServeErrors "tidings_serve_errors_total" "Requests and streams answered with a problem.";
         ServeEncodings "tidings_serve_encodings_total" "Times that the events of a delivery were put into JSON for streams; who is sent the same events shares it.";
+        ServeMemoryRefused "tidings_serve_memory_refused_total" "Publish requests refused, most of them unread, because memory ran short.";
+        MemorySheds "tidings_memory_sheds_total" "Times that something was dropped because memory ran short.";
+        MemoryShedBytes "tidings_memory_shed_bytes_total" "Bytes of buffers and caches dropped because memory ran short; what several share counts for each.";
         InsightMarks "tidings_insight_interval_marks_total" "Interval marks stored, revisions included.";
         InsightIncomplete "tidings_insight_incomplete_intervals_total" "Intervals that passed their deadline with instruments missing.";
         InsightMissing "tidings_insight_missing_instruments_total" "Instruments that were missing at a deadline.";
@@ -106,6 +109,9 @@ names! {
         SettleFullSubscriptions "tidings_settle_full_subscriptions" "Subscriptions that send nothing because their dead letters are full.";
         DeliverInFlight "tidings_deliver_in_flight_events" "Events sent and not yet settled.";
         ServeConnections "tidings_serve_connections" "Open connections.";
+        MemoryBudget "tidings_memory_budget_bytes" "Bytes that the service keeps within.";
+        MemoryUsed "tidings_memory_used_bytes" "Bytes that the process holds of the machine's memory.";
+        MemoryLevel "tidings_memory_level" "0; 1 while buffers and caches are dropped because memory runs short; 2 while publishing is refused, too.";
         ConfigWaiting "tidings_config_waiting_keys" "Changed keys that wait for a restart.";
     }
 }

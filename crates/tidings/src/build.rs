@@ -5,6 +5,7 @@ pub(crate) mod catalog;
 pub(crate) mod deliver;
 pub(crate) mod insight;
 pub(crate) mod log;
+pub(crate) mod pressure;
 pub(crate) mod serve;
 
 use std::sync::Arc;

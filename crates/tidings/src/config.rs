@@ -6,6 +6,7 @@ mod docs;
 mod health;
 mod intervals;
 mod layers;
+mod memory;
 mod reloadable;
 mod summaries;
 mod written;
@@ -39,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     pub(crate) log: WrittenLog,
     pub(crate) limits: WrittenLimits,
+    /// Bytes that the process keeps within.
+    pub(crate) memory_budget: u64,
     pub(crate) topics: WrittenTopics,
     pub(crate) admission: WrittenAdmission,
     pub(crate) intervals: WrittenIntervals,
@@ -147,6 +150,7 @@ impl Config {
             let (key, value) = ("traces.sample_ratio", traces.sample_ratio.to_string());
             return Err(ConfigError::Value { key, value, rule: "it must be 0 to 1" });
         }
+        let memory_budget = memory::budget(&written.memory)?;
         let expected = intervals::declared(&written.intervals)?;
         let summaries = summaries::settings(&written.summaries)?;
         let health = health::thresholds(&written.health)?;
@@ -157,6 +161,7 @@ impl Config {
             trim_interval: Duration::from_secs(written.log.trim_interval_seconds),
             log: written.log,
             limits: written.limits,
+            memory_budget,
             topics: written.topics,
             admission: written.admission,
             intervals: written.intervals,

@@ -9,7 +9,7 @@ use tidings_event::{Clock, SystemClock};
 use tidings_insight::Summaries;
 use tidings_log::PartitionLog;
 use tidings_serve::{Parts, ShownConfig};
-use tidings_telemetry::{Recorder, Timer, Traces};
+use tidings_telemetry::{Memory, Recorder, Timer, Traces};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -57,10 +57,12 @@ impl Running {
             limits: build::serve::limits(config).into(),
             config: ShownConfig::default(),
             origins: config.origins.clone(),
+            memory: Memory::default(),
             give_back: crate::memory::give_back,
         };
         let server = build::serve::bind(config, parts.clone()).await?;
-        let (addr, stop) = (server.local_addr(), CancellationToken::new());
+        let (addr, forms) = (server.local_addr(), server.forms());
+        let stop = CancellationToken::new();
         let mut serving = JoinSet::new();
         let stopped = stop.clone();
         serving.spawn(async move { server.run(stopped).await.map_err(Failure::failed) });
@@ -70,6 +72,7 @@ impl Running {
         if let Some(export) = export {
             periodic.spawn(export.run(Arc::clone(&parts.recorder)));
         }
+        periodic.spawn(build::pressure::keep(config, &parts, forms).run());
         periodic.spawn(checkpoint(Arc::clone(&parts.admission)));
         Ok(Self { addr, parts, summaries, stop, server: serving, periodic })
     }

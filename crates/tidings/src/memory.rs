@@ -3,6 +3,9 @@
 //! Events are freed on other threads than those that took them in: with a thousand consumers of narrow
 //! filters the allocator of glibc spends a quarter of the processor time on its locks.
 
+pub(crate) mod budget;
+pub(crate) mod pressure;
+
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

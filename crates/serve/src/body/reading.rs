@@ -5,7 +5,9 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use tidings_event::{Code, Refusal};
 
+use super::MayBeRead;
 use super::inflate::Inflating;
+use crate::refusals::cut_off;
 
 /// Room made for what is announced, before any of it has come.
 const ROOM_AT_ONCE: usize = 1 << 20;
@@ -53,8 +55,12 @@ impl Reading {
         }
     }
 
-    /// Reads on while the content has at most so many bytes; whether it is complete.
-    pub(super) async fn read_while_within(&mut self, bytes: usize) -> Result<bool, Refusal> {
+    /// Reads on while the content has at most so many bytes, and may be read; whether it is complete.
+    pub(super) async fn read_while_within(
+        &mut self,
+        bytes: usize,
+        may_be_read: MayBeRead<'_>,
+    ) -> Result<bool, Refusal> {
         loop {
             while !self.arrived.is_empty() {
                 if self.content.len() > bytes {
@@ -67,6 +73,7 @@ impl Reading {
             if self.content.len() > bytes {
                 return Ok(false);
             }
+            may_be_read()?;
             let Some(frame) = self.body.frame().await else { return Ok(true) };
             let Ok(data) = frame.map_err(|_| cut_off())?.into_data() else { continue };
             self.read += data.len();
@@ -116,10 +123,6 @@ impl Content {
         }
         Ok(())
     }
-}
-
-fn cut_off() -> Refusal {
-    Refusal::new(Code::RequestMalformed, "the body ended before it was complete")
 }
 
 pub(super) fn too_large(max: usize) -> Refusal {

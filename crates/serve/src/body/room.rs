@@ -14,14 +14,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::limits::Limits;
 
 /// A body of at most so many bytes needs no room and waits for nobody: the most connections bound
-/// what such bodies take together.
+/// what such bodies take together, and none is read while memory is short.
 pub(crate) const SMALL: usize = 256 << 10;
 
 /// A body may have so many refused events without waiting for its turn.
 pub(crate) const FEW_REFUSED: usize = 1_024;
 
 /// When to try again after a refusal.
-const RETRY_AFTER_MS: u64 = 1_000;
+pub(crate) const RETRY_AFTER_MS: u64 = 1_000;
 
 /// See the module.
 pub(crate) struct Room {
@@ -56,6 +56,14 @@ impl Room {
     /// Room to hold a body that may get this large.
     pub(crate) async fn to_hold(&self, bytes: usize) -> Result<Taken, Refusal> {
         self.take(&self.held, bytes.min(self.most.0)).await
+    }
+
+    /// As [`Self::to_hold`]; none is needed for a small message.
+    pub(crate) async fn to_hold_some(&self, bytes: usize) -> Result<Option<Taken>, Refusal> {
+        if bytes <= SMALL {
+            return Ok(None);
+        }
+        self.to_hold(bytes).await.map(Some)
     }
 
     /// Room to work on what so many bytes say; none is needed for a small body.

@@ -72,6 +72,11 @@ impl Encoded {
         }
     }
 
+    /// Drops what is kept for the next reader; says how many bytes.
+    pub(crate) fn clear(&self) -> usize {
+        self.texts.clear() + self.packed.clear()
+    }
+
     /// The texts of a delivery's events.
     pub(crate) fn texts(&self, delivery: &Delivery) -> Result<Arc<EventTexts>, Refusal> {
         self.texts.of(delivery, || {

@@ -61,6 +61,14 @@ impl<T: Clone> Shared<T> {
         result.clone()
     }
 
+    /// Drops what is kept; says how many bytes.
+    pub(crate) fn clear(&self) -> usize {
+        let mut recent = self.lock();
+        let bytes = recent.bytes;
+        recent.keep_at_most(0);
+        bytes
+    }
+
     /// First offsets of what is kept, and its bytes.
     #[cfg(test)]
     pub(crate) fn kept(&self) -> (Vec<u64>, usize) {
@@ -95,6 +103,10 @@ impl<T> Recent<T> {
         };
         self.order.push_back((place, runs.clone(), bytes));
         self.bytes += bytes;
+        self.keep_at_most(most);
+    }
+
+    fn keep_at_most(&mut self, most: usize) {
         while self.bytes > most {
             let Some((place, runs, bytes)) = self.order.pop_front() else { return };
             self.bytes -= bytes;

@@ -55,10 +55,11 @@ impl v1::publisher_server::Publisher for PublisherDoor {
         request: Request<v1::PublishRequest>,
     ) -> Result<Response<v1::PublishResponse>, Status> {
         let ask = Ask::of(&request);
-        let batch = self.batch(request.into_inner(), &ask).map_err(|r| ask.status(&r))?;
+        let request = request.into_inner();
         // Released once the answer is made.
-        let room = self.0.room.to_work_on(batch.body.len()).await;
+        let room = self.0.room.to_work_on(framed_bytes(&request)).await;
         let _room = room.map_err(|refusal| ask.status(&refusal))?;
+        let batch = self.batch(request, &ask).map_err(|refusal| ask.status(&refusal))?;
         let published = self.0.parts.admission.publish(ask.tenant(), batch).await;
         let outcomes = published.map_err(|refusal| ask.status(&refusal))?;
         let results = (0u32..).zip(&outcomes).map(|(index, o)| messages::result(index, o, &ask));
@@ -81,6 +82,11 @@ impl v1::publisher_server::Publisher for PublisherDoor {
     }
 }
 
+/// Bytes of the batch that a request's events make, at most.
+fn framed_bytes(request: &v1::PublishRequest) -> usize {
+    request.events.iter().map(|event| event.len() + EVENT_FRAME_BYTES).sum()
+}
+
 impl PublisherDoor {
     fn batch(&self, request: v1::PublishRequest, ask: &Ask) -> Result<Batch, Refusal> {
         let max = self.0.parts.limits.now().batch_events;
@@ -101,8 +107,7 @@ impl PublisherDoor {
             "" => None,
             name => Some(refusals::topic_name(ask.tenant(), name, "topic")?),
         };
-        let bytes: usize = request.events.iter().map(|e| e.len() + EVENT_FRAME_BYTES).sum();
-        let mut body = BytesMut::with_capacity(bytes);
+        let mut body = BytesMut::with_capacity(framed_bytes(&request));
         for event in &request.events {
             frame(&mut body, event);
         }

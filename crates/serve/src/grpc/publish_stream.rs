@@ -249,13 +249,7 @@ impl Intake {
         doors: &Doors,
         idle: bool,
     ) -> Result<Option<(v1::PublishBlock, OwnedSemaphorePermit)>, Refusal> {
-        while doors.is_pressed() {
-            if !idle {
-                // The next answer comes first, and then this is asked again.
-                std::future::pending::<()>().await;
-            }
-            doors.timer.after(PRESSURE_PAUSE).await;
-        }
+        eased(doors, idle, Doors::is_pressed).await;
         if self.held.is_none() {
             let message = self.inbound.message().await.map_err(|status| unreadable(&status))?;
             let Some(message) = message else { return Ok(None) };
@@ -264,6 +258,8 @@ impl Intake {
             };
             self.held = Some(block);
         }
+        // What was waited for may have come while memory is short.
+        eased(doors, idle, |doors| doors.parts.memory.is_refusing()).await;
         let bytes = self.held.as_ref().map_or(1, |block| block.body.len().max(1));
         // A block above the whole credit takes all of it; admission refuses it for its size.
         let most = self.credit.most;
@@ -271,6 +267,17 @@ impl Intake {
         let taken = Arc::clone(&self.credit.free).acquire_many_owned(permits).await;
         let permit = taken.map_err(|_| refusals::shutting_down())?;
         Ok(self.held.take().map(|block| (block, permit)))
+    }
+}
+
+/// Ends once nothing presses any more; losing the future loses nothing.
+async fn eased(doors: &Doors, idle: bool, is_pressed: impl Fn(&Doors) -> bool) {
+    while is_pressed(doors) {
+        if !idle {
+            // The next answer comes first, and then this is asked again.
+            std::future::pending::<()>().await;
+        }
+        doors.timer.after(PRESSURE_PAUSE).await;
     }
 }
 

@@ -160,7 +160,7 @@ async fn read(ask: &mut Ask, media: Media, told: &Told) -> Result<Batch, Refusal
             }
         }
     }
-    let body = ask.body().await?;
+    let body = ask.events_body().await?;
     let parts = &ask.doors.parts;
     let max = parts.limits.now().batch_events;
     let given = Given {

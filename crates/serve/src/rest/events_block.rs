@@ -68,7 +68,7 @@ pub(crate) async fn publish(
     publishing: Publishing,
     counting: Option<Counting>,
 ) -> Answer {
-    let body = ask.body().await?;
+    let body = ask.events_body().await?;
     let block = PublishBlock::decode(body).map_err(|error| {
         let detail = format!("the body is no tidings.v1.PublishBlock: {error}");
         Refusal::new(Code::RequestMalformed, detail)

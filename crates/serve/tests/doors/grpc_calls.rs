@@ -23,7 +23,7 @@ use tonic::{Status, Streaming};
 
 use crate::harness::{Running, canonical, event, start, start_with};
 
-fn code_of(status: &Status) -> String {
+pub(crate) fn code_of(status: &Status) -> String {
     let problem = problem::of_status(status).unwrap_or_else(|| panic!("{status:?}"));
     assert!(!problem.request_id.is_empty(), "{problem:?}");
     problem.code
@@ -192,12 +192,12 @@ async fn a_connection_says_how_many_streams_it_takes() {
 }
 
 /// A message's frame: a flag, the length it claims, bytes.
-fn frame(flag: u8, length: u32, bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(flag: u8, length: u32, bytes: &[u8]) -> Vec<u8> {
     [&[flag][..], &length.to_be_bytes(), bytes].concat()
 }
 
 /// Sends a request over HTTP/2 and gives the status of its answer and what it accepts.
-async fn call(server: &Running, request: Request<Full<Bytes>>) -> (Status, HeaderMap) {
+pub(crate) async fn call(server: &Running, request: Request<Full<Bytes>>) -> (Status, HeaderMap) {
     let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
     let (mut parts, body) = request.into_parts();
     parts.uri = format!("http://{}{}", server.addr, parts.uri.path()).parse().unwrap();

@@ -10,7 +10,7 @@ use tidings_deliver::{Deliver, DeliverSettings};
 use tidings_event::{Clock, SystemClock};
 use tidings_log::{MemoryLog, PartitionLog};
 use tidings_serve::{Limits, Origins, Parts, Server, ShownConfig};
-use tidings_telemetry::Recorder;
+use tidings_telemetry::{Memory, Recorder};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Running {
     pub(crate) addr: SocketAddr,
     pub(crate) log: Arc<MemoryLog>,
+    pub(crate) memory: Memory,
     pub(crate) recorder: Arc<Recorder>,
     stop: CancellationToken,
     tasks: JoinSet<()>,
@@ -31,8 +32,9 @@ pub(crate) async fn start() -> Running {
 
 pub(crate) async fn start_with(limits: Limits) -> Running {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let memory = MemoryLog::new(Arc::clone(&clock));
-    let log: Arc<dyn PartitionLog> = memory.clone();
+    let in_memory = MemoryLog::new(Arc::clone(&clock));
+    let log: Arc<dyn PartitionLog> = in_memory.clone();
+    let memory = Memory::default();
     let recorder = Recorder::new();
     let catalog = Catalog::open(Arc::clone(&log), CatalogSettings::default(), Arc::clone(&clock))
         .await
@@ -57,6 +59,7 @@ pub(crate) async fn start_with(limits: Limits) -> Running {
     let deliver = deliver.await.unwrap();
     let parts = Parts {
         give_back: || {},
+        memory: memory.clone(),
         admission,
         deliver,
         catalog,
@@ -74,7 +77,7 @@ pub(crate) async fn start_with(limits: Limits) -> Running {
     let mut tasks = JoinSet::new();
     let token = stop.clone();
     tasks.spawn(async move { server.run(token).await.unwrap() });
-    Running { addr, log: memory, recorder, stop, tasks }
+    Running { addr, log: in_memory, memory, recorder, stop, tasks }
 }
 
 impl Running {

@@ -20,9 +20,9 @@ async fn publisher(server: &Running) -> PublisherClient<tonic::transport::Channe
 }
 
 /// A stream that the test writes to by hand.
-struct Stream {
-    out: mpsc::Sender<v1::PublishStreamRequest>,
-    said: Streaming<v1::PublishStreamResponse>,
+pub(crate) struct Stream {
+    pub(crate) out: mpsc::Sender<v1::PublishStreamRequest>,
+    pub(crate) said: Streaming<v1::PublishStreamResponse>,
 }
 
 impl Stream {
@@ -33,7 +33,7 @@ impl Stream {
         Self { out, said }
     }
 
-    async fn open(server: &Running, producer_id: &str) -> (Self, v1::PublishOpened) {
+    pub(crate) async fn open(server: &Running, producer_id: &str) -> (Self, v1::PublishOpened) {
         let mut stream = Self::start(server).await;
         let open = v1::PublishOpen { producer_id: producer_id.to_owned(), producer_epoch: None };
         stream.send(Asked::Open(open)).await;
@@ -44,7 +44,7 @@ impl Stream {
         (stream, opened)
     }
 
-    async fn send(&self, message: Asked) {
+    pub(crate) async fn send(&self, message: Asked) {
         self.out.send(v1::PublishStreamRequest { message: Some(message) }).await.unwrap();
     }
 
@@ -52,7 +52,7 @@ impl Stream {
         Ok(self.said.message().await?.and_then(|response| response.message))
     }
 
-    async fn ack(&mut self) -> v1::PublishAck {
+    pub(crate) async fn ack(&mut self) -> v1::PublishAck {
         match self.next().await.unwrap().unwrap() {
             Said::Ack(ack) => ack,
             other => panic!("{other:?}"),
@@ -67,7 +67,7 @@ impl Stream {
     }
 }
 
-fn block(request_id: u64, events: &[Bytes]) -> v1::PublishBlock {
+pub(crate) fn block(request_id: u64, events: &[Bytes]) -> v1::PublishBlock {
     let mut builder = BodyBuilder::default();
     for event in events {
         assert!(builder.push(event));

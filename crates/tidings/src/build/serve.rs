@@ -5,12 +5,22 @@ use tidings_serve::{Limits, Parts, Server};
 use crate::config::Config;
 use crate::failure::Failure;
 
+/// With a small memory budget bodies take at most these parts of it together: while they are held, and
+/// while they are read as events.
+const PARTS: (u64, u64) = (8, 32);
+
 pub(crate) fn limits(config: &Config) -> Limits {
+    let by_default = Limits::default();
+    let part = |bytes: usize, part| {
+        bytes.min(usize::try_from(config.memory_budget / part).unwrap_or(usize::MAX))
+    };
     Limits {
+        bodies_held: part(by_default.bodies_held, PARTS.0),
+        bodies_worked_on: part(by_default.bodies_worked_on, PARTS.1),
         connections: config.limits.connections,
         batch_events: config.limits.batch_events,
         publish_credit: config.limits.publish_credit_bytes,
-        ..Limits::default()
+        ..by_default
     }
 }
 

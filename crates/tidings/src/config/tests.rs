@@ -88,6 +88,8 @@ fn values_are_checked() {
         ("topics.partitions", "[topics]\npartitions = 0"),
         ("log.segment_bytes_max", "[log]\nsegment_bytes_max = 1"),
         ("health.stalled_after_seconds", "[health]\nstalled_after_seconds = 0"),
+        ("memory.budget", "[memory]\nbudget = \"off\""),
+        ("memory.budget", "[memory]\nbudget = \"100MiB\""),
         ("logging.format", "[logging]\nformat = \"xml\""),
     ];
     for (key, file) in cases {
@@ -104,6 +106,19 @@ fn what_is_not_well_is_said_in_seconds() {
     assert_eq!(by_default, Thresholds::default());
     let config = load("[health]\nlagging_after_seconds = 7", &[], Flags::default()).unwrap();
     assert_eq!(config.health, Thresholds { lagging_after: Duration::from_secs(7), ..by_default });
+}
+
+#[test]
+fn a_budget_of_memory_is_a_size_or_a_share_of_the_machine() {
+    let budget = |text: &str| {
+        load(&format!("[memory]\nbudget = \"{text}\""), &[], Flags::default())
+            .unwrap()
+            .memory_budget
+    };
+    assert_eq!(budget("512MiB"), 512 << 20);
+    let (half, all) = (budget("50%"), budget("100%"));
+    assert!(budget("1%") >= 256 << 20 && half <= all, "{half} {all}");
+    assert_eq!(load("", &[], Flags::default()).unwrap().memory_budget, budget("60%"));
 }
 
 #[test]

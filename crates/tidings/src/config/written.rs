@@ -20,6 +20,7 @@ section! {
         data: WrittenData,
         log: WrittenLog,
         limits: WrittenLimits,
+        memory: WrittenMemory,
         topics: WrittenTopics,
         admission: WrittenAdmission,
         intervals: WrittenIntervals,
@@ -65,6 +66,13 @@ section! {
         batch_events: usize,
         publish_credit_bytes: u32,
         topics: usize,
+    }
+}
+
+section! {
+    /// What the process may hold.
+    WrittenMemory {
+        budget: String,
     }
 }
 

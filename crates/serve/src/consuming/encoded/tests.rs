@@ -178,6 +178,20 @@ fn the_newest_texts_are_kept_up_to_a_bound() {
 }
 
 #[test]
+fn what_is_dropped_is_made_again() {
+    let recorder = Recorder::new();
+    let encoded = Encoded::new(KEPT_BYTES, Arc::clone(&recorder));
+    let one = delivery(0, 2_000);
+    let text = encoded.texts(&one).unwrap();
+    let (packed, _) = encoded.packed(&one).unwrap();
+    let bytes = encoded.clear();
+    assert!(bytes >= text.len() + packed.len(), "{bytes}");
+    assert_eq!((encoded.texts.kept(), encoded.clear()), ((vec![], 0), 0));
+    assert_eq!(encoded.texts(&one).unwrap().text, text.text);
+    assert_eq!(recorder.counted(Counter::ServeEncodings), 3);
+}
+
+#[test]
 fn the_texts_of_a_delivery_are_its_events_one_by_one() {
     let texts = EventTexts { text: "xxx".to_owned(), ends: vec![1, 3], ingested_at: String::new() };
     assert_eq!(texts.iter().collect::<Vec<_>>(), ["x", "xx"]);

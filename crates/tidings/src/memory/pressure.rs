@@ -1,0 +1,125 @@
+//! Keeps the service within its memory budget: looks at what it holds, says so, and has dropped what
+//! can be spared.
+//!
+//! What counts is what the process holds of the machine's memory, pages that are free but not given
+//! back included: that is what a container is ended for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings_telemetry::{Counter, Gauge, Memory, MemoryLevel, Recorder, Timer};
+
+use super::budget::kib_of;
+
+/// Time between two looks, and while the budget is nearly used.
+const LOOK: Duration = Duration::from_millis(100);
+const CLOSE_LOOK: Duration = Duration::from_millis(10);
+
+/// Hundredths of the budget from which on it is looked at closely.
+const CLOSE: u64 = 80;
+
+/// At and above so many hundredths of the budget a level begins, and below so many it ends.
+const SHED: (u64, u64) = (92, 90);
+const REFUSE: (u64, u64) = (95, 93);
+
+/// Somebody who can let go of memory; says how many bytes it let go of.
+pub(crate) type Holder = Box<dyn Fn(MemoryLevel) -> u64 + Send + Sync>;
+
+/// See the module.
+pub(crate) struct Pressure {
+    /// Bytes that the service keeps within.
+    pub(crate) budget: u64,
+    /// What it holds now; nothing where that cannot be told.
+    pub(crate) used: Box<dyn Fn() -> Option<u64> + Send + Sync>,
+    pub(crate) holders: Vec<Holder>,
+    /// Returns freed memory to the system.
+    pub(crate) give_back: fn(),
+    pub(crate) memory: Memory,
+    pub(crate) recorder: Arc<Recorder>,
+    /// How long ago something was dropped: that is not done at every close look.
+    pub(crate) since_shed: Duration,
+}
+
+impl Pressure {
+    /// Looks for ever.
+    pub(crate) async fn run(mut self) {
+        self.recorder.set(Gauge::MemoryBudget, i64::try_from(self.budget).unwrap_or(i64::MAX));
+        while let Some(pause) = self.look() {
+            Timer.after(pause).await;
+        }
+        tracing::error!("what the process holds cannot be told: no memory budget is kept");
+    }
+
+    /// Looks once; says when to look again.
+    fn look(&mut self) -> Option<Duration> {
+        let used = (self.used)()?;
+        self.tell(used);
+        if self.memory.level() >= MemoryLevel::Shed && self.since_shed >= LOOK {
+            self.shed();
+            self.since_shed = Duration::ZERO;
+        }
+        let pause = if is_at(used, CLOSE, self.budget) { CLOSE_LOOK } else { LOOK };
+        self.since_shed = self.since_shed.saturating_add(pause);
+        Some(pause)
+    }
+
+    /// Sets the level by what is used.
+    fn tell(&self, used: u64) {
+        self.recorder.set(Gauge::MemoryUsed, i64::try_from(used).unwrap_or(i64::MAX));
+        let before = self.memory.level();
+        let level = after(before, used, self.budget);
+        if level == before {
+            return;
+        }
+        self.memory.set(level);
+        self.recorder.set(Gauge::MemoryLevel, i64::from(level.number()));
+        let budget = self.budget;
+        match level {
+            MemoryLevel::Normal => tracing::info!(used, budget, "memory is no longer short"),
+            MemoryLevel::Shed => {
+                tracing::warn!(used, budget, "memory is short: buffers and caches are dropped");
+            }
+            MemoryLevel::Refuse => {
+                tracing::warn!(used, budget, "memory is short: publishing is refused");
+            }
+        }
+    }
+
+    fn shed(&self) {
+        let level = self.memory.level();
+        let bytes: u64 = self.holders.iter().map(|holder| holder(level)).sum();
+        if bytes > 0 {
+            self.recorder.count(Counter::MemorySheds, 1);
+            self.recorder.count(Counter::MemoryShedBytes, bytes);
+        }
+        (self.give_back)();
+    }
+}
+
+/// The level after one, when so much is used.
+fn after(before: MemoryLevel, used: u64, budget: u64) -> MemoryLevel {
+    let holds = |level: MemoryLevel, (begins, ends): (u64, u64)| {
+        is_at(used, if before >= level { ends } else { begins }, budget)
+    };
+    if holds(MemoryLevel::Refuse, REFUSE) {
+        MemoryLevel::Refuse
+    } else if holds(MemoryLevel::Shed, SHED) {
+        MemoryLevel::Shed
+    } else {
+        MemoryLevel::Normal
+    }
+}
+
+/// Whether so many hundredths of the budget are used.
+fn is_at(used: u64, hundredths: u64, budget: u64) -> bool {
+    u128::from(used) * 100 >= u128::from(budget) * u128::from(hundredths)
+}
+
+/// What this process holds, as the system sees it.
+pub(crate) fn resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    kib_of(&status, "VmRSS:")
+}
+
+#[cfg(test)]
+mod tests;
