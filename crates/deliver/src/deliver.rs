@@ -364,6 +364,13 @@ impl Deliver {
         &self.values
     }
 
+    /// Lets go of blocks that wait for consumers who were sent nothing since this was called before, or
+    /// of all: they are read from the log when their turn comes. Says how many bytes they had; what several wait for counts for each.
+    #[must_use]
+    pub fn shed(&self, all: bool) -> u64 {
+        self.registry.all().iter().map(|live| live.lock().shed(all) as u64).sum()
+    }
+
     /// Ends every consumer with `SHUTTING_DOWN`, then saves what was acknowledged.
     pub async fn close(&self) {
         self.stop_readers.cancel();

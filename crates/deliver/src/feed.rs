@@ -189,6 +189,13 @@ impl Feed {
         self.offered = None;
     }
 
+    /// Lets go of every block: each is read from the log when its turn comes. What is offered from here
+    /// on is known as before.
+    pub(crate) fn shed(&mut self) -> usize {
+        self.pieces = VecDeque::new();
+        std::mem::take(&mut self.bytes)
+    }
+
     /// Forgets what is below an offset.
     pub(crate) fn drop_below(&mut self, at: u64) {
         while let Some(piece) = self.pieces.front_mut().filter(|piece| piece.first < at) {

@@ -386,6 +386,11 @@ impl Slot {
         }
     }
 
+    /// Lets go of every block: all of them can be read again. Says how many bytes they had.
+    pub(crate) fn shed(&mut self) -> usize {
+        self.fresh.shed() + self.again.shed() + self.clear_shelf()
+    }
+
     /// Takes blocks that were read from `from` on.
     pub(crate) fn fill(&mut self, blocks: &[Committed], from: u64, why: ReadFor) {
         if why == ReadFor::Keys {

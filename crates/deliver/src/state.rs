@@ -9,6 +9,7 @@ mod redriven;
 mod saving;
 mod seeking;
 mod settling;
+mod shedding;
 mod untold;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -73,6 +74,10 @@ pub(crate) struct State {
     pub(crate) outbox: VecDeque<Outgoing>,
     pub(crate) in_flight: Freed,
     pub(crate) queued_bytes: usize,
+    /// Whether it was sent something since it was last asked to let go of blocks.
+    is_moving: bool,
+    /// Whether live blocks are left to the log until it is sent something again.
+    is_shed: bool,
     pub(crate) closed: Option<Box<Refusal>>,
     /// Acks taken since the last save.
     ticket: Option<Box<Ticket>>,
@@ -126,6 +131,8 @@ impl State {
             outbox: VecDeque::new(),
             in_flight: Freed::default(),
             queued_bytes: 0,
+            is_moving: false,
+            is_shed: false,
             closed: None,
             ticket: None,
             untold: Vec::new(),
@@ -239,7 +246,7 @@ impl State {
         self.news += 1;
         let before = slot.fresh.bytes();
         let has_room = self.queued_bytes + selected.body.len() <= self.limits.live_bytes;
-        slot.push(block, selected, has_room);
+        slot.push(block, selected, has_room && !self.is_shed);
         let signs = slot.signs();
         self.queued_bytes = self.queued_bytes - before + slot.fresh.bytes();
         self.awoken(partition, signs);
@@ -384,6 +391,7 @@ impl State {
                 Err(Pass::Later) => self.turn_over(session, true),
                 Err(Pass::Read(from, why)) => return Step::Read(partition, from, why),
                 Ok(Some(mut sent)) => {
+                    (self.is_moving, self.is_shed) = (true, false);
                     self.sent(partition, session, &mut sent);
                     return Step::Send(sent);
                 }

@@ -382,6 +382,10 @@ impl PartitionLog for EmbeddedLog {
         }
     }
 
+    fn shed(&self) -> u64 {
+        Journal::TOPICS.iter().map(|&journal| self.journal(journal).shed()).sum()
+    }
+
     fn health(&self) -> Result<(), String> {
         for journal in &self.journals {
             if let Some(reason) = &journal.core().failed {

@@ -472,6 +472,11 @@ pub trait PartitionLog: Send + Sync + 'static {
     /// Gives a lease back.
     fn release(&self, lease: &Lease);
 
+    /// Lets go of memory that only saves reads; says how many bytes that was.
+    fn shed(&self) -> u64 {
+        0
+    }
+
     /// Whether every journal can still be written; else why not.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ mod rig;
 mod seeking;
 mod settling;
 mod sharing;
+mod shedding;
 mod starting;
 mod streaming;
 mod values;

@@ -56,6 +56,13 @@ impl Slot {
         share.is_none_or(|share| share.waiting.len() == 0 && share.lent.is_empty())
     }
 
+    /// Lets go of the blocks that were looked at; says how many bytes they had.
+    pub(super) fn clear_shelf(&mut self) -> usize {
+        let Some(share) = self.share.as_deref_mut() else { return 0 };
+        share.shelf = VecDeque::new();
+        std::mem::take(&mut share.shelf_bytes)
+    }
+
     /// How many events wait for their members.
     pub(crate) fn waiting(&self) -> usize {
         self.share.as_ref().map_or(0, |share| share.waiting.len())

@@ -27,6 +27,9 @@ const QUEUE_BYTES_MIN: u64 = 4 << 20;
 /// What the disk is taken to do until it was measured.
 const ASSUMED_BYTES_PER_SECOND: f64 = 64e6;
 
+/// The part of the live ring that stays when memory is short: who keeps up needs no more.
+const SPARED_PART: usize = 8;
+
 /// Resolves an append when every journal it went to is durable; dropped before, it fails it.
 pub(crate) struct Ack {
     remaining: AtomicUsize,
@@ -215,6 +218,14 @@ impl JournalStore {
             recorder.time(Latency::LogAppend, now.saturating_sub(queued.at));
             queued.ack.settle(JournalSeq(last));
         }
+    }
+
+    /// Lets go of what is in the live ring but for its newest part; says how many bytes that was.
+    pub(crate) fn shed(&self) -> u64 {
+        let mut core = self.core();
+        let before = core.ring_bytes;
+        core.shrink_ring(self.context.options.ring_bytes / SPARED_PART);
+        (before - core.ring_bytes) as u64
     }
 
     /// Does something, and does it over from time to time while the disk is full: nothing of it was

@@ -153,6 +153,29 @@ async fn many_segments_are_read_back_and_one_append_is_one_group() {
 }
 
 #[tokio::test]
+async fn what_the_ring_lets_go_of_is_read_from_the_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open_with(dir.path(), EmbeddedOptions { ring_bytes: 64 << 10, ..options() });
+    log.ensure_topic(&spec(7)).await.unwrap();
+    let body = |base: u64| vec![base as u8; 3000];
+    for base in (0..40).step_by(2) {
+        put(&log, base, &body(base)).await;
+    }
+    assert_eq!(log.context.recorder.counted(Counter::LogReads), 0);
+    let freed = log.shed();
+    assert!(freed > 18 * 3000 && freed < 20 * 3000, "{freed}");
+    assert_eq!(log.shed(), 0);
+    let want: Vec<_> = (0..40).step_by(2).map(|base| (base, Ok(Bytes::from(body(base))))).collect();
+    assert_eq!(contents(&log, P0).await, want);
+    assert!(log.context.recorder.counted(Counter::LogReads) > 0);
+    // The newest is still in memory, and the ring goes on.
+    put(&log, 40, &body(40)).await;
+    let reads = log.context.recorder.counted(Counter::LogReads);
+    assert_eq!(log.read(P0, Offset(40), 1).await.unwrap().len(), 1);
+    assert_eq!(log.context.recorder.counted(Counter::LogReads), reads);
+}
+
+#[tokio::test]
 async fn damage_is_named_never_served_and_the_rest_is_readable() {
     for (needle, clean) in [(&b"body-4"[..], true), (b"body-4", false), (b"TGR1", true)] {
         let dir = tempfile::tempdir().unwrap();

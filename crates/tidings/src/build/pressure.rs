@@ -4,12 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_serve::{Forms, Parts};
+use tidings_telemetry::MemoryLevel;
 
 use crate::config::Config;
 use crate::memory::pressure::{Holder, Pressure, resident};
 
 pub(crate) fn keep(config: &Config, parts: &Parts, forms: Forms) -> Pressure {
-    let holders: Vec<Holder> = vec![Box::new(move |_| forms.shed())];
+    let (deliver, log) = (Arc::clone(&parts.deliver), Arc::clone(&parts.log));
+    let holders: Vec<Holder> = vec![
+        Box::new(move |_| forms.shed()),
+        Box::new(move |level| deliver.shed(level == MemoryLevel::Refuse)),
+        Box::new(move |_| log.shed()),
+    ];
     Pressure {
         budget: config.memory_budget,
         used: Box::new(resident),
