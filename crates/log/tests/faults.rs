@@ -15,7 +15,7 @@ use tidings_log::conformance::fixture::{
 use tidings_log::fake_disk::{Call, EIO, ENOSPC, FakeDisk};
 use tidings_log::{
     AppendError, CommitError, EmbeddedLog, EmbeddedOptions, Journal, OpenError, PartitionLog,
-    PendingError, Retention, Table, TopicSpec,
+    PendingError, Retention, Table, TopicSpec, check,
 };
 use tidings_telemetry::Recorder;
 
@@ -180,7 +180,14 @@ async fn a_full_disk_refuses_events_and_recovers_by_itself() {
 #[tokio::test]
 async fn a_write_waits_for_room_or_for_a_file_handle_and_nothing_is_in_doubt() {
     const EMFILE: i32 = 24;
-    for (call, errno) in [(Call::Write, ENOSPC), (Call::Open, EMFILE), (Call::SyncDir, EMFILE)] {
+    const EFBIG: i32 = 27;
+    let faults = [
+        (Call::Write, ENOSPC),
+        (Call::Write, EFBIG),
+        (Call::Open, EMFILE),
+        (Call::SyncDir, EMFILE),
+    ];
+    for (call, errno) in faults {
         let disk = FakeDisk::new();
         let log = ensured(&disk).await;
         let stored = fill(&*log, PARTITION, 2).await;
@@ -198,6 +205,79 @@ async fn a_write_waits_for_room_or_for_a_file_handle_and_nothing_is_in_doubt() {
         let log = open(&disk.crash(&mut StdRng::seed_from_u64(1))).unwrap();
         assert_eq!(read_all(&*log, PARTITION).await, blocks, "{call:?}");
     }
+}
+
+#[tokio::test]
+async fn a_segment_whose_header_finds_no_room_when_it_is_synced_is_made_anew() {
+    for nth in [0, 1] {
+        let disk = FakeDisk::new();
+        let log = ensured(&disk).await;
+        let mut blocks = fill(&*log, PARTITION, 2).await;
+        for base in 2..4 {
+            blocks.push(block(&*log, PARTITION, base, (1, 20_000)));
+            append(&*log, blocks[base as usize].clone()).await;
+        }
+        // The next one begins a segment: the index of the full one is synced, then the new one's header.
+        disk.fail(Call::Sync, nth, ENOSPC);
+        blocks.push(block(&*log, PARTITION, 4, (1, 20_000)));
+        append(&*log, blocks[4].clone()).await;
+        assert_eq!(log.health(), Ok(()), "{nth}");
+        assert_eq!(read_all(&*log, PARTITION).await, blocks, "{nth}");
+        drop(log);
+        let log = open(&disk.crash(&mut StdRng::seed_from_u64(1))).unwrap();
+        assert_eq!(read_all(&*log, PARTITION).await, blocks, "{nth}");
+    }
+}
+
+#[tokio::test]
+async fn a_directory_whose_sync_failed_is_not_synced_again_for_the_same_segment() {
+    let disk = FakeDisk::new();
+    let log = ensured(&disk).await;
+    let blocks = fill(&*log, PARTITION, 2).await;
+    // Of the index, and of the segment.
+    (0..2).for_each(|nth| disk.fail(Call::SyncDir, nth, ENOSPC));
+    let large = (2..6).map(|base| block(&*log, PARTITION, base, (1, 20_000)));
+    let pending = log.append(large.collect()).unwrap();
+    assert_eq!(pending.await, Err(PendingError));
+    let reason = log.health().unwrap_err();
+    assert!(reason.contains("short") && !reason.contains("exists"), "{reason}");
+    drop(log);
+    let log = open(&disk.crash(&mut StdRng::seed_from_u64(1))).unwrap();
+    assert_eq!(read_all(&*log, PARTITION).await, blocks);
+}
+
+#[tokio::test]
+async fn a_segment_that_cannot_be_removed_stays_the_first_until_it_can() {
+    let disk = FakeDisk::new();
+    let log = open(&disk).unwrap();
+    let retention = Retention { age: DAY, bytes: Some(30_000) };
+    let spec = TopicSpec { id: PARTITION.topic, partitions: 1, retention };
+    log.ensure_topic(&spec).await.unwrap();
+    let mut base = 0;
+    let mut grow = async || {
+        for _ in 0..16 {
+            append(&*log, block(&*log, PARTITION, base, (1, 20_000))).await;
+            base += 1;
+        }
+    };
+    let segments = |disk: &FakeDisk| {
+        let is_one = |path: &Path| {
+            path.to_string_lossy().contains("short/")
+                && path.extension().is_some_and(|e| e == "seg")
+        };
+        disk.files().iter().filter(|(path, _)| is_one(path)).count()
+    };
+    grow().await;
+    let full = segments(&disk);
+    disk.fail(Call::Remove, 1, EIO);
+    log.trim(NOW).await;
+    assert_eq!(segments(&disk), full, "the first could not be removed, so that none was");
+    grow().await;
+    log.trim(NOW).await;
+    assert!(segments(&disk) < full, "all of them, later");
+    log.close().await;
+    let report = check(&disk.copy(), Path::new("/data")).unwrap();
+    assert!(report.is_sound(), "{report:?}");
 }
 
 #[tokio::test]

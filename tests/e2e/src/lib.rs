@@ -23,10 +23,10 @@ pub use events::{TestEvent, heavy_indicator, indicator, indicator_json, without_
 pub use executable::{Finished, example, executable, finish, run, run_with_input};
 pub use http::{Answer, ask, send_raw, until};
 pub use limit::soon;
-pub use server::Server;
+pub use server::{Ended, Server};
 pub use settlements::settlements;
 pub use shim::{Call, Fault, Shim, Wall};
-pub use stored::record_stored;
+pub use stored::{record_stored, trims};
 pub use tidings_checker::Thresholds;
 pub use tmpfs::Tmpfs;
 pub use witness::{Witness, subscribe};

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use tidings_client::Client;
@@ -46,10 +46,20 @@ impl Server {
     #[must_use]
     pub fn start_limited(data_dir: &Path, kib: u32) -> Self {
         let mut command = Command::new("bash");
-        command.args(["-c", &format!("ulimit -f {kib}; exec \"$0\" \"$@\"")]).arg(executable());
+        command.args(["-c", &format!("ulimit -S -f {kib}; exec \"$0\" \"$@\"")]).arg(executable());
         // A coverage profile cut off at the limit could not be read.
         command.env("LLVM_PROFILE_FILE", "/dev/null");
         Self::launch(command, data_dir, "127.0.0.1:0")
+    }
+
+    /// Takes the limit of [`Self::start_limited`] away.
+    ///
+    /// # Panics
+    /// When the system does not.
+    pub fn let_files_grow(&self) {
+        let mut command = Command::new("prlimit");
+        command.args(["--pid", &self.pid().to_string(), "--fsize=unlimited"]);
+        assert!(command.status().expect("prlimit runs").success(), "the limit stays");
     }
 
     /// As [`Self::start`], by a command that has the executable as its last argument so far, or is
@@ -86,7 +96,23 @@ impl Server {
         (child.expect("the executable starts"), log)
     }
 
+    /// As [`Self::start_by`], where it may refuse to start or die on the way: how it ended then.
+    ///
+    /// # Errors
+    /// How it ended.
+    ///
+    /// # Panics
+    /// When it does neither become ready nor end.
+    pub fn try_start_by(command: Command, data_dir: &Path) -> Result<Self, Ended> {
+        Self::try_launch(command, data_dir, "127.0.0.1:0")
+    }
+
     fn launch(command: Command, data_dir: &Path, addr: &str) -> Self {
+        Self::try_launch(command, data_dir, addr)
+            .unwrap_or_else(|ended| panic!("not ready: {ended:?}"))
+    }
+
+    fn try_launch(command: Command, data_dir: &Path, addr: &str) -> Result<Self, Ended> {
         let (mut child, log) = Self::spawn(command, data_dir, addr);
         let stdout = child.stdout.take().expect("stdout is piped");
         let line = blocking("the service to be ready", child.id(), move || {
@@ -96,10 +122,10 @@ impl Server {
         });
         let ready: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
         let Some(addr) = ready["addr"].as_str() else {
-            end(&mut child);
-            panic!("not ready: {line:?}, {}", read(&log));
+            let how = blocking("the service to end", child.id(), move || child.wait());
+            return Err(Ended::of(how.expect("it can be waited for"), &log));
         };
-        Self { url: format!("http://{addr}"), child: Some(child), log }
+        Ok(Self { url: format!("http://{addr}"), child: Some(child), log })
     }
 
     /// Its address.
@@ -180,6 +206,29 @@ impl Server {
         killed
     }
 
+    /// kill -9 if it still runs; else how it had ended.
+    ///
+    /// # Panics
+    /// When it was ended here before.
+    #[must_use]
+    pub fn kill_or_ended(mut self) -> Option<Ended> {
+        let mut child = self.child.take().expect("it runs until it is ended");
+        let ended = child.try_wait().expect("it can be asked");
+        end(&mut child);
+        ended.map(|how| Ended::of(how, &self.log))
+    }
+
+    /// How it ends, which something else has told it to.
+    ///
+    /// # Panics
+    /// When it does not end.
+    #[must_use]
+    pub fn wait(mut self) -> Ended {
+        let mut child = self.child.take().expect("it runs until it is ended");
+        let ended = blocking("the service to stop", child.id(), move || child.wait());
+        Ended::of(ended.expect("it can be waited for"), &self.log)
+    }
+
     /// SIGTERM, and how it ended.
     ///
     /// # Panics
@@ -191,6 +240,23 @@ impl Server {
         let ended = blocking("the service to stop", child.id(), move || child.wait());
         let status = ended.expect("it can be waited for");
         Finished { code: status.code(), stdout: String::new(), stderr: read(&self.log) }
+    }
+}
+
+/// How a service ended by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Its exit code; absent when a signal ended it.
+    pub code: Option<i32>,
+    /// The signal that did.
+    pub signal: Option<i32>,
+    /// What it and its predecessors on the same directory wrote to stderr.
+    pub stderr: String,
+}
+
+impl Ended {
+    fn of(how: ExitStatus, log: &Path) -> Self {
+        Self { code: how.code(), signal: how.signal(), stderr: read(log) }
     }
 }
 

@@ -1,5 +1,6 @@
 //! A log as a stopped service left it on its disk, read without the service.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +55,22 @@ pub async fn record_stored(data: &Path, chronicle: &Chronicle, reader: &str) {
         }
     }
     log.close().await;
+}
+
+/// How many events retention took of each topic.
+///
+/// # Panics
+/// When it cannot be read.
+pub async fn trims(data: &Path) -> BTreeMap<String, u64> {
+    let (log, catalog) = open(data).await;
+    let mut trims = BTreeMap::new();
+    for topic in catalog.snapshot().topics(DEFAULT_TENANT) {
+        let partition = |n| TopicPartition { topic: topic.id, partition: PartitionId(n) };
+        let trim = |n| log.bounds(partition(n)).expect("the topic is there").trim.0;
+        trims.insert(topic.name.path().to_owned(), (0..topic.partitions).map(trim).sum());
+    }
+    log.close().await;
+    trims
 }
 
 async fn record_partition(

@@ -64,11 +64,11 @@ impl Context {
 /// `ENFILE` and `EMFILE`: the machine, or this process, has no file handle left.
 const NO_HANDLE: [i32; 2] = [23, 24];
 
-/// Whether an error says that there is no room, or no file handle, for the moment: nothing is wrong
-/// with what is stored.
+/// Whether an error says that there is no room, or no file handle, for the moment, or that the process
+/// may not let a file grow: nothing is wrong with what is stored.
 pub(crate) fn is_no_room(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-        || is_no_handle(error)
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge) || is_no_handle(error)
 }
 
 /// Whether an error says that there is no file handle for the moment.

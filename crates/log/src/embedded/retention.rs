@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::path::PathBuf;
 
 use tidings_event::{PartitionId, TopicPartition};
 
@@ -89,33 +90,37 @@ impl JournalStore {
         core.free(&freed);
     }
 
-    /// Removes the oldest sealed segments that nobody needs, in order, so that the chain of
-    /// accepted ends stays whole.
+    /// Removes the oldest sealed segments that nobody needs, one after the other, so that the chain of
+    /// accepted ends stays whole: one that cannot be removed stays the first, and is tried again.
     pub(crate) fn remove_segments(&self, unneeded: impl Fn(&Segment) -> bool) -> io::Result<()> {
-        let mut gone = vec![];
-        let mut core = self.core();
-        while core.segments.len() > 1 {
-            let Some(first) = core.segments.first_entry().filter(|e| unneeded(e.get())) else {
-                break;
-            };
-            gone.push(first.remove());
+        while let Some((number, path)) = self.oldest_segment(&unneeded) {
+            self.context.remove(&super::index::path(&path))?;
+            self.context.remove(&path)?;
+            self.context.sync_dir(&self.dir)?;
+            self.core().forget_segment(number);
         }
-        let left: Vec<u32> = core.segments.keys().copied().collect();
-        for partition in core.partitions.values_mut() {
-            while partition.blocks.front().is_some_and(|b| left.first() > Some(&b.segment)) {
-                partition.blocks.pop_front();
-            }
-        }
-        drop(core);
-        for segment in &gone {
-            self.context.remove(&super::index::path(&segment.path))?;
-            self.context.remove(&segment.path)?;
-        }
-        if gone.is_empty() { Ok(()) } else { self.context.sync_dir(&self.dir) }
+        Ok(())
+    }
+
+    fn oldest_segment(&self, unneeded: impl Fn(&Segment) -> bool) -> Option<(u32, PathBuf)> {
+        let core = self.core();
+        let (number, segment) = core.segments.first_key_value()?;
+        let may_go = core.segments.len() > 1 && unneeded(segment);
+        may_go.then(|| (*number, segment.path.clone()))
     }
 }
 
 impl Core {
+    fn forget_segment(&mut self, number: u32) {
+        self.segments.remove(&number);
+        let first = self.segments.keys().next().copied();
+        for partition in self.partitions.values_mut() {
+            while partition.blocks.front().is_some_and(|b| first > Some(b.segment)) {
+                partition.blocks.pop_front();
+            }
+        }
+    }
+
     fn free(&mut self, freed: &HashMap<u32, usize>) {
         for (number, blocks) in freed {
             if let Some(segment) = self.segments.get_mut(number) {
@@ -150,8 +155,9 @@ fn by_bytes(core: &Core, spec: &TopicSpec, max: u64, trims: &mut Trims) {
         let trim = trims.get(&id).copied().unwrap_or(partition.trim);
         let floor = partition.floor();
         let blocks = partition.blocks.iter().filter(|b| b.end() > trim);
-        kept.extend(blocks.map(|b| (b.ingested_at, id, b.end(), b.bytes, b.end() <= floor)));
+        kept.extend(blocks.map(|b| ((b.segment, b.page), id, b.end(), b.bytes, b.end() <= floor)));
     }
+    // As they were written: their times say less, for clocks stand still.
     kept.sort_unstable_by_key(|block| (block.0, block.2, block.1));
     let mut bytes: u64 = kept.iter().map(|block| u64::from(block.3)).sum();
     for (_, id, end, size, may_go) in kept {

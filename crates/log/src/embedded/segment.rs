@@ -132,18 +132,20 @@ pub(crate) fn create(
         .wrapping_add(u64::from(header.number).wrapping_mul(0xD1B5_4A32_D192_ED03));
     let page = header.encode();
     header.crc = Fields(&page[BYTES - 4..]).u32().unwrap_or_default();
-    if let Err(error) = file.write_all_at(&[IoSlice::new(&page)], 0) {
-        // It may be made once more when there is room.
+    let written = file.write_all_at(&[IoSlice::new(&page)], 0);
+    if let Err(error) = written.and_then(|()| context.sync(&*file)) {
+        // Nothing else is in it: it may be made once more when there is room.
         context.remove(&path)?;
         return Err(error);
     }
-    context.sync(&*file)?;
     if let Err(error) = context.sync_dir(dir) {
         if is_no_handle(&error) {
             // The directory was not even opened: this is done over as a whole.
             context.remove(&path)?;
+            return Err(error);
         }
-        return Err(error);
+        // Whatever it says, it is not done over: what it has stored nobody knows.
+        return Err(io::Error::other(error));
     }
     let (bytes, last_seq) = (PAGE as u64, header.first_seq - 1);
     Ok(Segment { header, file, path, groups: vec![], bytes, last_seq, live: 0, indexed: false })
