@@ -5,18 +5,23 @@
 //! one row of the table. Exit code 0 when the promise was kept, 1 when it was broken, 2 when too
 //! little happened to prove anything.
 
+mod clocks;
 mod corruption;
 mod crash_points;
 mod crash_states;
 mod failure;
+mod io_faults;
 mod kill;
 mod lanes;
+mod life;
 mod parts;
 mod plan;
 mod power_cut;
 mod report;
 mod round;
 mod simulation;
+mod stage;
+mod violation;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

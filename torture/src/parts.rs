@@ -38,6 +38,11 @@ pub(crate) const ALL: &[Part] = &[
         start: |plan| Box::pin(async move { crate::corruption::run(&plan).await }),
     },
     Part {
+        name: "io_faults",
+        start: |plan| Box::pin(async move { crate::io_faults::run(&plan).await }),
+    },
+    Part { name: "clocks", start: |plan| Box::pin(async move { crate::clocks::run(&plan).await }) },
+    Part {
         name: "simulation",
         start: |plan| Box::pin(async move { crate::simulation::run(&plan).await }),
     },

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tidings_checker::history::{
-    Dead, Delivery, Invoke, Limits, Mark, Placed, Range, Settled, Subscription, Verdict,
+    Dead, Delivery, Fault, Invoke, Limits, Mark, Phase, Placed, Range, Settled, Subscription,
+    Verdict,
 };
 use tidings_checker::{History, HistoryWriter, Op, Report, Thresholds, judge};
 use tidings_client::{ClientError, Delivered, Run};
@@ -259,6 +260,26 @@ impl Chronicle {
     pub fn mark(&self, what: &str, subscription: Option<&str>) {
         let subscription = subscription.map(Into::into);
         self.record([Op::Mark(Mark { what: what.into(), subscription })]);
+    }
+
+    /// A fault of this name waits for its moment.
+    pub fn armed(&self, fault: &str) {
+        self.fault(fault, Phase::Armed, &[]);
+    }
+
+    /// It happened; from here until a restart nothing may be acknowledged in topics like these.
+    pub fn fired(&self, fault: &str, silences: &[&str]) {
+        self.fault(fault, Phase::Fired, silences);
+    }
+
+    /// It is over, and everything has to advance.
+    pub fn healed(&self, fault: &str) {
+        self.fault(fault, Phase::Healed, &[]);
+    }
+
+    fn fault(&self, what: &str, phase: Phase, silences: &[&str]) {
+        let silences = silences.iter().map(|&topics| topics.into()).collect();
+        self.record([Op::Fault(Fault { what: what.into(), phase, silences })]);
     }
 
     /// Has the checker judge everything so far.

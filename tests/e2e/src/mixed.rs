@@ -11,7 +11,7 @@ use std::time::Duration;
 
 pub use drain::drain;
 pub use kinds::{KINDS, Kind};
-pub use load::{Load, Producer};
+pub use load::{Load, Producer, foretell};
 pub use members::attach;
 
 /// What the subscriptions are to.

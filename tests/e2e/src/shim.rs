@@ -70,12 +70,16 @@ pub enum Fault {
     NoRoom,
     /// It is interrupted.
     Interrupted,
+    /// It is told to try again, which no file system tells of a file.
+    Again,
     /// It is done for about half of its bytes.
     Short,
     /// It is not done, and reported as done.
     Skipped,
     /// The process is killed before it is made.
     Killed,
+    /// It is made so much later.
+    Late(Duration),
 }
 
 impl Fault {
@@ -85,9 +89,11 @@ impl Fault {
             Self::Broken => 5,
             Self::NoRoom => 28,
             Self::Interrupted => 4,
+            Self::Again => 11,
             Self::Short => page::SHORT,
             Self::Skipped => page::PRETEND,
             Self::Killed => page::KILL,
+            Self::Late(by) => page::LATE | u64::try_from(by.as_millis()).unwrap_or(0) << 32,
         }
     }
 }
@@ -154,6 +160,14 @@ impl Shim {
         self.text(page::ONLY_AT, part.as_bytes());
     }
 
+    /// From now on only calls on paths that end with this text count, are hit or wait.
+    ///
+    /// # Panics
+    /// When the text is too long.
+    pub fn ending(&self, end: &str) {
+        self.text(page::ENDING_AT, end.as_bytes());
+    }
+
     /// From now on only writes that hold these bytes in one piece count; empty: all.
     ///
     /// # Panics
@@ -194,6 +208,7 @@ impl Shim {
             self.set(page::word(call.kind(), page::WAIT), 0);
         }
         self.only("");
+        self.ending("");
         self.holding(b"");
     }
 

@@ -96,7 +96,10 @@ pub(crate) fn is_below(path: *const c_char) -> bool {
 fn counts(path: &[u8]) -> bool {
     let mut copy = [0; page::TEXT_MAX];
     let only = text(page::ONLY_AT, &mut copy);
-    only.is_empty() || path.windows(only.len()).any(|part| part == only)
+    if !only.is_empty() && !path.windows(only.len()).any(|part| part == only) {
+        return false;
+    }
+    path.ends_with(text(page::ENDING_AT, &mut [0; page::TEXT_MAX]))
 }
 
 /// What happens to a call of a kind on a path below the directory.
@@ -151,6 +154,10 @@ fn judge(kind: usize) -> Verdict {
         page::KILL => die(),
         page::SHORT => Verdict::Short,
         page::PRETEND => Verdict::Pretend,
+        late if late & page::LATE != 0 => {
+            pause((late >> 32).saturating_mul(1_000_000));
+            Verdict::Pass
+        }
         errno => Verdict::Fail(c_int::try_from(errno).unwrap_or(libc::EIO)),
     }
 }

@@ -1,9 +1,9 @@
-//! The layout of the page: 64-bit words in the machine's order, then two texts.
+//! The layout of the page: 64-bit words in the machine's order, then texts.
 //!
 //! Whoever steers takes this file into its own crate, so that there is one layout.
 
 /// Bytes of the page.
-pub(crate) const BYTES: usize = 4096;
+pub(crate) const BYTES: usize = 8192;
 /// What the first word is.
 pub(crate) const MAGIC: u64 = 0x5449_4449_5348_494d;
 
@@ -46,7 +46,7 @@ pub(crate) const KINDS: usize = 8;
 
 /// Words of a kind: calls seen.
 pub(crate) const CALLS: usize = 0;
-/// What happens to a call that is hit: 0 nothing, an errno, [`SHORT`] or [`PRETEND`].
+/// What happens to a call that is hit: 0 nothing, an errno, or one of the values below.
 pub(crate) const ACTION: usize = 1;
 /// Calls that pass, since the action was set, before the first that is hit.
 pub(crate) const FIRST: usize = 2;
@@ -67,6 +67,8 @@ pub(crate) const SHORT: u64 = 1 << 16;
 pub(crate) const PRETEND: u64 = 1 << 17;
 /// The process is killed before the call.
 pub(crate) const KILL: u64 = 1 << 18;
+/// The call is made late: so many milliseconds as the upper half says.
+pub(crate) const LATE: u64 = 1 << 19;
 
 /// Word: how many bytes are at [`HOLDS_AT`].
 pub(crate) const HOLDS_BYTES: usize = 120;
@@ -77,7 +79,9 @@ pub(crate) const HOLDS_AT: usize = 3072;
 pub(crate) const DIRECTORY_AT: usize = 1024;
 /// Byte where a text begins that a path below the directory must contain to count; may be empty.
 pub(crate) const ONLY_AT: usize = 2048;
-/// Most bytes of either text.
+/// Byte where a text begins that a path below the directory must end with to count; may be empty.
+pub(crate) const ENDING_AT: usize = 4096;
+/// Most bytes of each text.
 pub(crate) const TEXT_MAX: usize = 1000;
 
 /// The word of a kind.
@@ -88,3 +92,4 @@ pub(crate) const fn word(kind: usize, which: usize) -> usize {
 const _: () = assert!(word(KINDS, 0) <= HOLDS_BYTES, "the words of kinds end before the next one");
 const _: () =
     assert!((HOLDS_BYTES + 1) * 8 <= DIRECTORY_AT, "the words end before the texts begin");
+const _: () = assert!(ENDING_AT + TEXT_MAX <= BYTES, "the last text lies on the page");

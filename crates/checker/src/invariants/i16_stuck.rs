@@ -47,6 +47,12 @@ fn producers(model: &Model<'_>, healed: usize) -> Vec<Violation> {
             }
             Op::Ok(placed) => &placed.event,
             Op::Fail { event, .. } => event,
+            Op::Mark(mark) if mark.what.as_str() == "crash" => {
+                // Who is cut off is not stuck, unless that had been so for long.
+                let for_long = |asked: usize| record.at - model.records[asked].at > WITHIN;
+                stuck.extend(waits.drain().filter(|&(_, asked)| for_long(asked)));
+                continue;
+            }
             _ => continue,
         };
         let event = model.events.get(answered.as_str());

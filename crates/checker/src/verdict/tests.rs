@@ -509,6 +509,9 @@ fn what_does_not_advance_after_all_faults_are_over_is_i_16() {
     };
     check_valid(&sent(14));
     check_violated(&sent(15), "I-16", "stuck", &[3, 5]);
+    let cut_off = |at| run(vec![(3, got("a", 0)), (4, invoke("b", 1)), (at, mark("crash"))]);
+    check_valid(&cut_off(14));
+    check_violated(&cut_off(15), "I-16", "stuck", &[3, 5]);
     // Nobody knows what would have come.
     check_valid(&timed([begin(), vec![(12, mark("quiesced")), (12, got("a", 0))]].concat()));
 }

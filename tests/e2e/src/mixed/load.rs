@@ -1,4 +1,6 @@
-//! Those who publish, until the service is gone.
+//! Those who publish, until the service is gone or refuses.
+
+use std::collections::BTreeSet;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -27,25 +29,49 @@ pub struct Producer {
     pub under_way: usize,
 }
 
+/// Writes down which kinds of subscription select an event.
+pub fn foretell(chronicle: &Chronicle, event: &[u8]) {
+    let instrument = TestEvent::read(event).instrument;
+    let filtered = KINDS.iter().filter(|kind| !kind.keys.is_empty());
+    let said = filtered.map(|kind| (kind.name, kind.keys.contains(&instrument.as_str())));
+    chronicle.verdict(event, said);
+}
+
 /// What one producer publishes in all lives of a service.
 pub struct Load {
     producer: Producer,
     chronicle: Chronicle,
     next: u64,
     acknowledged: watch::Sender<u64>,
+    refusals: watch::Sender<BTreeSet<String>>,
 }
 
 impl Load {
     /// Nothing so far.
     #[must_use]
     pub fn new(producer: Producer, chronicle: Chronicle) -> Self {
-        Self { producer, chronicle, next: 0, acknowledged: watch::Sender::new(0) }
+        let (acknowledged, refusals) = (watch::Sender::new(0), watch::Sender::default());
+        Self { producer, chronicle, next: 0, acknowledged, refusals }
     }
 
     /// How many events were acknowledged so far, to wait for.
     #[must_use]
     pub fn acknowledged(&self) -> watch::Receiver<u64> {
         self.acknowledged.subscribe()
+    }
+
+    /// Codes of all refusals so far.
+    #[must_use]
+    pub fn refusals(&self) -> watch::Receiver<BTreeSet<String>> {
+        self.refusals.subscribe()
+    }
+
+    fn is_told<T>(&self, answer: Result<T, ClientError>) -> Option<T> {
+        let problem = answer.as_ref().err().and_then(ClientError::problem);
+        if let Some(code) = problem.map(|problem| problem.code.clone()) {
+            self.refusals.send_if_modified(|codes| codes.insert(code));
+        }
+        answer.ok()
     }
 
     /// The next event, written down with what the filters should say of it.
@@ -56,10 +82,7 @@ impl Load {
         self.next += 1;
         let derived = format!("analysis/indicators/{timeframe}");
         self.chronicle.invoke_to(topic.unwrap_or(&derived), name, &event, sequenced);
-        let instrument = TestEvent::read(&event).instrument;
-        let filtered = KINDS.iter().filter(|kind| !kind.keys.is_empty());
-        let said = filtered.map(|kind| (kind.name, kind.keys.contains(&instrument.as_str())));
-        self.chronicle.verdict(&event, said);
+        foretell(&self.chronicle, &event);
         event
     }
 
@@ -78,9 +101,10 @@ impl Load {
         Client::connect(url).await?.publisher(options).await
     }
 
-    /// Publishes until the service is gone, with events under way; tells how many were.
+    /// Publishes until the service is gone or refuses, with events under way; tells how many were.
     pub async fn publish(&mut self, url: &str) -> usize {
-        let Ok(publisher) = soon("a publisher", self.publisher(url)).await else { return 0 };
+        let opened = soon("a publisher", self.publisher(url)).await;
+        let Some(publisher) = self.is_told(opened) else { return 0 };
         let (mut receipts, mut is_there, mut cut_off) = (FuturesUnordered::new(), true, 0);
         loop {
             while is_there && receipts.len() < self.producer.under_way {
@@ -94,7 +118,7 @@ impl Load {
                 return cut_off;
             };
             self.chronicle.outcome(&event, &outcome);
-            if outcome.is_ok() {
+            if self.is_told(outcome).is_some() {
                 self.acknowledged.send_modify(|count| *count += 1);
             } else {
                 (is_there, cut_off) = (false, cut_off + 1);
