@@ -70,17 +70,7 @@ impl Deliver {
         recorder: Arc<Recorder>,
         settings: DeliverSettings,
     ) -> Result<Arc<Self>, DeliverError> {
-        let settlements =
-            Settlements::open(Arc::clone(&log), Arc::clone(&clock), Arc::clone(&recorder));
-        let settlements = Arc::new(settlements.await);
-        let letters = DeadLetters::open(
-            Arc::clone(&log),
-            Arc::clone(&clock),
-            Arc::clone(&recorder),
-            Arc::clone(&settlements),
-            Room { letters: settings.dead_letters_max, bytes: settings.dead_letter_bytes_max },
-        )
-        .await?;
+        let (settlements, letters) = stores(&log, &clock, &recorder, &settings).await?;
         let saver = Arc::new(Saver::new(
             Arc::clone(&log),
             Arc::clone(&clock),
@@ -412,6 +402,25 @@ impl fmt::Debug for Deliver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Deliver").finish_non_exhaustive()
     }
+}
+
+/// What writes down how deliveries end, and what keeps those that failed.
+async fn stores(
+    log: &Arc<dyn PartitionLog>,
+    clock: &Arc<dyn Clock>,
+    recorder: &Arc<Recorder>,
+    settings: &DeliverSettings,
+) -> Result<(Arc<Settlements>, Arc<DeadLetters>), DeliverError> {
+    let settlements = Settlements::open(Arc::clone(log), Arc::clone(clock), Arc::clone(recorder));
+    let settlements = Arc::new(settlements.await);
+    let letters = DeadLetters::open(
+        Arc::clone(log),
+        Arc::clone(clock),
+        Arc::clone(recorder),
+        Arc::clone(&settlements),
+        Room { letters: settings.dead_letters_max, bytes: settings.dead_letter_bytes_max },
+    );
+    Ok((settlements, letters.await?))
 }
 
 #[cfg(test)]
