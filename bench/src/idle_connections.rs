@@ -17,7 +17,7 @@ const CONNECTIONS: u64 = 1_000;
 enum Open {
     Http(TcpStream),
     Ws(Box<Ws>),
-    Grpc(Client, Box<Consumer>),
+    Grpc(Box<(Client, Consumer)>),
 }
 
 /// Measures each kind on a server of its own.
@@ -68,8 +68,8 @@ impl Open {
                 }
                 _ => return Err(broken("not a plain socket")),
             },
-            Self::Grpc(_, consumer) => {
-                if let Some(came) = consumer.next().now_or_never() {
+            Self::Grpc(both) => {
+                if let Some(came) = both.1.next().now_or_never() {
                     return Err(broken(format!("{:?} came", came.map(|came| came.is_ok()))));
                 }
             }
@@ -86,7 +86,7 @@ async fn connect(url: &str, kind: &str, number: u64) -> Result<Open, BenchError>
     if kind == "gRPC" {
         let client = Client::connect(url).await?;
         let consumer = client.consumer(ConsumerOptions::new(name, "bench")).await?;
-        return Ok(Open::Grpc(client, Box::new(consumer)));
+        return Ok(Open::Grpc(Box::new((client, consumer))));
     }
     let path = match kind {
         "SSE" => format!("/api/v1/subscriptions/{name}/stream"),
