@@ -155,6 +155,19 @@ impl Server {
         read(&self.log)
     }
 
+    /// Waits until it has said something on stderr.
+    ///
+    /// # Panics
+    /// When it does not within a minute.
+    pub fn until_it_logs(&self, text: &str) {
+        let (log, text, what) = (self.log.clone(), text.to_owned(), format!("{text:?} in the log"));
+        blocking(&what, self.pid(), move || {
+            while !read(&log).contains(&text) {
+                std::thread::yield_now();
+            }
+        });
+    }
+
     /// A connection to it.
     ///
     /// # Panics

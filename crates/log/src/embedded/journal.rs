@@ -237,10 +237,19 @@ impl JournalStore {
         let mut waited = false;
         loop {
             match work() {
-                Err(error) if is_no_room(&error) && self.wait_for_room() => waited = true,
+                Err(error) if is_no_room(&error) && self.wait_for_room() => {
+                    if !std::mem::replace(&mut waited, true) {
+                        let journal = self.kind.name();
+                        tracing::error!(journal, %error, "no room: the log waits until there is");
+                    }
+                }
                 done => {
                     if waited {
                         self.core().no_room = false;
+                        tracing::info!(
+                            journal = self.kind.name(),
+                            "the log waits for room no more"
+                        );
                     }
                     return done;
                 }

@@ -33,15 +33,21 @@ pub(super) async fn run(args: ServeArgs, json: bool) -> Result<(), Failure> {
     // Before the start, so that none is lost during it.
     let mut signals = Signals::take()?;
     let supervisor = Supervisor::of_environment();
-    let mut running = Running::start(&config).await?;
+    let mut running = tokio::select! {
+        started = Running::start(&config) => started?,
+        // It may wait for room on a full disk for as long as that is full.
+        () = signals.stop.told() => {
+            tracing::info!("stopped before it was ready");
+            return Ok(());
+        }
+    };
     let addr = running.addr();
     let mut reloading = Reloading::new(flags, config, level, running.parts());
     tell_ready(addr, args.ready_file.as_deref(), json)?;
     supervisor.ready(&format!("serving http://{addr}"));
     let ended = loop {
         tokio::select! {
-            _ = signals.terminate.recv() => break Ok(()),
-            _ = signals.interrupt.recv() => break Ok(()),
+            () = signals.stop.told() => break Ok(()),
             _ = signals.hang_up.recv() => reloading.reload(std::env::vars()),
             ended = running.ended() => break ended,
             () = supervisor.watch() => {}
@@ -56,8 +62,7 @@ pub(super) async fn run(args: ServeArgs, json: bool) -> Result<(), Failure> {
 
 /// The signals that mean something to the service.
 struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
+    stop: Stop,
     hang_up: Signal,
     /// A file-size limit answers writes with an error, as a full disk does, instead of ending the
     /// process: for that its signal must be taken.
@@ -67,11 +72,29 @@ struct Signals {
 impl Signals {
     fn take() -> std::io::Result<Self> {
         Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
+            stop: Stop {
+                terminate: signal(SignalKind::terminate())?,
+                interrupt: signal(SignalKind::interrupt())?,
+            },
             hang_up: signal(SignalKind::hangup())?,
             _file_too_large: signal(SignalKind::from_raw(FILE_TOO_LARGE))?,
         })
+    }
+}
+
+/// Those that end it.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    /// Until one came. Dropping the future loses nothing.
+    async fn told(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 

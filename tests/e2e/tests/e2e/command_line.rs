@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use tidings_e2e::{Server, executable, finish, indicator_json, run, run_with_input};
+use tidings_e2e::{Server, executable, indicator_json, run, run_with_input};
 
 #[test]
 fn an_unknown_key_is_named_with_line_and_suggestion() {
@@ -50,16 +50,19 @@ fn a_second_process_and_a_taken_port_are_refused() {
 }
 
 #[test]
-fn no_room_for_the_log_at_the_start_is_told() {
+fn a_start_that_waits_for_room_is_told_and_can_be_stopped() {
     let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
     let mut limited = Command::new("bash");
-    limited.args(["-c", "ulimit -f 1; exec \"$0\" serve --addr 127.0.0.1:0 --data-dir data"]);
-    limited.arg(executable()).current_dir(dir.path());
+    limited.args(["-c", "ulimit -f 1; exec \"$0\" \"$@\""]).arg(executable());
     // A coverage profile cut off at the limit could not be read.
     limited.env("LLVM_PROFILE_FILE", "/dev/null");
-    let ended = finish(limited, "");
-    assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.stderr.contains("File too large"), "{ended:?}");
+    let waiting = Server::starting(limited, &data);
+    waiting.until_it_logs("no room: the log waits until there is");
+    let ended = waiting.terminate();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    // Nothing stands in the way of a start with room.
+    assert_eq!(Server::start(&data).terminate().code, Some(0));
 }
 
 #[test]
