@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 
 pub use name::Name;
-pub use read::{History, HistoryError, LINE_BYTES_MAX, Limits};
+pub use read::{History, HistoryError, LINE_BYTES_MAX, Limits, Merged};
 pub use write::HistoryWriter;
 
 /// One thing a client saw.

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use tidings_checker::history::{History, Limits};
-use tidings_checker::{Thresholds, judge};
+use tidings_checker::history::{History, HistoryError, Limits, Merged};
+use tidings_checker::{Streaming, Thresholds, judge};
 
 const USAGE: &str = "\
 Usage: tidings-checker [OPTIONS] HISTORY...
@@ -19,6 +19,8 @@ was kept.
   --expect-redelivery  some event must have been redelivered
   --expect-crash-in-write  some crash must have fallen between a send and its answer
   --max-records N      most records read (20000000)
+  --window N           judge while reading, and hold no more than what is open and N records: for
+                       histories larger than memory
 
 Exit codes: 0 valid, 1 violated, 2 vacuous (too little happened to prove anything), 3 a history
 cannot be read, 64 wrong usage.
@@ -30,6 +32,7 @@ struct Arguments {
     histories: Vec<PathBuf>,
     thresholds: Thresholds,
     limits: Limits,
+    window: Option<usize>,
     help: bool,
 }
 
@@ -47,6 +50,7 @@ impl Arguments {
                 "--min-acked" => arguments.thresholds.min_acked = number()?,
                 "--min-deliveries" => arguments.thresholds.min_deliveries = number()?,
                 "--max-records" => arguments.limits.records = number()?,
+                "--window" => arguments.window = Some(number()?),
                 "--expect" => arguments.thresholds.expect_marks.push(value()?),
                 "--expect-crash-in-write" => arguments.thresholds.expect_crash_in_write = true,
                 "--expect-redelivery" => arguments.thresholds.expect_redelivery = true,
@@ -69,13 +73,26 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return told(writeln!(std::io::stderr(), "{error}"), 64),
     };
+    match verdict(&arguments) {
+        Ok((text, code)) => told(write!(std::io::stdout(), "{text}"), code),
+        Err(error) => told(writeln!(std::io::stderr(), "{error}"), 3),
+    }
+}
+
+/// The report, and its exit code.
+fn verdict(arguments: &Arguments) -> Result<(String, u8), HistoryError> {
     let files: Vec<&Path> = arguments.histories.iter().map(PathBuf::as_path).collect();
-    let history = match History::read(&files, arguments.limits) {
-        Ok(history) => history,
-        Err(error) => return told(writeln!(std::io::stderr(), "{error}"), 3),
+    let Some(window) = arguments.window else {
+        let history = History::read(&files, arguments.limits)?;
+        let report = judge(&history, &arguments.thresholds);
+        return Ok((report.show(&history.records).to_string(), report.exit_code()));
     };
-    let report = judge(&history, &arguments.thresholds);
-    told(write!(std::io::stdout(), "{}", report.show(&history.records)), report.exit_code())
+    let mut streaming = Streaming::new(window, arguments.thresholds.clone());
+    for record in Merged::open(&files, arguments.limits)? {
+        streaming.take(record?);
+    }
+    let report = streaming.end();
+    Ok((report.show(&[]).to_string(), report.exit_code()))
 }
 
 /// The exit code, unless the verdict could not be told: then nobody may take it for good.

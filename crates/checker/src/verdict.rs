@@ -216,7 +216,11 @@ impl fmt::Display for Shown<'_> {
                     writeln!(f, "{invariant} {name}: {detail}")?;
                 }
                 let smallest = violations.iter().take(1).flat_map(|v| &v.slice);
-                for record in smallest.filter_map(|&at| self.records.get(at)) {
+                for &at in smallest {
+                    let Some(record) = self.records.get(at) else {
+                        writeln!(f, "  record {} by time", at + 1)?;
+                        continue;
+                    };
                     let text = serde_json::to_string(record).map_err(|_| fmt::Error)?;
                     writeln!(f, "  {text}")?;
                 }
