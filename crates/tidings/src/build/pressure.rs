@@ -18,11 +18,12 @@ pub(crate) fn keep(config: &Config, parts: &Parts, forms: Forms) -> Pressure {
     ];
     Pressure {
         budget: config.memory_budget,
-        used: Box::new(resident),
+        used: Box::new(resident()),
         holders,
         give_back: parts.give_back,
         memory: parts.memory.clone(),
         recorder: Arc::clone(&parts.recorder),
         since_shed: Duration::MAX,
+        is_blind: false,
     }
 }

@@ -4,6 +4,8 @@
 //! What counts is what the process holds of the machine's memory, pages that are free but not given
 //! back included: that is what a container is ended for.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +24,9 @@ const CLOSE: u64 = 80;
 const SHED: (u64, u64) = (92, 90);
 const REFUSE: (u64, u64) = (95, 93);
 
+/// More than the system writes of a process.
+const STATUS_BYTES_MAX: usize = 8192;
+
 /// Somebody who can let go of memory; says how many bytes it let go of.
 pub(crate) type Holder = Box<dyn Fn(MemoryLevel) -> u64 + Send + Sync>;
 
@@ -38,21 +43,28 @@ pub(crate) struct Pressure {
     pub(crate) recorder: Arc<Recorder>,
     /// How long ago something was dropped: that is not done at every close look.
     pub(crate) since_shed: Duration,
+    /// The last look saw nothing, which was said.
+    pub(crate) is_blind: bool,
 }
 
 impl Pressure {
     /// Looks for ever.
     pub(crate) async fn run(mut self) {
         self.recorder.set(Gauge::MemoryBudget, i64::try_from(self.budget).unwrap_or(i64::MAX));
-        while let Some(pause) = self.look() {
+        loop {
+            let pause = self.look();
             Timer.after(pause).await;
         }
-        tracing::error!("what the process holds cannot be told: no memory budget is kept");
     }
 
-    /// Looks once; says when to look again.
-    fn look(&mut self) -> Option<Duration> {
-        let used = (self.used)()?;
+    /// Looks once; says when to look again. While nothing can be seen nothing is refused for it.
+    fn look(&mut self) -> Duration {
+        let seen = (self.used)();
+        if seen.is_none() && !self.is_blind {
+            tracing::error!("what the process holds cannot be told: no memory budget is kept");
+        }
+        self.is_blind = seen.is_none();
+        let used = seen.unwrap_or_default();
         self.tell(used);
         if self.memory.level() >= MemoryLevel::Shed && self.since_shed >= LOOK {
             self.shed();
@@ -60,7 +72,7 @@ impl Pressure {
         }
         let pause = if is_at(used, CLOSE, self.budget) { CLOSE_LOOK } else { LOOK };
         self.since_shed = self.since_shed.saturating_add(pause);
-        Some(pause)
+        pause
     }
 
     /// Sets the level by what is used.
@@ -115,10 +127,15 @@ fn is_at(used: u64, hundredths: u64, budget: u64) -> bool {
     u128::from(used) * 100 >= u128::from(budget) * u128::from(hundredths)
 }
 
-/// What this process holds, as the system sees it.
-pub(crate) fn resident() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    kib_of(&status, "VmRSS:")
+/// Reads what this process holds, as the system sees it. The file stays open: where no more can be
+/// opened memory matters most.
+pub(crate) fn resident() -> impl Fn() -> Option<u64> + Send + Sync {
+    let status = File::open("/proc/self/status");
+    move || {
+        let mut text = [0; STATUS_BYTES_MAX];
+        let length = status.as_ref().ok()?.read_at(&mut text, 0).ok()?;
+        kib_of(&String::from_utf8_lossy(&text[..length]), "VmRSS:")
+    }
 }
 
 #[cfg(test)]

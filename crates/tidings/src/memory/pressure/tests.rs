@@ -40,7 +40,7 @@ fn levels_begin_higher_than_they_end() {
 
 #[test]
 fn the_system_says_what_this_process_holds() {
-    assert!(resident().unwrap() > 1 << 20);
+    assert!(resident()().unwrap() > 1 << 20);
 }
 
 thread_local! {
@@ -73,13 +73,14 @@ impl Process {
             memory: Memory::default(),
             recorder: Recorder::new(),
             since_shed: LOOK,
+            is_blind: false,
         };
         Self { used, asked, pressure }
     }
 
     /// Looks; the level, as all see it, and when it is looked again.
     fn look(&mut self) -> (MemoryLevel, i64, Duration) {
-        let pause = self.pressure.look().unwrap();
+        let pause = self.pressure.look();
         let shown = self.pressure.recorder.gauge(Gauge::MemoryLevel);
         (self.pressure.memory.level(), shown, pause)
     }
@@ -116,8 +117,13 @@ fn what_cannot_be_spared_has_the_level_stay_until_it_is_gone() {
 }
 
 #[test]
-fn a_process_that_cannot_be_looked_at_is_left_alone() {
-    let mut process = Process::holding(0, 0);
-    assert_eq!(process.pressure.look(), None);
-    assert_eq!(process.pressure.memory.level(), Normal);
+fn a_process_that_cannot_be_looked_at_is_refused_nothing_until_it_can() {
+    let mut process = Process::holding(960_000, 0);
+    assert_eq!(process.look(), (Refuse, 2, CLOSE_LOOK));
+    process.used.store(0, Ordering::SeqCst);
+    assert_eq!(process.look(), (Normal, 0, LOOK));
+    assert!(process.pressure.is_blind);
+    process.used.store(960_000, Ordering::SeqCst);
+    assert_eq!(process.look(), (Refuse, 2, CLOSE_LOOK));
+    assert!(!process.pressure.is_blind);
 }
