@@ -308,21 +308,14 @@ impl State {
         slot.release(released);
         let count = skipped.iter().map(|run| run.2).sum();
         let topic = Arc::clone(&slot.topic);
-        self.conflate(partition, (first, end), None, &Arc::from(""));
+        self.conflate(partition, (first, end), None, &Arc::default());
         if count == 0 {
             return;
         }
-        let consumer: Arc<str> = Arc::from("");
-        let ended = skipped.into_iter().map(|(first, end, count)| Ended {
-            partition,
-            first,
-            end,
-            count,
-            outcome: Outcome::Skipped(reason),
-            first_sent: None,
-            attempts: 0,
-            consumer: Arc::clone(&consumer),
-        });
+        let outcome = Outcome::Skipped(reason);
+        let ended = skipped
+            .into_iter()
+            .map(|(first, end, count)| Ended::unsent(partition, (first, end), count, outcome));
         let notice = gap(&topic, self.epoch, partition, (first, end), count, reason);
         self.tell_gap(notice, ended);
         self.dirty(partition);

@@ -13,21 +13,11 @@ impl State {
     pub(super) fn tell_expired(&mut self, partition: TopicPartition) {
         let Some(slot) = self.slots.get_mut(&partition) else { return };
         let topic = Arc::clone(&slot.topic);
-        let consumer: Arc<str> = Arc::from("");
         for (first, end) in std::mem::take(&mut slot.expired).iter() {
             let count = end - first;
             let notice =
                 gap(&topic, self.epoch, partition, (first, end), count, GapReason::Expired);
-            let ended = Ended {
-                partition,
-                first,
-                end,
-                count,
-                outcome: Outcome::Expired,
-                first_sent: None,
-                attempts: 0,
-                consumer: Arc::clone(&consumer),
-            };
+            let ended = Ended::unsent(partition, (first, end), count, Outcome::Expired);
             self.tell_gap(notice, [ended]);
         }
     }

@@ -239,16 +239,8 @@ impl State {
             let place = Letter { partition, offset };
             self.ticket.get_or_insert_default().buried.push(place);
             let Some(reason) = reason else { continue };
-            self.ended(Ended {
-                partition,
-                first: offset,
-                end: offset + 1,
-                count: 1,
-                outcome: Outcome::DeadLettered(reason),
-                first_sent: None,
-                attempts: 0,
-                consumer: Arc::from(""),
-            });
+            let outcome = Outcome::DeadLettered(reason);
+            self.ended(Ended::unsent(partition, (offset, offset + 1), 1, outcome));
         }
         self.dirty(partition);
     }

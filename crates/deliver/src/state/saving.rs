@@ -48,6 +48,19 @@ pub(crate) struct Ended {
     pub(crate) consumer: Arc<str>,
 }
 
+impl Ended {
+    /// A run that no consumer was sent, or not by what ends it now.
+    pub(super) fn unsent(
+        partition: TopicPartition,
+        (first, end): (u64, u64),
+        count: u64,
+        outcome: Outcome,
+    ) -> Self {
+        let consumer = Arc::default();
+        Self { partition, first, end, count, outcome, first_sent: None, attempts: 0, consumer }
+    }
+}
+
 /// What a save of cursors covers.
 #[derive(Debug, Default)]
 pub(crate) struct Ticket {

@@ -1,7 +1,5 @@
 //! Going on elsewhere: partitions are taken out, and taken in again at another place.
 
-use std::sync::Arc;
-
 use tidings_event::TopicPartition;
 
 use super::{Ended, State};
@@ -17,16 +15,8 @@ impl State {
         let slot = self.take_out(partition)?;
         let before = Cursor { low: slot.window.low(), settled: slot.window.settled().clone() };
         for (first, end) in slot.window.open_below(to.low) {
-            self.ended(Ended {
-                partition,
-                first,
-                end,
-                count: end - first,
-                outcome: Outcome::Skipped(GapReason::Sought),
-                first_sent: None,
-                attempts: 0,
-                consumer: Arc::from(""),
-            });
+            let outcome = Outcome::Skipped(GapReason::Sought);
+            self.ended(Ended::unsent(partition, (first, end), end - first, outcome));
         }
         if let Some(failures) = &mut self.failures {
             failures.exhausted.retain(|(other, _)| *other != partition);
