@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tidings_catalog::Catalog;
-use tidings_event::{Clock, Code, IngestTime, Offset, Refusal, Timestamp, TopicPartition};
+use tidings_event::{Clock, Code, Offset, Refusal, Timestamp, TopicPartition};
 use tidings_log::PartitionLog;
 use tidings_telemetry::Recorder;
 use tokio_util::task::TaskTracker;
@@ -43,7 +43,8 @@ pub struct Admission {
     pub(crate) appended_bytes: std::sync::atomic::AtomicU64,
     /// Waits for what sampled events become.
     pub(crate) tracing: TaskTracker,
-    ingest: Mutex<IngestTime>,
+    /// Of what was taken in.
+    newest: Mutex<Timestamp>,
     closed: AtomicBool,
 }
 
@@ -61,7 +62,6 @@ impl Admission {
         settings: AdmitSettings,
     ) -> Result<Arc<Self>, AdmitError> {
         let rebuilt = rebuild::rebuild(&*log, &catalog, &*clock, &settings).await?;
-        let ingest = IngestTime::start(rebuilt.newest, clock.wall(), clock.monotonic());
         Ok(Arc::new(Self {
             routes: Routes::new(Arc::clone(&catalog)),
             log,
@@ -79,7 +79,7 @@ impl Admission {
             progress: tokio::sync::Mutex::new(rebuilt.progress),
             appended_bytes: std::sync::atomic::AtomicU64::new(0),
             tracing: TaskTracker::new(),
-            ingest: Mutex::new(ingest),
+            newest: Mutex::new(rebuilt.newest),
             closed: AtomicBool::new(false),
         }))
     }
@@ -122,14 +122,15 @@ impl Admission {
         Watch { clock: Arc::clone(&self.clock), recorder: Arc::clone(&self.recorder), started }
     }
 
-    /// The ingest time of something taken in now.
+    /// The ingest time of something taken in now: never before another's.
     pub(crate) fn ingest_time(&self) -> Timestamp {
-        let mut ingest = self.ingest.lock().unwrap_or_else(PoisonError::into_inner);
-        ingest.next(self.clock.wall(), self.clock.monotonic())
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        *newest = self.log.time().max(*newest);
+        *newest
     }
 
     pub(crate) fn newest_ingest(&self) -> Timestamp {
-        self.ingest.lock().unwrap_or_else(PoisonError::into_inner).last()
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn producer_limits(&self) -> ProducerLimits {

@@ -70,7 +70,7 @@ impl Deliver {
         recorder: Arc<Recorder>,
         settings: DeliverSettings,
     ) -> Result<Arc<Self>, DeliverError> {
-        let (settlements, letters) = stores(&log, &clock, &recorder, &settings).await?;
+        let (settlements, letters) = stores(&log, &clock, &recorder, &settings)?;
         let saver = Arc::new(Saver::new(
             Arc::clone(&log),
             Arc::clone(&clock),
@@ -405,14 +405,14 @@ impl fmt::Debug for Deliver {
 }
 
 /// What writes down how deliveries end, and what keeps those that failed.
-async fn stores(
+fn stores(
     log: &Arc<dyn PartitionLog>,
     clock: &Arc<dyn Clock>,
     recorder: &Arc<Recorder>,
     settings: &DeliverSettings,
 ) -> Result<(Arc<Settlements>, Arc<DeadLetters>), DeliverError> {
-    let settlements = Settlements::open(Arc::clone(log), Arc::clone(clock), Arc::clone(recorder));
-    let settlements = Arc::new(settlements.await);
+    let settlements = Settlements::new(Arc::clone(log), Arc::clone(clock), Arc::clone(recorder));
+    let settlements = Arc::new(settlements);
     let letters = DeadLetters::open(
         Arc::clone(log),
         Arc::clone(clock),
@@ -420,7 +420,7 @@ async fn stores(
         Arc::clone(&settlements),
         Room { letters: settings.dead_letters_max, bytes: settings.dead_letter_bytes_max },
     );
-    Ok((settlements, letters.await?))
+    Ok((settlements, letters?))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use tidings_catalog::InternalTopic;
 use tidings_event::block::{Block, BlockHeader, BodyBuilder, Flags, crc32c};
-use tidings_event::{Clock, IngestTime, Offset, PartitionId, Timestamp, TopicPartition};
+use tidings_event::{Offset, PartitionId, Timestamp, TopicPartition};
 use tidings_log::{AppendError, PartitionLog, Pending};
 
 /// What goes to one partition.
@@ -27,39 +27,22 @@ pub(crate) struct Written {
 /// See the module.
 pub(crate) struct InternalWriter {
     log: Arc<dyn PartitionLog>,
-    clock: Arc<dyn Clock>,
     topic: InternalTopic,
-    /// Of what is stored; held while blocks are appended.
-    time: Mutex<IngestTime>,
+    /// The newest time of what was appended; held while blocks are.
+    newest: Mutex<Timestamp>,
 }
 
 impl InternalWriter {
-    /// Goes on at the newest time of what is stored: however far a clock is behind, nothing new is older.
-    pub(crate) async fn open(
-        log: Arc<dyn PartitionLog>,
-        clock: Arc<dyn Clock>,
-        topic: InternalTopic,
-    ) -> Self {
-        let mut newest = Timestamp::default();
-        for number in 0..topic.partitions {
-            let place = TopicPartition { topic: topic.id, partition: PartitionId(number) };
-            let Ok(Some(last)) =
-                log.bounds(place).map(|bounds| bounds.durable_tail.0.checked_sub(1))
-            else {
-                continue;
-            };
-            let read = log.read(place, Offset(last), 1).await.unwrap_or_default();
-            newest = read.iter().map(|read| read.block.header.ingested_at).fold(newest, Ord::max);
-        }
-        let time = IngestTime::start(newest, clock.wall(), clock.monotonic());
-        Self { log, clock, topic, time: Mutex::new(time) }
+    pub(crate) fn new(log: Arc<dyn PartitionLog>, topic: InternalTopic) -> Self {
+        Self { log, topic, newest: Mutex::default() }
     }
 
     /// Appends items, in order, each in the partition that keeps what is about its key. An item has
     /// at most what an event may have.
     pub(crate) fn append(&self, items: &[(PartitionId, Items)]) -> Result<Written, AppendError> {
-        let mut time = self.time.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = time.next(self.clock.wall(), self.clock.monotonic());
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.log.time().max(*newest);
+        *newest = now;
         let mut by_partition: BTreeMap<PartitionId, Vec<&[u8]>> = BTreeMap::new();
         for (about, items) in items {
             let place = self.topic.about(*about).partition;

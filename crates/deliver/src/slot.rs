@@ -182,7 +182,7 @@ impl Slot {
     pub(crate) fn take(
         &mut self,
         budget: Budget,
-        to: To,
+        to: To<'_>,
         mut group: Option<&mut Group>,
     ) -> Result<Option<Sent>, Pass> {
         // What is to be sent may be of a key that just failed: nothing goes before that is known.
@@ -217,7 +217,7 @@ impl Slot {
         &mut self,
         next: Next,
         budget: Budget,
-        to: To,
+        to: To<'_>,
         group: Option<&mut Group>,
     ) -> Result<Option<Sent>, Pass> {
         match next {
@@ -288,7 +288,7 @@ impl Slot {
     }
 
     /// Events of one block, none of which has to be looked at.
-    fn whole(&mut self, run: Sendable, budget: Budget, to: To) -> Result<Option<Sent>, Pass> {
+    fn whole(&mut self, run: Sendable, budget: Budget, to: To<'_>) -> Result<Option<Sent>, Pass> {
         let (feed, why) = self.feed(run);
         // What follows the run in its block is first sent, too, unless it may have been before.
         let goes_on = !run.again && !run.redelivered;
@@ -300,7 +300,7 @@ impl Slot {
     }
 
     /// Takes note that all of a piece goes out, as a run that it begins with.
-    fn goes(&mut self, run: Sendable, piece: &Piece, to: To) {
+    fn goes(&mut self, run: Sendable, piece: &Piece, to: To<'_>) {
         let mut from = run.first;
         for (first, end, bytes) in piece.runs() {
             if from < first {
@@ -320,7 +320,7 @@ impl Slot {
         &mut self,
         run: Sendable,
         budget: Budget,
-        to: To,
+        to: To<'_>,
         mut group: Option<&mut Group>,
     ) -> Result<Option<Sent>, Pass> {
         let (feed, why) = self.feed(run);
@@ -333,7 +333,7 @@ impl Slot {
         while let Some(run) = self.pass().filter(is_same).filter(|r| r.first < until) {
             let Some((event, frame)) = picker.seek(run.first) else { break };
             let end = run.first + 1;
-            if self.expires(run, (&event, &piece), to.wall) {
+            if self.expires(run, (&event, &piece), to.time) {
                 from = end;
                 continue;
             }
@@ -485,7 +485,7 @@ impl Slot {
 }
 
 /// Whether a key is another member's, where keys are shared.
-fn is_others(group: Option<&Group>, key: KeyHash, to: To) -> bool {
+fn is_others(group: Option<&Group>, key: KeyHash, to: To<'_>) -> bool {
     group.is_some_and(|group| !group.is_for(key, to.session))
 }
 

@@ -104,7 +104,7 @@ impl Stage {
         let until = deadline.map(|after| now.saturating_add(after));
         let (step, wants_burial) = {
             let mut state = live.lock();
-            let step = state.step(budget, session, (now, self.clock.wall()), until);
+            let step = state.step(budget, session, (now, &|| self.log.time()), until);
             self.report(&mut state);
             (step, state.wants_burial())
         };

@@ -326,7 +326,7 @@ impl State {
         &mut self,
         budget: Budget,
         session: u64,
-        (now, wall): (Duration, Timestamp),
+        (now, time): (Duration, &dyn Fn() -> Timestamp),
         deadline: Option<Duration>,
     ) -> Step {
         let Some(member) = self.members.get_mut(session) else {
@@ -359,7 +359,7 @@ impl State {
         {
             return Step::Wait(timer);
         }
-        let to = To { session, now, wall, deadline };
+        let to = To { session, now, time, deadline };
         while let Some(partition) = self.turn(session) {
             let Some(slot) = self.slots.get_mut(&partition) else { continue };
             let before = slot.fresh.bytes();

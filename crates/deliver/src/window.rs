@@ -35,12 +35,12 @@ pub(crate) struct Sendable {
 }
 
 /// To whom a run goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct To {
+#[derive(Clone, Copy)]
+pub(crate) struct To<'a> {
     pub(crate) session: u64,
     pub(crate) now: Duration,
-    /// What people call now: when events expire.
-    pub(crate) wall: Timestamp,
+    /// Tells the log's time, by which events expire; few events ask.
+    pub(crate) time: &'a dyn Fn() -> Timestamp,
     pub(crate) deadline: Option<Duration>,
 }
 
@@ -217,7 +217,7 @@ impl Window {
     }
 
     /// Takes note that `first..end`, a prefix of [`Self::sendable`], went out.
-    pub(crate) fn sent(&mut self, run: Sendable, end: u64, bytes: u64, to: To) {
+    pub(crate) fn sent(&mut self, run: Sendable, end: u64, bytes: u64, to: To<'_>) {
         let due = self.consume(run, end);
         self.attempts = self.attempts.max(run.attempt);
         if run.redelivered && !run.again {

@@ -303,6 +303,10 @@ impl PartitionLog for EmbeddedLog {
         self.journal(journal).pressure()
     }
 
+    fn time(&self) -> Timestamp {
+        self.now().time
+    }
+
     async fn resolve_time(
         &self,
         partition: TopicPartition,

@@ -167,6 +167,10 @@ impl PartitionLog for MemoryLog {
         self.state().pressure(journal)
     }
 
+    fn time(&self) -> Timestamp {
+        self.clock.wall()
+    }
+
     async fn resolve_time(
         &self,
         partition: TopicPartition,

@@ -429,6 +429,10 @@ pub trait PartitionLog: Send + Sync + 'static {
     /// How full a journal's queue is.
     fn pressure(&self, journal: Journal) -> Pressure;
 
+    /// The time that retention counts by, and that blocks are to be stamped with: the wall clock's, unless
+    /// that jumped. It may be a little earlier than it was; who stamps keeps the newest.
+    fn time(&self) -> Timestamp;
+
     /// First offset of the first block ingested at or after a time; the durable tail when none was.
     async fn resolve_time(
         &self,

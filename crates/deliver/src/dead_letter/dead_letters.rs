@@ -50,7 +50,7 @@ pub(crate) struct DeadLetters {
 
 impl DeadLetters {
     /// Takes up every letter that has a record.
-    pub(crate) async fn open(
+    pub(crate) fn open(
         log: Arc<dyn PartitionLog>,
         clock: Arc<dyn Clock>,
         recorder: Arc<Recorder>,
@@ -68,8 +68,7 @@ impl DeadLetters {
             graves.insert(id, place, record);
             shift(&recorder, 1, i64::from(record.bytes));
         }
-        let topic = InternalTopic::DEAD_LETTERS;
-        let writer = InternalWriter::open(Arc::clone(&log), Arc::clone(&clock), topic).await;
+        let writer = InternalWriter::new(Arc::clone(&log), InternalTopic::DEAD_LETTERS);
         Ok(Arc::new(Self {
             log,
             clock,

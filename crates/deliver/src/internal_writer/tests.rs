@@ -1,7 +1,7 @@
 //! Items come back in order from where the writer said, however large, and time never goes back.
 
-use tidings_event::ManualClock;
 use tidings_event::block::{BODY_BYTES_MAX, events};
+use tidings_event::{Clock, ManualClock};
 use tidings_log::MemoryLog;
 
 use super::*;
@@ -13,7 +13,7 @@ async fn items_lie_in_order_where_the_writer_said_and_times_never_go_back() {
     let topic = InternalTopic::SETTLEMENTS;
     log.ensure_topic(&topic.spec()).await.unwrap();
     let shared = Arc::clone(&log) as Arc<dyn PartitionLog>;
-    let writer = InternalWriter::open(shared, Arc::clone(&clock) as Arc<dyn Clock>, topic).await;
+    let writer = InternalWriter::new(shared, topic);
     let large = vec![7; BODY_BYTES_MAX - 16];
     let items = |about, items: &[&[u8]]| {
         (PartitionId(about), items.iter().map(|item| item.to_vec()).collect::<Items>())
@@ -32,23 +32,4 @@ async fn items_lie_in_order_where_the_writer_said_and_times_never_go_back() {
         .flat_map(|block| events(&block.block.body).map(|item| item.unwrap().to_vec()))
         .collect();
     assert_eq!(read, [b"a".to_vec(), b"b".to_vec(), large, b"c".to_vec()]);
-}
-
-#[tokio::test]
-async fn a_clock_that_is_behind_after_a_restart_makes_nothing_new_older() {
-    const DAY: u64 = 86_400_000_000_000;
-    let clock = Arc::new(ManualClock::at(Timestamp(10_000 * DAY)));
-    let log = MemoryLog::new(Arc::clone(&clock) as Arc<dyn Clock>);
-    let topic = InternalTopic::DEAD_LETTERS;
-    log.ensure_topic(&topic.spec()).await.unwrap();
-    let time = || Arc::clone(&clock) as Arc<dyn Clock>;
-    let item = || [(PartitionId(5), vec![b"a".to_vec()])];
-    let writer = InternalWriter::open(Arc::clone(&log) as Arc<dyn PartitionLog>, time(), topic);
-    writer.await.append(&item()).unwrap().pending.await.unwrap();
-    let log = log.reopen();
-    clock.set_wall(Timestamp(6_000 * DAY));
-    let writer = InternalWriter::open(Arc::clone(&log) as Arc<dyn PartitionLog>, time(), topic);
-    writer.await.append(&item()).unwrap().pending.await.unwrap();
-    let blocks = log.read(topic.about(PartitionId(5)), Offset(1), 1).await.unwrap();
-    assert_eq!(blocks[0].block.header.ingested_at, Timestamp(10_000 * DAY));
 }

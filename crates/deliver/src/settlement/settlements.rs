@@ -34,13 +34,12 @@ pub(crate) struct Settlements {
 }
 
 impl Settlements {
-    pub(crate) async fn open(
+    pub(crate) fn new(
         log: Arc<dyn PartitionLog>,
         clock: Arc<dyn Clock>,
         recorder: Arc<Recorder>,
     ) -> Self {
-        let writer = InternalWriter::open(log, Arc::clone(&clock), InternalTopic::SETTLEMENTS);
-        let writer = writer.await;
+        let writer = InternalWriter::new(log, InternalTopic::SETTLEMENTS);
         Self { writer, clock, recorder, parked: Mutex::default() }
     }
 

@@ -47,7 +47,7 @@ impl Slot {
     }
 
     /// Whether new events from here on wait for more to come. Only streams wait.
-    pub(super) fn gathers(&mut self, run: Sendable, to: To) -> bool {
+    pub(super) fn gathers(&mut self, run: Sendable, to: To<'_>) -> bool {
         let there = (self.tail.saturating_sub(run.first), self.fresh.bytes() as u64);
         let Some(batch) = self.batch.as_mut().filter(|batch| !batch.terms.max_delay.is_zero())
         else {
@@ -70,7 +70,7 @@ impl Slot {
         &mut self,
         sent: &mut Sent,
         bounds: Budget,
-        to: To,
+        to: To<'_>,
         mut group: Option<&mut Group>,
     ) {
         let Some(batch) = self.batch.as_mut() else { return };
@@ -105,7 +105,7 @@ impl Slot {
 
     /// Adds what a filter takes of the blocks that follow, while they are here and it is little: many
     /// consumers with narrow filters are otherwise sent every event by itself.
-    pub(super) fn gather(&mut self, sent: &mut Sent, bounds: Budget, to: To) {
+    pub(super) fn gather(&mut self, sent: &mut Sent, bounds: Budget, to: To<'_>) {
         let mut bytes = sent.delivery.body.len() as u64;
         let is_plain = self.gates.are_open() && self.share.is_none() && self.folds.is_none();
         if self.judge.is_none() || !is_plain || bytes >= GATHERED_BYTES || !sent.traced.is_empty() {

@@ -13,11 +13,11 @@ impl Slot {
         &mut self,
         run: Sendable,
         (event, of): (&[u8], &Piece),
-        wall: Timestamp,
+        time: &dyn Fn() -> Timestamp,
     ) -> bool {
         let speaks_for_others = || self.digest(run.first).is_some();
         let is_kept = || self.window.is_redriven(run.first) || speaks_for_others();
-        if !of.expires || !is_over(event, wall) || is_kept() {
+        if !of.expires || !is_over(event, time) || is_kept() {
             return false;
         }
         let end = run.first + 1;
@@ -31,7 +31,7 @@ impl Slot {
     }
 }
 
-fn is_over(event: &[u8], wall: Timestamp) -> bool {
+fn is_over(event: &[u8], time: &dyn Fn() -> Timestamp) -> bool {
     let expires_at = glance(event).map_or(0, |envelope| envelope.expires_at.0);
-    expires_at != 0 && expires_at < wall.0
+    expires_at != 0 && expires_at < time().0
 }

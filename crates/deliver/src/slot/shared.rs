@@ -116,7 +116,7 @@ impl Slot {
         &mut self,
         offset: u64,
         budget: Budget,
-        to: To,
+        to: To<'_>,
         mut group: Option<&mut Group>,
     ) -> Result<Option<Sent>, Pass> {
         let read = Pass::Read(offset, ReadFor::Waiting);
@@ -140,7 +140,7 @@ impl Slot {
             let Due { attempt, redelivered, .. } = due;
             let run =
                 Sendable { first: offset, end: offset + 1, attempt, redelivered, again: true };
-            if !is_held && self.expires(run, (&event, &piece), to.wall) {
+            if !is_held && self.expires(run, (&event, &piece), to.time) {
                 if let Some(share) = self.share.as_deref_mut() {
                     share.waiting.take(to.session, offset);
                 }

@@ -265,7 +265,7 @@ impl Playing {
             let until = deadline.map(|after| self.naive.now + after);
             let budget = Budget { events: left, bytes };
             let now = self.now();
-            let time = (now, Timestamp(0));
+            let time: (_, &dyn Fn() -> Timestamp) = (now, &|| Timestamp(0));
             match self.state.step(budget, self.session, time, until.map(Duration::from_millis)) {
                 Step::Wait(_) => return Ok(()),
                 Step::Read(at, from, why) => {

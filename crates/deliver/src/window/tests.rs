@@ -277,7 +277,8 @@ fn send(
     let end = run.end.min(run.first + count);
     let deadline = deadline.map(|after| naive.now + after);
     let now = Duration::from_secs(naive.now);
-    let to = To { session, now, wall: Timestamp(0), deadline: deadline.map(Duration::from_secs) };
+    let time = &|| Timestamp(0);
+    let to = To { session, now, time, deadline: deadline.map(Duration::from_secs) };
     window.sent(run, end, (end - run.first) * 10, to);
     naive.sends += 1;
     let (sent, again) = (naive.sends, run.again);
@@ -334,8 +335,8 @@ proptest! {
     }
 }
 
-fn to(session: u64) -> To {
-    To { session, now: Duration::ZERO, wall: Timestamp(0), deadline: None }
+fn to(session: u64) -> To<'static> {
+    To { session, now: Duration::ZERO, time: &|| Timestamp(0), deadline: None }
 }
 
 #[test]

@@ -312,3 +312,23 @@ async fn a_start_goes_by_how_far_retention_had_come_and_not_by_the_oldest_block(
     clock.advance(10 * DAY);
     assert_eq!(log.trim(clock.wall()).await.len(), 1);
 }
+
+#[tokio::test]
+async fn the_time_is_not_that_of_a_clock_that_jumped() {
+    let disk = FakeDisk::new();
+    let Rig { log, clock, .. } = open_at(&disk, options(), NOW);
+    let id = partition(&*log, 1).await;
+    append(&*log, block(&*log, id, 0, (1, 10))).await;
+    assert_eq!(log.trim(clock.wall()).await, []);
+    for jump in [after(NOW, 3_650 * DAY), Timestamp(NOW.0 / 2)] {
+        clock.set_wall(jump);
+        assert_eq!(log.time(), NOW);
+    }
+    drop(log);
+    let Rig { log, clock, .. } = open_at(&disk, options(), Timestamp(NOW.0 / 2));
+    assert_eq!(log.time(), NOW, "behind after a restart, too");
+    clock.advance(DAY);
+    assert_eq!(log.time(), after(NOW, DAY), "time goes on");
+    clock.set_wall(after(NOW, 2 * DAY));
+    assert_eq!(log.time(), after(NOW, 2 * DAY), "a clock that is right again is gone by");
+}

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 use tidings_e2e::{Desk, Server, Shim, Wall, ask, indicator};
+use tidings_event::{Clock, SystemClock, Timestamp};
 
 const JSON: &str = "application/json";
 const TOPICS: &[&str] = &["analysis/**"];
@@ -23,9 +24,13 @@ const WALLS: [Wall; 9] = [
     Wall::True,
 ];
 
+/// Publishes an event that is of no use two hours from now.
 fn publish(server: &Server, number: u64) -> Value {
     let text = tidings_event::json::to_json(&indicator("AAPL", "1m", number)).unwrap();
-    let answer = ask(server, "POST /api/v1/events", JSON, text.as_bytes());
+    let mut event: Value = serde_json::from_str(&text).unwrap();
+    let in_two_hours = SystemClock::new().wall().0 + 7_200_000_000_000;
+    event["expires_at"] = json!(Timestamp(in_two_hours).to_string());
+    let answer = ask(server, "POST /api/v1/events", JSON, event.to_string().as_bytes());
     assert_eq!(answer.status, 200, "{answer:?}");
     answer.json()["results"][0].clone()
 }

@@ -31,23 +31,22 @@ impl Rig {
         for topic in InternalTopic::ALL {
             log.ensure_topic(&topic.spec()).await.unwrap();
         }
-        Self::on(log, clock, room).await
+        Self::on(log, clock, room)
     }
 
-    async fn on(log: Arc<MemoryLog>, clock: Arc<ManualClock>, room: Room) -> Self {
+    fn on(log: Arc<MemoryLog>, clock: Arc<ManualClock>, room: Room) -> Self {
         let recorder = Recorder::new();
         let shared = || Arc::clone(&log) as Arc<dyn PartitionLog>;
         let time = || Arc::clone(&clock) as Arc<dyn Clock>;
-        let settlements = Settlements::open(shared(), time(), Arc::clone(&recorder)).await;
+        let settlements = Settlements::new(shared(), time(), Arc::clone(&recorder));
         let settlements = Arc::new(settlements);
-        let letters = DeadLetters::open(shared(), time(), Arc::clone(&recorder), settlements, room)
-            .await
-            .unwrap();
+        let letters = DeadLetters::open(shared(), time(), Arc::clone(&recorder), settlements, room);
+        let letters = letters.unwrap();
         Self { log, clock, recorder, letters, room }
     }
 
-    async fn crash(self) -> Self {
-        Self::on(self.log.reopen(), self.clock, self.room).await
+    fn crash(self) -> Self {
+        Self::on(self.log.reopen(), self.clock, self.room)
     }
 
     async fn all(&self) -> Vec<DeadLetter> {
@@ -125,7 +124,7 @@ async fn a_letter_keeps_its_bytes_its_reason_and_every_attempt_over_a_restart() 
     let large = Buried { event: vec![1; (1 << 20) - 16].into(), ..letter(2) };
     rig.letters.bury(ID, vec![letter(1), large.clone(), letter(3)]).await.unwrap();
     rig.letters.bury(ID, vec![letter(3), letter(1)]).await.unwrap();
-    let rig = rig.crash().await;
+    let rig = rig.crash();
     let wanted: Vec<DeadLetter> = [letter(1), large, letter(3)]
         .into_iter()
         .map(|buried| DeadLetter {
@@ -164,7 +163,7 @@ async fn a_crash_between_copy_and_record_leaves_nothing_that_counts() {
         tokio::task::yield_now().await;
     }
     assert_eq!(rig.letters.counts(ID).letters, 0, "a record is not durable yet");
-    let rig = rig.crash().await;
+    let rig = rig.crash();
     burying.abort();
     assert_eq!(rig.log.bounds(copies).unwrap().durable_tail, Offset(2), "the copy is durable");
     assert_eq!(rig.positions().await, [0; 0]);
@@ -197,7 +196,7 @@ async fn redriven_letters_come_in_offset_order_until_they_are_settled_over_resta
     rig.letters.bury(ID, [5, 2, 9, 7].into_iter().map(letter).collect()).await.unwrap();
     let range = Selection::Range { from: at(3), to: Offset(8) };
     assert_eq!(rig.letters.redrive(ID, range, reach()).await.unwrap().letters, 2);
-    let rig = rig.crash().await;
+    let rig = rig.crash();
     assert_eq!(rig.redriven().await, [5, 7]);
     let chosen = rig.letters.redrive(ID, Selection::All, reach()).await.unwrap();
     assert_eq!(chosen.letters, 2, "those on their way already are not counted again");
@@ -210,7 +209,7 @@ async fn redriven_letters_come_in_offset_order_until_they_are_settled_over_resta
     rig.letters.settled(ID, vec![Place::of(&at(5))]);
     let again = Buried { attempts: vec![attempt(3)], reason: Reason::Rejected, ..letter(7) };
     rig.letters.bury(ID, vec![again]).await.unwrap();
-    let rig = rig.crash().await;
+    let rig = rig.crash();
     assert_eq!(rig.redriven().await, [2, 9]);
     let seventh = rig.letters.get(ID, at(7)).await.unwrap();
     assert_eq!((seventh.state, seventh.reason), (LetterState::Dead, Reason::Rejected));
@@ -234,7 +233,7 @@ async fn what_is_removed_is_settled_first_and_age_removes_too() {
     assert_eq!(rig.positions().await, [3], "a letter without its bytes is not shown");
     // The sweep needs the subscription of a catalog, as it is there.
     let catalog = catalog(&rig).await;
-    let rig = rig.crash().await;
+    let rig = rig.crash();
     assert_eq!(rig.letters.sweep(catalog).await.unwrap(), 1);
     assert_eq!(rig.positions().await, [3]);
     let last = (2, 2, discarded, "EXPIRED_RETENTION".to_owned());
@@ -242,7 +241,7 @@ async fn what_is_removed_is_settled_first_and_age_removes_too() {
     assert_eq!(rig.recorder.counted(Counter::SettleDiscarded), 1);
     // A subscription that is gone takes its letters along.
     assert_eq!(rig.letters.sweep(Arc::default()).await.unwrap(), 0);
-    assert_eq!(rig.crash().await.positions().await, [0; 0]);
+    assert_eq!(rig.crash().positions().await, [0; 0]);
 }
 
 /// A catalog in which the subscription has the number of these tests.
@@ -317,7 +316,7 @@ proptest! {
                         let one = Selection::Positions(vec![at(offset)]);
                         rig.letters.discard(subscription(), one, reach()).await.unwrap();
                     }
-                    Act::Crash => rig = rig.crash().await,
+                    Act::Crash => rig = rig.crash(),
                 }
                 let wanted: Vec<u64> = naive.keys().copied().collect();
                 assert_eq!(rig.positions().await, wanted);

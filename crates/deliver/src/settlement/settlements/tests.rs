@@ -48,7 +48,7 @@ async fn a_full_disk_holds_settlements_back_and_loses_none() {
     log.ensure_topic(&InternalTopic::SETTLEMENTS.spec()).await.unwrap();
     let recorder = Recorder::new();
     let shared = Arc::clone(&log) as Arc<dyn PartitionLog>;
-    let settlements = Settlements::open(shared, clock, Arc::clone(&recorder)).await;
+    let settlements = Settlements::new(shared, clock, Arc::clone(&recorder));
     settlements.record(vec![settled(0, 5, Outcome::Delivered)]).await.unwrap();
     log.fill(true);
     settlements.record(vec![settled(5, 6, Outcome::Expired)]).await.unwrap();

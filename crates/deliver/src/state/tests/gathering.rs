@@ -45,10 +45,11 @@ fn what_goes_together_keeps_to_credit() {
     state.offered_from(PARTITION, TAIL);
     (0..9).for_each(|n| push(&mut state, &block(TAIL + 2 * n, &[1, 0], n)));
     let budget = Budget { events: 4, bytes: 1 << 20 };
-    let counts =
-        std::iter::from_fn(|| match state.step(budget, 1, (Duration::ZERO, Timestamp(0)), None) {
+    let counts = std::iter::from_fn(|| {
+        match state.step(budget, 1, (Duration::ZERO, &|| Timestamp(0)), None) {
             Step::Send(sent) => Some(sent.delivery.count),
             _ => None,
-        });
+        }
+    });
     assert_eq!(counts.take(3).collect::<Vec<_>>(), [4, 4, 1]);
 }

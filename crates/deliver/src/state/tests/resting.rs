@@ -31,7 +31,7 @@ fn is_at_rest(state: &State) -> bool {
 
 pub(super) fn send(state: &mut State) -> Option<Sent> {
     let budget = Budget { events: 10, bytes: 1 << 20 };
-    match state.step(budget, 1, (Duration::ZERO, Timestamp(0)), None) {
+    match state.step(budget, 1, (Duration::ZERO, &|| Timestamp(0)), None) {
         Step::Send(sent) => Some(sent),
         _ => None,
     }
@@ -103,7 +103,7 @@ fn what_was_not_offered_before_a_rest_is_read_after_it() {
     let mut state = state(Some("instrument == \"K1\""));
     push(&mut state, &rig::block(TAIL + 2, &[0, 1]));
     let budget = Budget { events: 10, bytes: 1 << 20 };
-    let step = state.step(budget, 1, (Duration::ZERO, Timestamp(0)), None);
+    let step = state.step(budget, 1, (Duration::ZERO, &|| Timestamp(0)), None);
     assert!(matches!(step, Step::Read(PARTITION, TAIL, _)), "{step:?}");
 }
 

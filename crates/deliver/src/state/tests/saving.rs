@@ -65,7 +65,7 @@ fn no_cursor_covers_a_gap_before_it_is_told() {
     };
     assert_eq!(saved(&mut state), (Some(TAIL), vec![]));
     let budget = Budget { events: 10, bytes: 1 << 20 };
-    let told = state.step(budget, 1, (Duration::ZERO, Timestamp(0)), None);
+    let told = state.step(budget, 1, (Duration::ZERO, &|| Timestamp(0)), None);
     let Step::Out(Outgoing::Gap(gap)) = told else { panic!("no gap") };
     assert_eq!((gap.from, gap.to, gap.count), (Offset(TAIL), Offset(TAIL + 1), 2));
     assert_eq!(saved(&mut state), (Some(TAIL + 2), vec![(TAIL, TAIL + 2)]));

@@ -17,7 +17,7 @@ fn what_waits_for_who_does_not_read_is_bounded_and_the_rest_is_read_later() {
     let (mut next, mut reads) = (TAIL, 0);
     while next < TAIL + 400 {
         let budget = Budget { events: 10, bytes: 1 << 20 };
-        match state.step(budget, 1, (Duration::ZERO, Timestamp(0)), None) {
+        match state.step(budget, 1, (Duration::ZERO, &|| Timestamp(0)), None) {
             Step::Read(partition, from, why) => {
                 let left = blocks.iter().filter(|block| block.end_offset().0 > from);
                 state.filled((partition, from, why), Ok(left.take(2).cloned().collect()));
