@@ -118,6 +118,8 @@ pub struct Delivery {
     pub later: Vec<(Offset, Timestamp)>,
     /// A serialised `EventBatch`, one event per offset; shares the log's bytes.
     pub body: Bytes,
+    /// CRC-32C of the body as its publisher computed it, where the body is that of one stored block.
+    pub checksum: Option<u32>,
     /// Events in the body.
     pub count: u32,
 }

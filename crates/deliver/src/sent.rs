@@ -42,6 +42,7 @@ impl Sent {
             );
         }
         sent.delivery.body = piece.body.clone();
+        sent.delivery.checksum = piece.checksum;
         sent
     }
 
@@ -59,6 +60,7 @@ impl Sent {
         sent.attempts.extend(more_of.attempts);
         sent.skipped_to_dead_letter.extend(more_of.skipped_to_dead_letter);
         sent.count += more_of.count;
+        sent.checksum = None;
         sent.digests.extend(more_of.digests);
         self.skipped.extend(more.skipped);
     }
@@ -66,6 +68,7 @@ impl Sent {
     /// Adds all of a piece that follows and is sent for the first time, but for its body.
     pub(crate) fn join_first(&mut self, piece: &Piece) {
         self.delivery.follow(Offset(piece.first), piece.ingested_at);
+        self.delivery.checksum = None;
         for (first, end, _) in piece.runs() {
             // A block has fewer events than 2^32.
             let count = u32::try_from(end - first).unwrap_or(u32::MAX);
@@ -88,6 +91,7 @@ impl Sent {
             ingested_at: piece.ingested_at,
             later: Vec::new(),
             body: Bytes::new(),
+            checksum: None,
             count: 0,
         };
         Self { delivery, skipped: Vec::new(), base: piece.base, traced: piece.traced.clone() }

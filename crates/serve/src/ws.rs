@@ -1,7 +1,10 @@
-//! `GET /api/v1/ws`: consuming over a WebSocket, in JSON frames or in batched Protobuf ones.
+//! `GET /api/v1/ws`: consuming over a WebSocket, in JSON frames, in batched Protobuf ones, or with deliveries
+//! framed.
 
 mod close;
 mod form;
+mod outbox;
+mod pieces;
 mod socket;
 
 use axum::body::Body;
@@ -30,7 +33,7 @@ const WRITE_BUFFER_BYTES: usize = 16 << 10;
 #[utoipa::path(
     get, path = "/api/v1/ws", operation_id = "ws", tag = "delivery",
     params(
-        ("sec-websocket-protocol" = Option<String>, Header, description = "tidings.v1.json (also without one) or tidings.v1.protobuf."),
+        ("sec-websocket-protocol" = Option<String>, Header, description = "tidings.v1.json (also without one), tidings.v1.protobuf or tidings.v1.framed."),
     ),
     responses((status = 101, description = "The frames of docs/spec/streams.md follow.")),
     extensions(("x-codes" = json!(["UPGRADE_REQUIRED", "SUBPROTOCOL_UNKNOWN"]))),
@@ -85,6 +88,6 @@ fn form(ask: &Ask) -> Result<Form, Refusal> {
         let shown: String = named.join(", ").chars().take(80).collect();
         Refusal::new(Code::SubprotocolUnknown, format!("none of `{shown}` is spoken here"))
             .at_field("sec-websocket-protocol")
-            .with_hint(format!("{} or {}", form::JSON, form::PROTOBUF))
+            .with_hint(format!("{}, {} or {}", form::JSON, form::PROTOBUF, form::FRAMED))
     })
 }

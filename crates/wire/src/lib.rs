@@ -5,6 +5,7 @@
 //! durations are spelled ([`spelling`]).
 
 pub mod codec;
+pub mod framed;
 pub mod input;
 pub mod problem;
 pub mod rest;

@@ -1,7 +1,10 @@
-//! gRPC messages and the problems that statuses carry.
+//! gRPC messages, framed deliveries, and the problems that statuses carry.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use prost::Message;
+use tidings_event::block::crc32c;
+use tidings_event::packed;
+use tidings_wire::framed::{self, Framed};
 use tidings_wire::{problem, v1};
 
 /// A message that is read is written as one that reads the same.
@@ -66,4 +69,57 @@ pub(super) fn problem_seeds() -> Vec<Vec<u8>> {
         .at_field("a.b[1]")
         .with_hint("yes");
     vec![problem::to_proto(&refusal, "r-1").encode_to_vec()]
+}
+
+/// A framed delivery that is read is written as one that reads the same, and has no more offsets than its
+/// body can have events. The checksum of a head would keep most changed ones out, so it is set right, too.
+pub(super) fn framed(input: &[u8]) {
+    framed_as_it_is(input);
+    let mut changed = input.to_vec();
+    let Some(fixed) = input.first_chunk::<{ framed::FIXED_BYTES }>() else { return };
+    let length = u32::from_le_bytes([fixed[8], fixed[9], fixed[10], fixed[11]]);
+    let end = framed::FIXED_BYTES.saturating_add(length as usize);
+    changed[16..20].fill(0);
+    let Some(head) = changed.get(..end) else { return };
+    let crc = crc32c(head);
+    changed[16..20].copy_from_slice(&crc.to_le_bytes());
+    framed_as_it_is(&changed);
+}
+
+fn framed_as_it_is(input: &[u8]) {
+    let read = framed::read(Bytes::copy_from_slice(input));
+    let Ok(Framed::Delivery(mut delivery)) = read else { return };
+    let count: u64 = delivery.offsets.iter().map(|run| u64::from(run.count)).sum();
+    assert!(2 * count <= delivery.body.len() as u64, "{delivery:?}");
+    let again = delivery.clone();
+    let body = std::mem::take(&mut delivery.body);
+    let mut out = BytesMut::new();
+    framed::put_head(&mut out, &delivery, Some(crc32c(&body)));
+    assert_eq!(out.len(), framed::head_bytes(&delivery));
+    out.extend_from_slice(&body);
+    assert_eq!(framed::read(out.freeze()), Ok(Framed::Delivery(again)));
+}
+
+pub(super) fn framed_seeds() -> Vec<Vec<u8>> {
+    let body = b"\x0a\x05event\x0a\x05other".repeat(9);
+    let run = v1::OffsetRun { first: 40, count: 18 };
+    let plain = v1::Delivery { topic_id: 1, offsets: vec![run], ..v1::Delivery::default() };
+    let again = v1::Delivery {
+        attempts: vec![v1::AttemptRun { first: 40, count: 1, attempt: 2 }],
+        redelivered: vec![v1::OffsetRun { first: 40, count: 1 }],
+        codec: packed::LZ4,
+        ..plain.clone()
+    };
+    let packed = packed::pack(&body).expect("it repeats itself");
+    let seed = |delivery: &v1::Delivery, sent: &[u8], checksum| {
+        let mut out = BytesMut::new();
+        framed::put_head(&mut out, delivery, checksum);
+        [&out, sent].concat()
+    };
+    vec![
+        seed(&plain, &body, Some(crc32c(&body))),
+        seed(&plain, &body, None),
+        seed(&again, &packed, Some(crc32c(&body))),
+        v1::ConsumeResponses::default().encode_to_vec(),
+    ]
 }

@@ -27,6 +27,8 @@ pub(crate) struct Piece {
     pub(crate) traced: Bytes,
     /// Whether one of its events may expire.
     pub(crate) expires: bool,
+    /// CRC-32C of the body, while that is the block's.
+    pub(crate) checksum: Option<u32>,
     /// Which of the block are taken.
     taken: Runs,
     /// Bytes of the block that `body` keeps in memory.
@@ -48,6 +50,7 @@ impl Piece {
             base: header.base_offset.0,
             traced: TraceNote::bytes_of(header),
             expires: header.flags.contains(Flags::EXPIRES),
+            checksum: selected.runs.some().is_none().then_some(header.body_crc),
             taken: selected.runs.clone(),
             kept: if is_copy(selected) { selected.body.len() } else { block.block.body.len() },
             known_from: header.base_offset.0,
@@ -178,7 +181,9 @@ impl Piece {
     fn split(&mut self, offset: u64, bytes: usize) -> Self {
         // A part of a block has no more offsets than the block.
         let count = u32::try_from(offset - self.first).unwrap_or(self.count);
-        let front = Self { count, body: self.body.slice(..bytes), ..self.clone() };
+        let body = self.body.slice(..bytes);
+        let checksum = self.checksum.filter(|_| body.len() == self.body.len());
+        let front = Self { count, body, checksum, ..self.clone() };
         self.begin_at(offset, bytes);
         front
     }
@@ -187,6 +192,7 @@ impl Piece {
     fn begin_at(&mut self, offset: u64, bytes: usize) {
         if bytes > 0 {
             self.body = self.body.slice(bytes..);
+            self.checksum = None;
         }
         self.count -= u32::try_from(offset - self.first).unwrap_or(self.count);
         self.first = offset;

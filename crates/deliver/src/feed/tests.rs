@@ -88,6 +88,8 @@ impl Playing {
                 let runs: Vec<_> = piece.runs().collect();
                 assert!(runs.iter().flat_map(|run| run.0..run.1).eq(taken.iter().copied()));
                 assert_eq!(runs.iter().map(|run| run.2).sum::<u64>(), piece.body.len() as u64);
+                let is_whole = self.blocks.iter().any(|block| block.block.body == piece.body);
+                assert_eq!(piece.checksum, is_whole.then(|| crc32c(&piece.body)));
                 assert!(
                     (piece.first..piece.end()).all(|at| piece.holds(at) == taken.contains(&at))
                 );
@@ -141,6 +143,7 @@ fn a_whole_block_is_given_without_copying() {
     let piece = feed.take(7, 100, 1 << 20).unwrap();
     assert_eq!(piece.body.as_ptr(), stored.block.body.as_ptr());
     assert_eq!((piece.count, feed.bytes()), (50, 0));
+    assert_eq!(piece.checksum, Some(crc32c(&piece.body)), "and its checksum with it");
 }
 
 #[test]
@@ -150,6 +153,7 @@ fn a_part_of_a_block_is_a_slice_of_it() {
     feed.push(&stored, 0, &Selected::all(&stored));
     let piece = feed.take(4, 3, 1 << 20).unwrap();
     assert_eq!(offsets(&piece.body), [4, 5, 6]);
+    assert_eq!(piece.checksum, None, "that of the block is not its own");
     let range = stored.block.body.as_ptr_range();
     assert!(range.contains(&piece.body.as_ptr()));
 }

@@ -95,7 +95,11 @@ pub(super) fn response(message: Message) -> v1::ConsumeResponse {
     v1::ConsumeResponse { message: Some(message), attachment: 0 }
 }
 
-fn delivery(delivery: Delivery, attachment: &Attachment) -> Result<v1::Delivery, Refusal> {
+/// A delivery, with its body.
+pub(crate) fn delivery(
+    delivery: Delivery,
+    attachment: &Attachment,
+) -> Result<v1::Delivery, Refusal> {
     let (body, codec) = attachment.body(&delivery)?;
     let run = |&(first, count): &(Offset, u32)| v1::OffsetRun { first: first.0, count };
     let attempt = |&(first, count, attempt): &(Offset, u32, u32)| v1::AttemptRun {

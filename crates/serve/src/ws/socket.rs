@@ -13,6 +13,7 @@ use tokio_tungstenite::tungstenite::{Error as Broken, Message};
 
 use super::close;
 use super::form::Form;
+use super::outbox::{Leaving, Outbox};
 use crate::caller::{Caller, RequestId};
 use crate::consuming::Consuming;
 use crate::doors::Doors;
@@ -105,15 +106,16 @@ impl Socket {
                 }
                 said = consuming.next(), if rest.is_none() => {
                     let Some(said) = said? else { return Ok(()) };
-                    let (frames, ending) = self.form.write(said, &mut consuming);
-                    self.send(stream, frames).await?;
+                    let (leaving, ending) = Outbox::fill(self.form, said, &mut consuming);
+                    self.send(stream, leaving).await?;
                     if let Some(refusal) = ending {
                         return Err(refusal.into());
                     }
                     rest = self.rest();
                 }
                 () = &mut pulse.due => if pulse.must_ask(&self.doors)? {
-                    self.send(stream, vec![Message::Ping(bytes::Bytes::new())]).await?;
+                    let ping = vec![Message::Ping(bytes::Bytes::new())];
+                    self.send(stream, Leaving::Messages(ping)).await?;
                 },
             }
         }
@@ -147,12 +149,22 @@ impl Socket {
         }
     }
 
-    /// Sends frames in as few writes as they fit. Whoever does not read is waited for, but not
+    /// Sends what leaves in as few writes as it fits. Whoever does not read is waited for, but not
     /// longer than a peer may be silent.
-    async fn send(&self, stream: &mut WebSocket, frames: Vec<Message>) -> Result<(), End> {
+    async fn send(&self, stream: &mut WebSocket, leaving: Leaving) -> Result<(), End> {
         let sending = async {
-            for frame in frames {
-                stream.feed(frame).await?;
+            match leaving {
+                Leaving::Messages(messages) => {
+                    for message in messages {
+                        stream.feed(message).await?;
+                    }
+                }
+                Leaving::Pieces(pieces) if pieces.is_empty() => {}
+                Leaving::Pieces(pieces) => {
+                    // What the library has begun ends before, for what follows goes past it.
+                    stream.flush().await?;
+                    pieces.write(stream.get_mut()).await?;
+                }
             }
             stream.flush().await
         };

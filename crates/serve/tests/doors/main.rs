@@ -18,3 +18,4 @@ mod shapes;
 mod sse;
 mod trace;
 mod ws;
+mod ws_framed;

@@ -19,9 +19,12 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::harness::{Running, event, start, start_with};
 
-struct Ws(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(crate) struct Ws(pub(crate) WebSocketStream<MaybeTlsStream<TcpStream>>);
 
-async fn connect(server: &Running, headers: &[(&'static str, &str)]) -> Result<Ws, Box<Error>> {
+pub(crate) async fn connect(
+    server: &Running,
+    headers: &[(&'static str, &str)],
+) -> Result<Ws, Box<Error>> {
     let mut request = format!("ws://{}/api/v1/ws", server.addr).into_client_request().unwrap();
     for (name, value) in headers {
         request.headers_mut().insert(*name, value.parse().unwrap());
@@ -30,19 +33,19 @@ async fn connect(server: &Running, headers: &[(&'static str, &str)]) -> Result<W
 }
 
 impl Ws {
-    async fn json(server: &Running) -> Self {
+    pub(crate) async fn json(server: &Running) -> Self {
         connect(server, &[("sec-websocket-protocol", "other, tidings.v1.json")]).await.unwrap()
     }
 
-    async fn protobuf(server: &Running) -> Self {
+    pub(crate) async fn protobuf(server: &Running) -> Self {
         connect(server, &[("sec-websocket-protocol", "tidings.v1.protobuf")]).await.unwrap()
     }
 
-    async fn say(&mut self, document: Value) {
+    pub(crate) async fn say(&mut self, document: Value) {
         self.0.send(Message::Text(document.to_string().into())).await.unwrap();
     }
 
-    async fn ask(&mut self, messages: Vec<Asked>) {
+    pub(crate) async fn ask(&mut self, messages: Vec<Asked>) {
         let request = |message| v1::ConsumeRequest { message: Some(message), attachment: 0 };
         let requests = messages.into_iter().map(request).collect();
         let batch = v1::ConsumeRequests { requests }.encode_to_vec();
@@ -50,7 +53,7 @@ impl Ws {
     }
 
     /// The next document of a type; others are passed over.
-    async fn next(&mut self, kind: &str) -> Value {
+    pub(crate) async fn next(&mut self, kind: &str) -> Value {
         loop {
             match self.0.next().await.unwrap().unwrap() {
                 Message::Text(text) => {
@@ -66,7 +69,7 @@ impl Ws {
         }
     }
 
-    async fn responses(&mut self) -> Vec<Said> {
+    pub(crate) async fn responses(&mut self) -> Vec<Said> {
         match self.0.next().await.unwrap().unwrap() {
             Message::Binary(bytes) => {
                 let batch = v1::ConsumeResponses::decode(bytes).unwrap();
@@ -77,7 +80,7 @@ impl Ws {
     }
 
     /// Reads to the end: the problem's code and the close code.
-    async fn end(mut self) -> (String, u16) {
+    pub(crate) async fn end(mut self) -> (String, u16) {
         let mut code = String::new();
         loop {
             match self.0.next().await {
@@ -106,20 +109,20 @@ impl Ws {
     }
 }
 
-async fn subscribe(server: &Running, name: &str) {
+pub(crate) async fn subscribe(server: &Running, name: &str) {
     let body = format!(
         r#"{{"name":"{name}","topics":["analysis/**"],"start":"earliest","delivery":{{"stream":{{}}}}}}"#
     );
     server.send("POST /api/v1/subscriptions", &body).await.expect(201);
 }
 
-async fn publish(server: &Running, minutes: std::ops::Range<u32>) {
+pub(crate) async fn publish(server: &Running, minutes: std::ops::Range<u32>) {
     let events: Vec<_> = minutes.map(|minute| event("AAPL", minute)).collect();
     let body = format!("[{}]", events.join(","));
     server.send("POST /api/v1/events", &body).await.expect(200);
 }
 
-async fn lag(server: &Running, name: &str) -> Value {
+pub(crate) async fn lag(server: &Running, name: &str) -> Value {
     let status = server.get(&format!("/api/v1/subscriptions/{name}/status")).await;
     status.expect(200)["lag_events"].clone()
 }

@@ -83,6 +83,7 @@ fn delivery(offset: u64, bytes: usize) -> Delivery {
         ingested_at: Timestamp(0),
         later: Vec::new(),
         body,
+        checksum: None,
         count,
     }
 }
