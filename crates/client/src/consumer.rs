@@ -2,6 +2,7 @@
 
 mod consumers;
 mod delivered;
+mod framed;
 mod link;
 mod options;
 mod shared;
@@ -20,7 +21,7 @@ pub use delivered::{Delivered, DeliveredEvent, Run};
 use delivered::{position_out, run_in, run_out};
 use link::Link;
 pub(crate) use link::Source;
-pub use options::{Compression, ConsumerOptions};
+pub use options::{Compression, ConsumerOptions, Transport};
 
 use crate::backoff::{Attempts, wait};
 use crate::{ClientError, Problem};

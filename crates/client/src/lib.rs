@@ -45,7 +45,7 @@ pub use backoff::Backoff;
 pub use connection::Client;
 pub use consumer::{
     Compression, Confirmed, Consumer, ConsumerEvent, ConsumerOptions, Consumers, Delivered,
-    DeliveredEvent, Extended, Gap, Run,
+    DeliveredEvent, Extended, Gap, Run, Transport,
 };
 pub use error::{ClientError, Problem};
 pub use matrix::{Assembly, MatrixError, split};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tidings_client::documents::{StartDocument, SubscriptionRequest};
 use tidings_client::{
     Client, ClientError, Consumer, ConsumerEvent, ConsumerOptions, Consumers, Delivered, Run,
+    Transport,
 };
 use tidings_event::{Code, TopicId};
 use tidings_telemetry::Timer;
@@ -47,6 +48,7 @@ pub struct Witness {
 /// Where a witness attaches.
 enum Way<'a> {
     Own(&'a Client),
+    Framed(&'a Client),
     Shared(&'a Consumers),
 }
 
@@ -54,6 +56,9 @@ impl Way<'_> {
     async fn attach(&self, options: ConsumerOptions) -> Result<Consumer, ClientError> {
         match self {
             Self::Own(client) => client.consumer(options).await,
+            Self::Framed(client) => {
+                client.consumer(ConsumerOptions { transport: Transport::Framed, ..options }).await
+            }
             Self::Shared(consumers) => consumers.attach(options).await,
         }
     }
@@ -80,6 +85,19 @@ impl Witness {
         name: &str,
     ) -> Result<Self, ClientError> {
         Self::attach_by(Way::Own(client), chronicle, subscription, name).await
+    }
+
+    /// As [`Self::attach_as`], with deliveries that are framed.
+    ///
+    /// # Errors
+    /// As [`Self::attach_as`].
+    pub async fn attach_framed(
+        client: &Client,
+        chronicle: &Chronicle,
+        subscription: &str,
+        name: &str,
+    ) -> Result<Self, ClientError> {
+        Self::attach_by(Way::Framed(client), chronicle, subscription, name).await
     }
 
     /// As [`Self::attach_as`], on a stream that is shared.

@@ -8,7 +8,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
 use super::consumers::Consumers;
-use super::options::ConsumerOptions;
+use super::framed::Framed;
+use super::options::{ConsumerOptions, Transport};
 use super::shared::Place;
 use crate::{Client, ClientError, Problem};
 
@@ -25,7 +26,10 @@ pub(crate) enum Source {
 impl Source {
     pub(super) async fn attach(&self, options: &ConsumerOptions) -> Result<Link, ClientError> {
         let mut way = match self {
-            Self::Own(client) => Way::open(client, options).await?,
+            Self::Own(client) => match options.transport {
+                Transport::Grpc => Way::open(client, options).await?,
+                Transport::Framed => Way::Framed(Framed::open(client, options).await?),
+            },
             Self::Shared(consumers) => Way::Shared(consumers.place(options).await?),
         };
         match way.receive().await? {
@@ -46,6 +50,7 @@ pub(super) struct Link {
 #[derive(Debug)]
 enum Way {
     Own(Box<Own>),
+    Framed(Framed),
     Shared(Place),
 }
 
@@ -69,6 +74,7 @@ impl Link {
     pub(super) async fn ask(&self, message: Ask) -> Result<(), ClientError> {
         match &self.way {
             Way::Own(own) => own.asks.send(request(message)).await.map_err(|_| lost()),
+            Way::Framed(framed) => framed.ask(message).await,
             Way::Shared(place) => place.ask(message).await,
         }
     }
@@ -77,6 +83,7 @@ impl Link {
     pub(super) fn try_ask(&self, message: Ask) -> bool {
         match &self.way {
             Way::Own(own) => own.asks.try_send(request(message)).is_ok(),
+            Way::Framed(framed) => framed.try_ask(message),
             Way::Shared(place) => place.try_ask(message),
         }
     }
@@ -89,6 +96,7 @@ impl Link {
                 drop(asks);
                 while let Ok(Some(_)) = answers.message().await {}
             }
+            Way::Framed(framed) => framed.close().await,
             Way::Shared(place) => place.close().await,
         }
     }
@@ -110,12 +118,14 @@ impl Way {
                 let ended = || ClientError::Lost("the service ended the stream".to_owned());
                 Ok(own.answers.message().await?.ok_or_else(ended)?.message)
             }
+            Self::Framed(framed) => framed.receive().await,
             Self::Shared(place) => place.receive().await,
         }
     }
 }
 
-fn request(message: Ask) -> v1::ConsumeRequest {
+/// What is asked on a stream with one attachment.
+pub(super) fn request(message: Ask) -> v1::ConsumeRequest {
     v1::ConsumeRequest { message: Some(message), attachment: 0 }
 }
 

@@ -7,6 +7,10 @@ use tidings_wire::v1;
 use super::millis;
 use crate::Backoff;
 
+/// Most answers without events that wait for a consumer, and most answers of any kind.
+const OTHERS_MAX: usize = 1_024;
+const ANSWERS_MAX: usize = 1 << 20;
+
 /// How a consumer attaches.
 #[derive(Clone, Debug)]
 pub struct ConsumerOptions {
@@ -23,6 +27,8 @@ pub struct ConsumerOptions {
     /// What is not settled in this time failed and is tried again, 1 s to 24 h; without it, what was
     /// delivered stays this consumer's as long as its connection.
     pub ack_deadline: Option<Duration>,
+    /// How deliveries travel, for a consumer with a stream of its own.
+    pub transport: Transport,
     /// Whether to attach again when the connection breaks.
     pub reconnect: bool,
     /// Between attempts.
@@ -40,6 +46,7 @@ impl ConsumerOptions {
             credit_bytes: 16 << 20,
             compression: None,
             ack_deadline: None,
+            transport: Transport::default(),
             reconnect: true,
             backoff: Backoff::default(),
         }
@@ -54,9 +61,26 @@ impl ConsumerOptions {
         }
     }
 
+    /// Most answers that wait for the consumer: credit bounds those with events.
+    pub(super) fn answers_max(&self) -> usize {
+        let granted = usize::try_from(self.credit_events).unwrap_or(ANSWERS_MAX);
+        granted.saturating_add(OTHERS_MAX).min(ANSWERS_MAX)
+    }
+
     pub(super) fn credit(&self) -> v1::Credit {
         v1::Credit { events: self.credit_events, bytes: self.credit_bytes }
     }
+}
+
+/// How the deliveries of a consumer travel. It is given the same either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transport {
+    /// Over the gRPC connection of its client.
+    #[default]
+    Grpc,
+    /// Over a WebSocket of its own, as they are stored: whole blocks cost both ends least so, and the
+    /// checksum that their publisher gave them is checked here.
+    Framed,
 }
 
 /// How batches travel.

@@ -22,10 +22,6 @@ use crate::{Client, ClientError, Problem};
 /// Asks of all places on their way to the transport, and most in one message.
 const SLOTS: usize = 256;
 
-/// Most answers without events that wait for a place, and most answers of any kind.
-const OTHERS_MAX: usize = 1_024;
-const ANSWERS_MAX: usize = 1 << 20;
-
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -72,8 +68,7 @@ impl Shared {
         self: Arc<Self>,
         options: &ConsumerOptions,
     ) -> Result<Place, ClientError> {
-        let granted = usize::try_from(options.credit_events).unwrap_or(ANSWERS_MAX);
-        let (sender, answers) = mpsc::channel(granted.saturating_add(OTHERS_MAX).min(ANSWERS_MAX));
+        let (sender, answers) = mpsc::channel(options.answers_max());
         let number = self.places.lock().add(sender)?;
         let mut place = Place { shared: self, number, is_open: false, answers };
         place.ask(Ask::Open(options.open())).await?;

@@ -34,6 +34,8 @@ pub(super) async fn answer(
 enum Way {
     /// On a connection of its own.
     Own(String),
+    /// On a WebSocket of its own, with deliveries that are framed.
+    Framed(String),
     /// On the stream that others have, too.
     Shared(Arc<OnceCell<Consumers>>, String),
 }
@@ -48,6 +50,10 @@ impl Way {
             Self::Own(url) => {
                 let client = Client::connect(url).await?;
                 Witness::attach_as(&client, chronicle, subscription, member).await
+            }
+            Self::Framed(url) => {
+                let client = Client::connect(url).await?;
+                Witness::attach_framed(&client, chronicle, subscription, member).await
             }
             Self::Shared(stream, url) => {
                 let connect = async || Client::connect(url).await.map(|client| client.consumers());
@@ -84,8 +90,8 @@ async fn consume(way: Way, chronicle: Chronicle, kind: Kind, member: &str, dies_
     }
 }
 
-/// Lets every kind's members consume a service until it is gone; when they die, and which of them share
-/// a stream, is drawn from the seed.
+/// Lets every kind's members consume a service until it is gone; when they die, and whether one
+/// shares a stream or has deliveries framed, is drawn from the seed.
 #[must_use]
 pub fn attach(server: &Server, seed: u64, chronicle: &Chronicle) -> JoinSet<()> {
     let mut members = JoinSet::new();
@@ -98,8 +104,11 @@ pub fn attach(server: &Server, seed: u64, chronicle: &Chronicle) -> JoinSet<()> 
                 members.spawn(pull(url, chronicle.clone(), kind.name));
                 continue;
             }
-            let is_shared = random(seed ^ (n * 7 + m) as u64).is_multiple_of(2);
-            let way = if is_shared { Way::Shared(Arc::clone(&stream), url) } else { Way::Own(url) };
+            let way = match random(seed ^ (n * 7 + m) as u64) % 3 {
+                0 => Way::Shared(Arc::clone(&stream), url),
+                1 => Way::Framed(url),
+                _ => Way::Own(url),
+            };
             members.spawn(consume(way, chronicle.clone(), *kind, member, dies_after));
         }
     }

@@ -18,6 +18,7 @@ mod fan_out;
 mod faults;
 mod features;
 mod fixture;
+mod framed;
 mod go;
 mod groups;
 mod grpc;
