@@ -204,3 +204,6 @@ pub(crate) fn read_body(
     file.read_exact_at(&mut body, at + (group.bodies_at + before) as u64)?;
     Ok((crc32c(&body) == header.body_crc).then(|| Block { header, body: body.into() }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -158,3 +158,6 @@ pub(crate) fn decode(path: &Path, bytes: &[u8]) -> Result<Identity, OpenError> {
     let term = Term(fields.u64().ok_or_else(cut)?);
     Ok(Identity { epoch, term, log: fields.u32().ok_or_else(cut)? })
 }
+
+#[cfg(test)]
+mod tests;

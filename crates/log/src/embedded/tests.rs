@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidings_event::block::{Block, BlockHeader, Flags, crc32c};
+use tidings_event::block::{Block, BlockHeader, EXTENSION_BYTES_MAX, Flags, crc32c};
 use tidings_event::{JournalSeq, ManualClock, Offset, Term, Timestamp, TopicId, TopicPartition};
 use tidings_telemetry::{Counter, Recorder};
 
@@ -436,4 +436,92 @@ async fn what_is_there_is_counted() {
     let old = dir.path().join("short/0000000000.seg");
     fs::rename(&new, &old).unwrap();
     assert_eq!(check(&SystemDisk, dir.path()).unwrap().unreadable, [old]);
+}
+
+#[tokio::test]
+async fn the_ring_never_holds_more_than_it_may() {
+    let dir = tempfile::tempdir().unwrap();
+    let ring_bytes = 64 << 10;
+    let log = open_with(dir.path(), EmbeddedOptions { ring_bytes, ..options() });
+    log.ensure_topic(&spec(7)).await.unwrap();
+    let reads = || log.context.recorder.counted(Counter::LogReads);
+    let mut base = 0;
+    for _ in 0..5 {
+        for _ in 0..50 {
+            put(&log, base, &[base as u8; 3000]).await;
+            base += 2;
+        }
+        // What fits is in memory, and what does not is on disk only.
+        let newest = base - 40;
+        let before = reads();
+        assert_eq!(log.read(P0, Offset(newest), usize::MAX).await.unwrap().len(), 20);
+        assert_eq!(reads(), before);
+        assert_eq!(log.read(P0, Offset(newest - 4), 1).await.unwrap().len(), 1);
+        assert_eq!(reads(), before + 1);
+        let freed = log.shed();
+        assert!(freed > 17 * 3000 && freed <= ring_bytes as u64, "{freed}");
+    }
+}
+
+#[tokio::test]
+async fn the_largest_block_is_taken_and_no_larger_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    log.ensure_topic(&spec(7)).await.unwrap();
+    assert_eq!(log.caps().block_bytes_max, BODY_BYTES_MAX + HEADER_BYTES_MAX);
+    let with = |body_bytes: usize, extension_bytes: usize| {
+        let mut block = block(&log, P0, 0, &vec![7; body_bytes]);
+        block.header.extensions = vec![1; extension_bytes].into();
+        block
+    };
+    let refusal = |block: Block| match log.append(vec![block]) {
+        Err(AppendError::InvalidBlock { partition: P0, reason }) => reason,
+        other => panic!("{:?}", other.map(drop)),
+    };
+    assert_eq!(refusal(with(10, EXTENSION_BYTES_MAX + 1)), "its header is too large");
+    assert_eq!(refusal(with(BODY_BYTES_MAX + 1, EXTENSION_BYTES_MAX)), "it is too large");
+    let mut empty = with(10, 0);
+    empty.header.count = 0;
+    assert_eq!(refusal(empty), "it has no events");
+    let mut other = with(10, 0);
+    other.header.epoch = Epoch(2);
+    assert_eq!(refusal(other), "its epoch is not the log's");
+    let largest = with(BODY_BYTES_MAX, EXTENSION_BYTES_MAX);
+    log.append(vec![largest.clone()]).unwrap().await.unwrap();
+    assert_eq!(log.read(P0, Offset(0), 1).await.unwrap()[0].block, largest);
+    drop(log);
+    let log = open(dir.path());
+    assert_eq!(log.read(P0, Offset(0), 1).await.unwrap()[0].block, largest);
+}
+
+#[tokio::test]
+async fn what_is_committed_after_the_loss_of_older_records_goes_on_behind_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = TopicPartition::new(0, 0);
+    let set = |key: &'static str, value: &'static str| TableChange {
+        table: Table::CURSORS,
+        key: key.into(),
+        value: Some(value.into()),
+    };
+    let log = open(dir.path());
+    log.ensure_topic(&spec(7)).await.unwrap();
+    for value in ["1", "2", "3"] {
+        log.commit(log.term(), vec![set("kept", value)]).unwrap().await.unwrap();
+    }
+    log.close().await;
+    let (seq, bounds) = (*log.durable(Journal::State).borrow(), log.bounds(state).unwrap());
+    assert_eq!(bounds.durable_tail, Offset(4));
+    drop(log);
+    for path in segments(dir.path(), "state") {
+        fs::remove_file(path).unwrap();
+    }
+    // Only the snapshot is left.
+    let log = open(dir.path());
+    assert_eq!((*log.durable(Journal::State).borrow(), log.bounds(state).unwrap()), (seq, bounds));
+    log.commit(log.term(), vec![set("new", "4")]).unwrap().await.unwrap();
+    assert_eq!(log.bounds(state).unwrap().durable_tail, Offset(5));
+    drop(log);
+    let log = open(dir.path());
+    let found = ["kept", "new"].map(|key| log.get(Table::CURSORS, key.as_bytes()));
+    assert_eq!(found, ["3", "4"].map(|value| Some(Bytes::from(value))));
 }

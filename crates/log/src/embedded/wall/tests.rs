@@ -69,6 +69,28 @@ fn a_week_may_pass_at_a_restart_and_ten_years_may_not() {
     assert!(!WallGuard::is_news(Some(record), &jumped));
 }
 
+#[test]
+fn a_leap_before_a_restart_makes_nothing_older_after_it() {
+    let seconds = Duration::from_secs;
+    let leap = Leap { before: later(START, seconds(600)), nanos: nanos(YEARS) };
+    let wall = later(START, YEARS);
+    let mut guard = WallGuard::after(Some(wall), leap, seconds(5));
+    let now = guard.look(later(wall, DAY), seconds(6));
+    assert_eq!(now, Now { time: later(wall, DAY), leap, doubted: false });
+    assert!(!now.is_older(START, 2 * DAY), "stored before it leapt: it is a day old");
+    assert!(now.is_older(START, DAY - seconds(1)));
+    // And what is recorded next still tells of it.
+    assert!(!WallGuard::is_news(Some((wall, leap)), &Now { time: wall, ..now }));
+    assert!(WallGuard::is_news(Some((wall, Leap::default())), &Now { time: wall, ..now }));
+    // As it does in doubt, and at the next leap it adds up.
+    let mut guard = WallGuard::after(Some(wall), leap, seconds(0));
+    let again = later(wall, YEARS);
+    assert_eq!(guard.look(again, seconds(0)), Now { time: wall, leap, doubted: true });
+    let now = guard.look(later(again, seconds(600)), seconds(600));
+    assert_eq!((now.doubted, now.leap.nanos), (false, 2 * nanos(YEARS)));
+    assert!(!now.is_older(START, DAY));
+}
+
 proptest! {
     /// Blocks are stamped as admission does, by a clock of its own that makes of the wall what this
     /// one makes of it; none is taken for older than it is by the hour that is tolerated.
