@@ -123,3 +123,6 @@ impl<'a> Copies<'a> {
         Ok(events(body).map_while(Result::ok).nth(nth).map(|item| body.slice_ref(item)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -134,3 +134,6 @@ impl Place {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

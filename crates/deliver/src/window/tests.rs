@@ -6,7 +6,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tidings_event::Timestamp;
 
-use super::{Cursor, Due, Freed, Landed, Sendable, To, Window};
+use super::{Cursor, Due, Freed, LONELY, Landed, Level, RUNS_MAX, Sendable, To, Window};
+use crate::runs::RunSet;
 
 const TAIL: u64 = 24;
 
@@ -318,6 +319,7 @@ proptest! {
             }).min();
             prop_assert_eq!(window.deadline(), earliest);
         }
+        looks(&window, &naive)?;
     }
 
     #[test]
@@ -333,6 +335,40 @@ proptest! {
         freed += sum(window.give_back(0, u64::MAX, 1));
         prop_assert_eq!(freed, bytes);
     }
+}
+
+/// What is said of single offsets, and of what lies below some.
+fn looks(window: &Window, naive: &Naive) -> Result<(), TestCaseError> {
+    let is_over = |fate: &Fate| matches!(fate, Fate::Settled | Fate::Filtered);
+    for (&at, fate) in &naive.fates {
+        let (settled, filtered) = (window.is_settled(at), window.is_filtered(at));
+        let fits = match fate {
+            Fate::Settled => settled && !filtered,
+            // Beside what is settled it counts as that.
+            Fate::Filtered => settled != filtered,
+            _ => !settled && !filtered,
+        };
+        prop_assert!(fits, "{at} is {fate:?}: {settled} {filtered}");
+        if let Fate::Flying { attempt, session, .. } = *fate {
+            prop_assert!(window.is_in_flight(at, attempt, session));
+            prop_assert!(!window.is_in_flight(at, attempt + 1, session));
+            prop_assert!(!window.is_in_flight(at, attempt, session + 1));
+        } else if *fate != Fate::Filtered {
+            prop_assert!((1..4).all(|session| !window.is_in_flight(at, 1, session)));
+        }
+    }
+    for end in [TAIL / 3, TAIL / 2, TAIL] {
+        let below = || naive.fates.range(..end);
+        let open: Vec<u64> = below().filter(|(_, f)| !is_over(f)).map(|(&at, _)| at).collect();
+        let said = window.open_below(end).into_iter().flat_map(|(first, end)| first..end);
+        prop_assert_eq!(said.collect::<Vec<_>>(), open);
+        let is_out = |fate: &Fate| matches!(fate, Fate::Flying { .. } | Fate::Due { .. });
+        prop_assert_eq!(window.has_out_below(end), below().any(|(_, fate)| is_out(fate)));
+    }
+    let level = window.level_at(TAIL);
+    prop_assert_eq!(level.is_some(), naive.fates.values().all(is_over));
+    prop_assert!(level.is_none_or(|level| level.low == TAIL));
+    Ok(())
 }
 
 fn to(session: u64) -> To<'static> {
@@ -394,4 +430,148 @@ fn what_may_have_been_sent_stays_so_wherever_it_moves() {
     let further = back.after(Cursor { low: 1, ..Cursor::default() });
     let run = further.sendable(20).unwrap();
     assert_eq!((run.first, run.end, run.redelivered), (1, 12, true));
+}
+
+fn at(low: u64, runs: &[(u64, u64)]) -> Cursor {
+    let mut settled = RunSet::default();
+    runs.iter().for_each(|&(first, end)| settled.insert(first, end));
+    Cursor { low, settled }
+}
+
+/// Sends the next run as a whole.
+fn send_all(window: &mut Window, tail: u64, to: To) -> Sendable {
+    let run = window.sendable(tail).unwrap();
+    window.sent(run, run.end, 10 * (run.end - run.first), to);
+    run
+}
+
+fn due(attempt: u32) -> Due {
+    Due { end: 0, attempt, last_session: 1, redelivered: true, first_sent: None }
+}
+
+#[test]
+fn it_is_level_only_when_nothing_would_be_forgotten_with_it() {
+    let level = |low, attempts, attempts_before| Some(Level { low, attempts, attempts_before });
+    let mut window = Window::new(at(5, &[]), 0, 0);
+    assert_eq!([4, 5, 6].map(|tail| window.level_at(tail)), [None, level(5, 0, 0), None]);
+    // A flag that first deliveries are still to carry.
+    let flagged = |below, flags| Window::new(at(5, &[]), below, flags).level_at(5);
+    assert_eq!([flagged(5, 3), flagged(9, 0)], [level(5, 0, 0); 2]);
+    assert_eq!([flagged(6, 1), flagged(9, 3)], [None; 2]);
+    send_all(&mut window, 8, to(1));
+    assert_eq!(window.level_at(8), None);
+    window.ack(6, 8, 1);
+    assert_eq!(window.level_at(8), None);
+    window.ack(5, 6, 1);
+    assert_eq!(window.level_at(8), level(8, 1, 0));
+    // A dead letter that comes back: redriven, due, in flight.
+    assert_eq!(window.redrive(6, 1), 2);
+    assert_eq!(window.level_at(8), None);
+    window.release(6, due(2));
+    assert_eq!(window.end_redriven(6, 7), [6]);
+    assert_eq!(window.level_at(8), None);
+    let run = send_all(&mut window, 8, to(1));
+    assert_eq!((run.first, run.attempt, run.again), (6, 2, true));
+    assert_eq!(window.level_at(8), None);
+    window.ack(6, 7, 1);
+    assert_eq!(window.level_at(8), level(8, 2, 0));
+    // It goes on where it was: what is sent before that place again is told apart from before.
+    let mut window = Window::level(window.level_at(8).unwrap());
+    let run = window.sendable(20).unwrap();
+    assert_eq!((run.first, run.end, run.attempt, run.redelivered), (8, 20, 1, false));
+    let mut back = window.after(at(3, &[]));
+    let run = send_all(&mut back, 20, to(1));
+    assert_eq!((run.first, run.end, run.attempt, run.redelivered), (3, 8, 3, true));
+    assert_eq!(back.sendable(20).map(|run| (run.first, run.attempt)), Some((8, 1)));
+    // What is filtered above what is open is known only here.
+    send_all(&mut window, 9, to(1));
+    window.filter(9, 12);
+    assert_eq!((window.level_at(12), window.is_filtered(10)), (None, true));
+}
+
+#[test]
+fn an_offset_below_many_that_are_settled_is_lonely() {
+    let far = 5 + LONELY;
+    for (end, is_lonely) in [(20, false), (far, false), (far + 1, true)] {
+        let window = Window::new(at(2, &[(10, end)]), 0, 0);
+        assert_eq!(window.is_lonely(5), is_lonely, "{end}");
+    }
+    let window = Window::new(at(2, &[(10, 20), (30, far + 1)]), 0, 0);
+    assert!(!window.is_lonely(5), "the next run is what a read would pass over");
+    assert!(!window.is_lonely(far + 1), "nothing above it is settled");
+}
+
+#[test]
+fn too_many_settled_runs_do_not_stop_what_makes_them_fewer() {
+    let runs: Vec<_> = (0..RUNS_MAX as u64).map(|run| (10 + 2 * run, 11 + 2 * run)).collect();
+    let mut window = Window::new(at(2, &runs), 0, 0);
+    assert!(window.is_between() && !window.is_stalled());
+    let mut first = 2;
+    while window.is_between() {
+        assert!(!window.is_stalled());
+        let run = send_all(&mut window, 1 << 20, to(1));
+        assert_eq!(run.first, first);
+        first = if first == 2 { 11 } else { first + 2 };
+    }
+    assert_eq!((window.next(), window.is_stalled()), (1 << 20, true));
+    assert_eq!(window.sendable(1 << 21), None);
+    window.ack(2, 10, 1);
+    assert!(!window.is_stalled());
+}
+
+#[test]
+fn what_is_due_in_several_places_is_scattered_and_what_has_no_deadline_timeless() {
+    let mut window = Window::new(at(0, &[]), 0, 0);
+    send_all(&mut window, 10, to(1));
+    assert!(window.is_timeless() && !window.is_scattered());
+    window.give_back(2, 4, 1);
+    assert!(!window.is_scattered());
+    window.give_back(6, 8, 1);
+    assert!(window.is_scattered());
+    window.forget_due(2);
+    window.forget_due(3);
+    assert!(!window.is_scattered());
+    assert_eq!(window.sendable(10).map(|run| (run.first, run.end)), Some((6, 8)));
+    let deadline = Some(Duration::from_secs(5));
+    send_all(&mut window, 10, To { deadline, ..to(2) });
+    assert_eq!((window.is_timeless(), window.deadline()), (false, deadline));
+    assert_eq!(window.expire(Duration::from_secs(4)), []);
+    assert_eq!(Freed::of(&window.expire(Duration::from_secs(5))), Freed { events: 2, bytes: 20 });
+    assert!(window.is_timeless());
+}
+
+#[test]
+fn a_life_begins_above_every_attempt_of_the_one_before() {
+    let mut window = Window::new(at(5, &[]), 0, 0);
+    send_all(&mut window, 9, to(1));
+    let mut window = window.after(at(2, &[(4, 6)]));
+    assert_eq!([2, 8, 9].map(|offset| window.first_attempt(offset)), [2, 2, 1]);
+    // Settled: above what was sent and above what was before; open: as it goes out anyway.
+    assert_eq!([window.redrive(1, 0), window.redrive(5, 5), window.redrive(3, 5)], [2, 6, 2]);
+    assert_eq!((window.redriven(), window.first_attempt(5)), (3, 6));
+    assert!(window.is_redriven(3) && !window.is_redriven(4));
+    // One that was settled counts as an event once it is out again.
+    window.release(5, due(6));
+    let run = send_all(&mut window, 9, to(1));
+    assert_eq!((run.first, run.end, run.attempt), (5, 6, 6));
+    assert!(!window.has_out_below(9), "it is no part of what goes on below");
+    assert_eq!(Freed::of(&window.ack(5, 6, 1)), Freed { events: 1, bytes: 10 });
+    assert_eq!(window.end_redriven(1, 4), [1, 3]);
+    assert_eq!(window.end_redriven(0, 9), [5]);
+    assert_eq!(window.first_attempt(5), 2);
+    // Without flags left, only what was sent here is flagged.
+    let window = Window::new(at(5, &[]), 12, 0).after(at(2, &[]));
+    let run = window.sendable(20).unwrap();
+    assert_eq!((run.first, run.end, run.redelivered, run.attempt), (2, 5, true, 1));
+}
+
+#[test]
+fn what_is_freed_adds_up_and_is_never_less_than_nothing() {
+    let mut freed = Freed { events: 2, bytes: 30 };
+    freed.add(3, 40);
+    assert_eq!(freed, Freed { events: 5, bytes: 70 });
+    freed.take(4, 60);
+    assert_eq!(freed, Freed { events: 1, bytes: 10 });
+    freed.take(4, 60);
+    assert_eq!(freed, Freed::default());
 }

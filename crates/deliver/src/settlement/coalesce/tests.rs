@@ -61,3 +61,23 @@ proptest! {
         prop_assert_eq!(counted, few.iter().map(|run| run.end - run.first).sum::<u64>());
     }
 }
+
+#[test]
+fn of_what_is_joined_the_first_sending_and_the_last_attempt_are_told() {
+    for (first, second, want) in [(0, 5, 5), (5, 0, 5), (3, 5, 3), (5, 3, 3), (0, 0, 0)] {
+        for (once, again) in [(1, 4), (4, 1)] {
+            let mut runs = vec![run((0, 0, 2), true, "a"), run((0, 2, 3), true, "a")];
+            (runs[0].first_sent, runs[1].first_sent) = (Timestamp(first), Timestamp(second));
+            (runs[0].attempts, runs[1].attempts) = (once, again);
+            // The filter left one of the second out.
+            runs[1].count = 2;
+            let joined = Settled {
+                count: 4,
+                first_sent: Timestamp(want),
+                attempts: 4,
+                ..run((0, 0, 5), true, "a")
+            };
+            assert_eq!(coalesce(runs), [joined]);
+        }
+    }
+}

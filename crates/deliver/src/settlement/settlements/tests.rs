@@ -69,3 +69,30 @@ async fn a_full_disk_holds_settlements_back_and_loses_none() {
     let refusal = settlements.record(vec![settled(8, 9, Outcome::Delivered)]).await.unwrap_err();
     assert_eq!(refusal.code, Code::LogReadOnly);
 }
+
+#[tokio::test]
+async fn a_disk_that_stays_full_costs_the_oldest_settlements_and_says_how_many() {
+    let clock = Arc::new(ManualClock::at(Timestamp(1_000)));
+    let log = MemoryLog::new(Arc::clone(&clock) as Arc<dyn Clock>);
+    log.ensure_topic(&InternalTopic::SETTLEMENTS.spec()).await.unwrap();
+    let recorder = Recorder::new();
+    let shared = Arc::clone(&log) as Arc<dyn PartitionLog>;
+    let settlements = Settlements::new(shared, clock, Arc::clone(&recorder));
+    // One in two, so that no two of them become one.
+    let of = |numbers: std::ops::Range<u64>| -> Vec<SettledOf> {
+        numbers.map(|number| settled(2 * number, 2 * number + 1, Outcome::Expired)).collect()
+    };
+    let most = PARKED_MAX as u64;
+    log.fill(true);
+    settlements.record(of(0..most)).await.unwrap();
+    assert_eq!(recorder.counted(Counter::SettleRecordsLost), 0);
+    settlements.record(of(most..most + 3)).await.unwrap();
+    assert_eq!(recorder.counted(Counter::SettleRecordsLost), 3);
+    log.fill(false);
+    settlements.record(Vec::new()).await.unwrap();
+    let place = InternalTopic::SETTLEMENTS.about(PartitionId(0));
+    assert_eq!(log.bounds(place).unwrap().tail, Offset(most));
+    assert_eq!(told(&log).await[0].0, 2 * 3);
+    settlements.record(Vec::new()).await.unwrap();
+    assert_eq!(log.bounds(place).unwrap().tail, Offset(most), "nothing is written twice");
+}
