@@ -483,6 +483,9 @@ fn it_is_level_only_when_nothing_would_be_forgotten_with_it() {
     let run = send_all(&mut back, 20, to(1));
     assert_eq!((run.first, run.end, run.attempt, run.redelivered), (3, 8, 3, true));
     assert_eq!(back.sendable(20).map(|run| (run.first, run.attempt)), Some((8, 1)));
+    let known = Level { low: 8, attempts: 4, attempts_before: 2 };
+    assert_eq!(Window::level(known).level_at(8), Some(known));
+    assert_eq!(Window::level(known).redrive(3, 0), 3);
     // What is filtered above what is open is known only here.
     send_all(&mut window, 9, to(1));
     window.filter(9, 12);

@@ -1,14 +1,20 @@
 //! Terms never come again, whatever became of `log.meta`.
 
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tidings_event::{ManualClock, Timestamp, TopicId, TopicPartition};
+use tidings_telemetry::Recorder;
+
+use super::super::EmbeddedLog;
 use super::super::tests::{block, open_with, options};
 use super::*;
 use crate::PartitionLog;
 use crate::disk::SystemDisk;
+use crate::fake_disk::{Call, EIO, ENOSPC, FakeDisk};
 use crate::partition_log::{Retention, TopicSpec};
-use bytes::Bytes;
-use std::fs;
-use std::time::Duration;
-use tidings_event::{TopicId, TopicPartition};
 
 const P0: TopicPartition = TopicPartition::new(7, 0);
 
@@ -47,6 +53,35 @@ async fn a_term_never_comes_again_when_the_file_is_an_older_one_or_is_lost() {
     let stored = log.read(P0, tidings_event::Offset(0), usize::MAX).await.unwrap();
     assert_eq!(stored.len(), 7);
     assert!(stored.iter().all(|found| found.block.body == Bytes::from_static(b"body")));
+}
+
+#[tokio::test]
+async fn the_segments_decide_whose_log_it_is_and_not_a_file_of_another() {
+    let dir = tempfile::tempdir().unwrap();
+    use_once(dir.path(), 0).await;
+    let mine = find(&SystemDisk, dir.path()).unwrap().identity.unwrap();
+    let other = Identity { epoch: Epoch(9), term: Term(50), log: mine.log + 1 };
+    fs::write(path(dir.path()), encode(other)).unwrap();
+    let known = find(&SystemDisk, dir.path()).unwrap();
+    assert_eq!((known.identity, known.rebuilt), (Some(mine), true));
+    assert_eq!(use_once(dir.path(), 2).await, Term(2));
+}
+
+#[test]
+fn a_disk_that_fails_is_no_full_one() {
+    let disk = FakeDisk::new();
+    let open = || {
+        let clock = Arc::new(ManualClock::at(Timestamp(1_000_000)));
+        let dir = Path::new("/log");
+        EmbeddedLog::open(Arc::new(disk.clone()), dir, options(), clock, Recorder::new())
+    };
+    drop(open().unwrap());
+    // What is there is not written over: it may be all that is left.
+    disk.fail(Call::Rename, 0, EIO);
+    assert!(matches!(open(), Err(OpenError::Io { .. })));
+    assert_eq!(open().unwrap().term(), Term(2));
+    disk.fail(Call::Rename, 0, ENOSPC);
+    assert_eq!(open().unwrap().term(), Term(3));
 }
 
 #[test]
