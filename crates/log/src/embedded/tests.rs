@@ -525,3 +525,32 @@ async fn what_is_committed_after_the_loss_of_older_records_goes_on_behind_them()
     let found = ["kept", "new"].map(|key| log.get(Table::CURSORS, key.as_bytes()));
     assert_eq!(found, ["3", "4"].map(|value| Some(Bytes::from(value))));
 }
+
+#[tokio::test]
+async fn groups_that_are_missing_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let small =
+        EmbeddedOptions { segment_bytes_min: 16 << 10, segment_bytes_max: 16 << 10, ..options() };
+    let log = open_with(dir.path(), small);
+    log.ensure_topic(&spec(7)).await.unwrap();
+    for base in (0..20).step_by(2) {
+        put(&log, base, &[base as u8; 3000]).await;
+    }
+    log.close().await;
+    drop(log);
+    let whole = check(&SystemDisk, dir.path()).unwrap();
+    assert_eq!((whole.is_sound(), whole.missing_groups), (true, 0));
+    // One in the middle: three groups, with the events that were in them.
+    fs::remove_file(&segments(dir.path(), "short")[1]).unwrap();
+    let report = check(&SystemDisk, dir.path()).unwrap();
+    let lost = DamagedRange { partition: P0, from: Offset(6), to: Offset(11) };
+    assert_eq!((report.missing_groups, report.damaged), (3, vec![lost]));
+    assert_eq!(report.groups, whole.groups - 3);
+    // And the end, of which a clean stop put on record where it was.
+    for path in segments(dir.path(), "short").split_off(1) {
+        fs::remove_file(path).unwrap();
+    }
+    let report = check(&SystemDisk, dir.path()).unwrap();
+    let lost = DamagedRange { to: Offset(19), ..lost };
+    assert_eq!((report.missing_groups, report.damaged), (7, vec![lost]));
+}
