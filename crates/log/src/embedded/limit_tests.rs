@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_event::{Clock, ManualClock, Offset, Timestamp, TopicPartition};
-use tidings_telemetry::{Gauge, Recorder};
+use tidings_telemetry::{Counter, Gauge, Recorder};
 
 use super::*;
 use crate::conformance::fixture::{
@@ -146,6 +146,22 @@ async fn a_failed_write_makes_its_journal_read_only_and_no_other() {
     let log = open(&disk, options());
     assert_eq!(log.health(), Ok(()));
     assert!(read_all(&*log, id).await.starts_with(&stored));
+}
+
+#[tokio::test]
+async fn a_read_that_fails_is_no_loss() {
+    let disk = FakeDisk::new();
+    let Rig { log, recorder, .. } =
+        open_at(&disk, EmbeddedOptions { ring_bytes: 0, ..options() }, NOW);
+    let id = partition(&*log, 1).await;
+    let stored = fill(&*log, id, 2).await;
+    // What fails is the front of the group, or the body.
+    for nth in [0, 1] {
+        disk.fail(Call::Read, nth, EIO);
+        assert!(matches!(log.read(id, Offset(0), 1).await, Err(ReadError::Io(_))), "{nth}");
+    }
+    assert_eq!(read_all(&*log, id).await, stored);
+    assert_eq!(recorder.counted(Counter::LogDamaged), 0);
 }
 
 #[tokio::test]

@@ -358,6 +358,8 @@ async fn retention_trims_exactly_and_respects_pins() {
     assert!(segments(dir.path(), "short").len() < files);
     assert_eq!(log.resolve_time(P0, Timestamp(15)).await, Ok(Offset(16)));
     drop(log);
+    let report = check(&SystemDisk, dir.path()).unwrap();
+    assert!(report.is_sound(), "what retention removed is not missing: {report:?}");
     let log = open(dir.path());
     assert_eq!(log.bounds(P0).unwrap().trim, Offset(12));
     let found: Vec<u64> = contents(&log, P0).await.into_iter().map(|(base, _)| base).collect();
