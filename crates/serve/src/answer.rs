@@ -10,7 +10,7 @@ use futures::FutureExt;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, Request};
 use tidings_event::{Code, Refusal};
-use tidings_telemetry::{Counter, Latency, Recorder};
+use tidings_telemetry::{Counter, Latency, Memory, Recorder};
 use tidings_wire::problem;
 use tower::ServiceExt;
 
@@ -38,6 +38,11 @@ impl Road {
     /// Where requests are counted.
     pub(crate) fn recorder(&self) -> Arc<Recorder> {
         Arc::clone(&self.doors.parts.recorder)
+    }
+
+    /// How short memory is.
+    pub(crate) fn memory(&self) -> Memory {
+        self.doors.parts.memory.clone()
     }
 
     /// Answers one request.

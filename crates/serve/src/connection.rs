@@ -2,6 +2,7 @@
 
 mod chunks;
 mod http1;
+mod paced;
 mod shown;
 
 use std::convert::Infallible;
@@ -25,6 +26,7 @@ use tokio_util::task::TaskTracker;
 use crate::answer::Road;
 use crate::limits::Limits;
 use crate::places::Place;
+use paced::Paced;
 
 /// What an HTTP/2 client with prior knowledge sends first.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -33,7 +35,6 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const FRAME_BYTES: u32 = 1 << 20;
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
-const SEND_BUFFER_BYTES: usize = 1 << 20;
 const SPLIT_PREFACE_WAIT: Duration = Duration::from_millis(5);
 
 /// Bytes of unanswered blocks that the streams of one connection share.
@@ -137,10 +138,11 @@ async fn http2(
     builder: http2::Builder<Tasks>,
     mut stopped: Pin<&mut WaitForCancellationFuture<'_>>,
 ) -> hyper::Result<()> {
+    let memory = asking.road.memory();
     let service = service_fn(move |request: Request<Incoming>| {
-        let answer = asking.answer(request);
+        let (answer, memory) = (asking.answer(request), memory.clone());
         // On the heap once, not in every state of the library's stream.
-        Box::pin(async move { Ok::<_, Infallible>(answer.await) })
+        Box::pin(async move { Ok::<_, Infallible>(answer.await.map(|b| Paced::new(b, memory))) })
     });
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
@@ -159,7 +161,7 @@ fn builder(limits: &Limits, tasks: TaskTracker) -> http2::Builder<Tasks> {
         .max_frame_size(FRAME_BYTES)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_send_buf_size(SEND_BUFFER_BYTES)
+        .max_send_buf_size(limits.send_buffer)
         .max_concurrent_streams(limits.streams)
         // Room for headers at their limit, so that they are refused with a problem.
         .max_header_list_size(u32::try_from(limits.header_bytes * 2).unwrap_or(u32::MAX))

@@ -23,6 +23,8 @@ pub struct Limits {
     pub body_read: Duration,
     /// Most bytes of blocks that a connection may have unanswered.
     pub publish_credit: u32,
+    /// Most bytes that wait to be written to a stream of HTTP/2 before no more are made.
+    pub send_buffer: usize,
     /// Silence after which a consumer gets a heartbeat.
     pub heartbeat: Duration,
     /// Most streams and calls at once on one HTTP/2 connection; further ones wait in the client.
@@ -49,6 +51,7 @@ impl Default for Limits {
             header_read: Duration::from_secs(10),
             body_read: Duration::from_secs(30),
             publish_credit: 4 << 20,
+            send_buffer: 1 << 20,
             heartbeat: Duration::from_secs(15),
             streams: 256,
             attachments: 65_536,

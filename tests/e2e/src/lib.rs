@@ -15,6 +15,7 @@ mod shim;
 mod stored;
 mod tmpfs;
 pub mod toolchain;
+mod watching;
 mod witness;
 
 pub use chronicle::Chronicle;
@@ -29,4 +30,5 @@ pub use shim::{Call, Fault, Shim, Wall};
 pub use stored::{record_stored, trims};
 pub use tidings_checker::Thresholds;
 pub use tmpfs::Tmpfs;
+pub use watching::{metric, resident};
 pub use witness::{Witness, subscribe};

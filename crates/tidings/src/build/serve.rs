@@ -6,8 +6,9 @@ use crate::config::Config;
 use crate::failure::Failure;
 
 /// With a small memory budget bodies take at most these parts of it together: while they are held, and
-/// while they are read as events.
+/// while they are read as events; and what waits to be written to one stream at most this one.
 const PARTS: (u64, u64) = (8, 32);
+const STREAM_PART: u64 = 2_048;
 
 pub(crate) fn limits(config: &Config) -> Limits {
     let by_default = Limits::default();
@@ -17,6 +18,7 @@ pub(crate) fn limits(config: &Config) -> Limits {
     Limits {
         bodies_held: part(by_default.bodies_held, PARTS.0),
         bodies_worked_on: part(by_default.bodies_worked_on, PARTS.1),
+        send_buffer: part(by_default.send_buffer, STREAM_PART),
         connections: config.limits.connections,
         batch_events: config.limits.batch_events,
         publish_credit: config.limits.publish_credit_bytes,

@@ -32,6 +32,7 @@ mod node;
 mod openapi;
 mod operate;
 mod order;
+mod overload;
 mod python;
 mod redrive;
 mod refusals;
