@@ -14,6 +14,7 @@ mod io_faults;
 mod kill;
 mod lanes;
 mod life;
+mod overload;
 mod parts;
 mod plan;
 mod power_cut;

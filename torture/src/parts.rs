@@ -41,6 +41,10 @@ pub(crate) const ALL: &[Part] = &[
         name: "io_faults",
         start: |plan| Box::pin(async move { crate::io_faults::run(&plan).await }),
     },
+    Part {
+        name: "overload",
+        start: |plan| Box::pin(async move { crate::overload::run(&plan).await }),
+    },
     Part { name: "clocks", start: |plan| Box::pin(async move { crate::clocks::run(&plan).await }) },
     Part {
         name: "simulation",

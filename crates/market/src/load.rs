@@ -45,6 +45,7 @@ impl LoadOptions {
 
 #[derive(Clone, Debug)]
 struct Template {
+    timeframe: &'static str,
     bytes: Vec<u8>,
     id: usize,
     instrument: usize,
@@ -62,6 +63,10 @@ pub struct LoadEvent<'a> {
     pub key: KeyHash,
     /// Its timeframe, which places it in `analysis/indicators/{timeframe}`.
     pub timeframe: &'static str,
+    /// Number of its instrument.
+    pub instrument: usize,
+    /// Its `key_seq`.
+    pub count: u32,
 }
 
 /// Makes events without end.
@@ -93,6 +98,12 @@ impl Load {
         }
     }
 
+    /// As [`Self::new`], in one timeframe that is named.
+    #[must_use]
+    pub fn within(options: LoadOptions, timeframe: &'static str) -> Self {
+        Self { templates: vec![Template::of(timeframe)], ..Self::new(options) }
+    }
+
     /// The next event, produced `now`. Instruments take turns; after each round the timeframe is
     /// the next one.
     pub fn next_event(&mut self, now: Timestamp) -> LoadEvent<'_> {
@@ -110,9 +121,16 @@ impl Load {
         for at in 0..template.values.len() {
             template.put(template.values[at], &(value + at as f64).to_le_bytes());
         }
+        let event = LoadEvent {
+            bytes: &template.bytes,
+            key: *key,
+            timeframe: template.timeframe,
+            instrument: place,
+            count: *count,
+        };
         // 2^28 - 2^21 events per key, then the counts start over.
         *count = if *count == (1 << 28) - 1 { FIRST_COUNT } else { *count + 1 };
-        LoadEvent { bytes: &template.bytes, key: *key, timeframe: TIMEFRAMES[frame] }
+        event
     }
 
     /// Xorshift64*, <https://doi.org/10.1145/2845077>.
@@ -125,7 +143,7 @@ impl Load {
 }
 
 impl Template {
-    fn of(timeframe: &str) -> Self {
+    fn of(timeframe: &'static str) -> Self {
         let start = 1_767_623_400_000_000_000;
         let value = v1::Value {
             value: Some(VALUE),
@@ -155,6 +173,7 @@ impl Template {
             ..Default::default()
         });
         Self {
+            timeframe,
             id: find(&bytes, &ID),
             instrument: find(&bytes, INSTRUMENT.as_bytes()),
             time: find(&bytes, &TIME.to_le_bytes()),

@@ -6,8 +6,8 @@ use tidings_event::{Timestamp, scan};
 
 use super::{FIRST_COUNT, Load, LoadOptions};
 
-fn check(options: LoadOptions, timeframes: &[&str]) {
-    let mut load = Load::new(options);
+fn check(mut load: Load, timeframes: &[&str]) {
+    let count = |turn| u64::from(FIRST_COUNT) + turn / 10;
     let (mut ids, mut seen) = (BTreeSet::new(), BTreeSet::new());
     for turn in 0..200_u64 {
         let now = Timestamp(1_767_623_400_000_000_000 + turn);
@@ -15,8 +15,9 @@ fn check(options: LoadOptions, timeframes: &[&str]) {
         let envelope = scan(event.bytes).unwrap();
         assert_eq!((event.key, event.timeframe), (envelope.key_hash(), envelope.timeframe));
         assert_eq!(envelope.instrument, format!("I{:06}", turn % 10));
-        assert_eq!(envelope.key_seq, Some(u64::from(FIRST_COUNT) + turn / 10));
+        assert_eq!(envelope.key_seq, Some(count(turn)));
         assert_eq!(envelope.produced_at, now);
+        assert_eq!((event.instrument as u64, u64::from(event.count)), (turn % 10, count(turn)));
         assert!((200..=212).contains(&event.bytes.len()), "{} bytes", event.bytes.len());
         assert!(ids.insert(envelope.id));
         seen.insert(event.timeframe);
@@ -26,8 +27,11 @@ fn check(options: LoadOptions, timeframes: &[&str]) {
 
 #[test]
 fn dense_and_spread_events_are_admissible() {
-    check(LoadOptions { instruments: 10, ..LoadOptions::DENSE }, &["1m"]);
-    check(LoadOptions { instruments: 10, ..LoadOptions::SPREAD }, &super::TIMEFRAMES);
+    let [dense, spread] = [LoadOptions::DENSE, LoadOptions::SPREAD]
+        .map(|options| LoadOptions { instruments: 10, ..options });
+    check(Load::new(dense), &["1m"]);
+    check(Load::new(spread), &super::TIMEFRAMES);
+    check(Load::within(spread, "2h"), &["2h"]);
 }
 
 #[test]
