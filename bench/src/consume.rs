@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tidings_client::{Client, ConsumerEvent, ConsumerOptions, Delivered};
+use tidings_client::{Client, ConsumerEvent, ConsumerOptions, Delivered, Transport};
 use tidings_wire::rest::SubscriptionRequest;
 
 use crate::BenchError;
@@ -37,9 +37,21 @@ pub(crate) async fn take(
     client: Client,
     subscription: String,
     events: u64,
+    seen: impl FnMut(&Delivered) -> Result<(), BenchError> + Send,
+) -> Result<(), BenchError> {
+    take_over(Transport::Grpc, client, subscription, events, seen).await
+}
+
+/// As [`take`], over this transport.
+pub(crate) async fn take_over(
+    transport: Transport,
+    client: Client,
+    subscription: String,
+    events: u64,
     mut seen: impl FnMut(&Delivered) -> Result<(), BenchError> + Send,
 ) -> Result<(), BenchError> {
-    let mut consumer = client.consumer(ConsumerOptions::new(subscription, "bench")).await?;
+    let options = ConsumerOptions::new(subscription, "bench");
+    let mut consumer = client.consumer(ConsumerOptions { transport, ..options }).await?;
     let mut next: BTreeMap<(u64, u32), u64> = BTreeMap::new();
     let mut taken = 0;
     while taken < events {

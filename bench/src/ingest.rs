@@ -2,7 +2,7 @@
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use tidings_client::{BlockPlaced, Client, PublisherOptions};
+use tidings_client::{BlockPlaced, Client, PublisherOptions, Transport};
 use tidings_event::{Clock, SystemClock};
 use tidings_market::load::LoadOptions;
 use tokio::task::JoinSet;
@@ -39,6 +39,16 @@ pub(crate) async fn one(
     options: LoadOptions,
     subscriptions: u32,
 ) -> Result<Round, BenchError> {
+    one_over(Transport::Grpc, args, options, subscriptions).await
+}
+
+/// As [`one`], with consumers over this transport.
+pub(crate) async fn one_over(
+    transport: Transport,
+    args: &Args,
+    options: LoadOptions,
+    subscriptions: u32,
+) -> Result<Round, BenchError> {
     let server = Server::start(&args.server).await?;
     let client = Client::connect(&server.url).await?;
     let mut consumers = JoinSet::new();
@@ -56,7 +66,7 @@ pub(crate) async fn one(
         let name = format!("bench-{number}");
         consume::subscribe(&client, &name, &["analysis/**"]).await?;
         let reader = Client::connect(&server.url).await?;
-        consumers.spawn(consume::take(reader, name, total, |_| Ok(())));
+        consumers.spawn(consume::take_over(transport, reader, name, total, |_| Ok(())));
     }
     let options = PublisherOptions::sequenced("bench");
     let publisher = client.publisher(options).await?;

@@ -6,6 +6,7 @@
 
 mod blocks;
 mod consume;
+mod framed;
 mod idle_connections;
 mod idle_subscriptions;
 mod ingest;
@@ -77,6 +78,8 @@ enum Scenario {
     IdleConnections,
     /// Blocks in, eight consumers that each take everything
     Fanout,
+    /// The same with eight and with one, over gRPC and framed in turns
+    Framed,
     /// A thousand subscriptions with narrow filters against ten
     Narrow,
     /// Nine keys beside one that always fails
@@ -129,6 +132,7 @@ async fn run(args: &Args) -> Result<(), BenchError> {
             Scenario::WsFanout => ws_fanout::run(args, &mut report).await?,
             Scenario::IdleConnections => idle_connections::run(args, &mut report).await?,
             Scenario::Fanout => ingest::run(args, &mut report, 8).await?,
+            Scenario::Framed => framed::run(args, &mut report).await?,
             Scenario::Narrow => narrow::run(args, &mut report).await?,
             Scenario::Poisoned => poisoned::run(args, &mut report).await?,
             Scenario::IdleSubscriptions => idle_subscriptions::run(args, &mut report).await?,

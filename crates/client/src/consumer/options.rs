@@ -78,8 +78,8 @@ pub enum Transport {
     /// Over the gRPC connection of its client.
     #[default]
     Grpc,
-    /// Over a WebSocket of its own, as they are stored: whole blocks cost both ends least so, and the
-    /// checksum that their publisher gave them is checked here.
+    /// Over a WebSocket of its own, as they are stored: the checksum that their publisher gave whole
+    /// blocks is checked here.
     Framed,
 }
 
