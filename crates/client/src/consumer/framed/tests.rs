@@ -144,18 +144,10 @@ async fn an_end_is_told_after_what_came_before_it() {
 #[tokio::test]
 async fn more_than_credit_allows_is_not_kept() {
     let (mut framed, mut ws) = opened(1).await;
-    let mut sending = JoinSet::new();
-    sending.spawn(async move {
-        for number in 0..2_000 {
-            // It is not read to the end.
-            if ws.send(Message::Binary(delivery(number))).await.is_err() {
-                break;
-            }
-        }
-        ws
-    });
-    // Open until the end: what is closed with words unread takes back what it said.
-    let _open = sending.join_next().await;
+    let heartbeat = Answer::Heartbeat(v1::Heartbeat::default());
+    let response = v1::ConsumeResponse { message: Some(heartbeat), attachment: 0 };
+    let said = v1::ConsumeResponses { responses: vec![response; 2_000] };
+    ws.send(Message::Binary(said.encode_to_vec().into())).await.unwrap();
     let mut kept = 0;
     let ended = loop {
         match framed.receive().await {
