@@ -1,5 +1,7 @@
 //! The program says of a history, read at once or while it is judged, what it is, and by which exit code.
 
+#![expect(clippy::unwrap_used, reason = "in a test, what is not there fails it")]
+
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
