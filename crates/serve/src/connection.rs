@@ -33,8 +33,6 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// At least one block a frame: with smaller frames each block costs several writes.
 const FRAME_BYTES: u32 = 1 << 20;
-const STREAM_WINDOW: u32 = 4 << 20;
-const CONNECTION_WINDOW: u32 = 16 << 20;
 const SPLIT_PREFACE_WAIT: Duration = Duration::from_millis(5);
 
 /// Bytes of unanswered blocks that the streams of one connection share.
@@ -159,8 +157,8 @@ fn builder(limits: &Limits, tasks: TaskTracker) -> http2::Builder<Tasks> {
     builder
         .timer(TokioTimer::new())
         .max_frame_size(FRAME_BYTES)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_stream_window_size(limits.windows.0)
+        .initial_connection_window_size(limits.windows.1)
         .max_send_buf_size(limits.send_buffer)
         .max_concurrent_streams(limits.streams)
         // Room for headers at their limit, so that they are refused with a problem.

@@ -25,6 +25,9 @@ pub struct Limits {
     pub publish_credit: u32,
     /// Most bytes that wait to be written to a stream of HTTP/2 before no more are made.
     pub send_buffer: usize,
+    /// Most bytes that a client may have sent without their being read, on one stream of HTTP/2 and on a
+    /// connection.
+    pub windows: (u32, u32),
     /// Silence after which a consumer gets a heartbeat.
     pub heartbeat: Duration,
     /// Most streams and calls at once on one HTTP/2 connection; further ones wait in the client.
@@ -52,6 +55,7 @@ impl Default for Limits {
             body_read: Duration::from_secs(30),
             publish_credit: 4 << 20,
             send_buffer: 1 << 20,
+            windows: (4 << 20, 16 << 20),
             heartbeat: Duration::from_secs(15),
             streams: 256,
             attachments: 65_536,
