@@ -41,14 +41,19 @@ async fn told(log: &MemoryLog) -> Vec<(u64, u64, v1::settlement::Outcome)> {
         .collect()
 }
 
-#[tokio::test]
-async fn a_full_disk_holds_settlements_back_and_loses_none() {
+async fn on_a_fresh_log() -> (Arc<MemoryLog>, Arc<Recorder>, Settlements) {
     let clock = Arc::new(ManualClock::at(Timestamp(1_000)));
     let log = MemoryLog::new(Arc::clone(&clock) as Arc<dyn Clock>);
     log.ensure_topic(&InternalTopic::SETTLEMENTS.spec()).await.unwrap();
     let recorder = Recorder::new();
     let shared = Arc::clone(&log) as Arc<dyn PartitionLog>;
     let settlements = Settlements::new(shared, clock, Arc::clone(&recorder));
+    (log, recorder, settlements)
+}
+
+#[tokio::test]
+async fn a_full_disk_holds_settlements_back_and_loses_none() {
+    let (log, recorder, settlements) = on_a_fresh_log().await;
     settlements.record(vec![settled(0, 5, Outcome::Delivered)]).await.unwrap();
     log.fill(true);
     settlements.record(vec![settled(5, 6, Outcome::Expired)]).await.unwrap();
@@ -72,12 +77,7 @@ async fn a_full_disk_holds_settlements_back_and_loses_none() {
 
 #[tokio::test]
 async fn a_disk_that_stays_full_costs_the_oldest_settlements_and_says_how_many() {
-    let clock = Arc::new(ManualClock::at(Timestamp(1_000)));
-    let log = MemoryLog::new(Arc::clone(&clock) as Arc<dyn Clock>);
-    log.ensure_topic(&InternalTopic::SETTLEMENTS.spec()).await.unwrap();
-    let recorder = Recorder::new();
-    let shared = Arc::clone(&log) as Arc<dyn PartitionLog>;
-    let settlements = Settlements::new(shared, clock, Arc::clone(&recorder));
+    let (log, recorder, settlements) = on_a_fresh_log().await;
     // One in two, so that no two of them become one.
     let of = |numbers: std::ops::Range<u64>| -> Vec<SettledOf> {
         numbers.map(|number| settled(2 * number, 2 * number + 1, Outcome::Expired)).collect()
