@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use crate::steps::{Failure, Steps, is_installed};
+use crate::install::cargo_subcommand;
+use crate::steps::{Failure, Steps};
 use crate::{simulation, test, tidy, torture};
 
 const DENY_VERSION: &str = "0.20.2";
@@ -37,31 +38,18 @@ fn all(root: &Path, steps: &mut Steps<'_>) -> Result<(), Failure> {
     steps.call("tidy", || tidy::run(root))?;
     let clippy = ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
     steps.run("clippy", "cargo", &clippy)?;
-    install(steps, "deny", "cargo-deny", DENY_VERSION)?;
+    cargo_subcommand(steps, "deny", "cargo-deny", DENY_VERSION)?;
     steps.run("deny", "cargo", &["deny", "--locked", "check", "bans", "licenses", "sources"])?;
     audit(root, steps)?;
-    test::steps(root, steps)?;
+    test::steps(steps)?;
     simulation::steps(steps)?;
-    torture::steps(steps, TORTURE)
-}
-
-/// Installs a cargo subcommand by name and version unless it is there.
-pub(crate) fn install(
-    steps: &mut Steps<'_>,
-    sub: &str,
-    package: &str,
-    version: &str,
-) -> Result<(), Failure> {
-    if is_installed("cargo", &[sub, "--version"]) {
-        return Ok(());
-    }
-    let name = format!("install {package}");
-    steps.run(&name, "cargo", &["install", "--locked", "--quiet", package, "--version", version])
+    torture::build_quickly(steps)?;
+    torture::steps(steps, torture::QUICK, TORTURE)
 }
 
 /// Known vulnerabilities: from the copy beside the project where there is one, else fetched.
 fn audit(root: &Path, steps: &mut Steps<'_>) -> Result<(), Failure> {
-    install(steps, "audit", "cargo-audit", AUDIT_VERSION)?;
+    cargo_subcommand(steps, "audit", "cargo-audit", AUDIT_VERSION)?;
     let database = root.join("../shared/advisory-db");
     if database.is_dir() {
         let path = database.to_string_lossy().into_owned();

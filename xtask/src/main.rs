@@ -3,6 +3,7 @@
 mod ci;
 mod docs;
 mod fuzz;
+mod install;
 mod seeded;
 mod simulation;
 mod steps;

@@ -87,9 +87,10 @@ fn build(package: &str, profile: &Path) {
     command.args(["build", "--quiet", "--package", package, "--target-dir"]);
     command.arg(profile.parent().expect("a profile lies in the target directory"));
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
-    if profile.file_name().is_some_and(|name| name == "release") {
-        command.arg("--release");
-    }
+    command.arg("--profile").arg(match profile.file_name() {
+        Some(name) if name != "debug" => name,
+        _ => "dev".as_ref(),
+    });
     let status = command.status().expect("cargo runs");
     assert!(status.success(), "{package} does not build");
 }
