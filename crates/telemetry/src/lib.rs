@@ -17,4 +17,6 @@ pub use memory::{Memory, MemoryLevel};
 pub use names::{Counter, Gauge, Latency};
 pub use recorder::Recorder;
 pub use timer::{Elapsed, Timer};
-pub use trace::{Span, TraceContext, TraceExport, TraceSettings, Traces, TracesError};
+#[cfg(feature = "export")]
+pub use trace::{TraceExport, TraceSettings, TracesError};
+pub use trace::{Span, TraceContext, Traces};

@@ -5,6 +5,7 @@
 //! <https://www.w3.org/TR/trace-context/>.
 
 mod context;
+#[cfg(feature = "export")]
 mod export;
 
 use std::time::{Duration, SystemTime};
@@ -17,10 +18,8 @@ use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SpanData, SpanEve
 use tokio::sync::mpsc;
 
 pub use context::TraceContext;
+#[cfg(feature = "export")]
 pub use export::{TraceExport, TraceSettings, TracesError};
-
-/// Spans that wait for the collector.
-const QUEUE: usize = 4_096;
 
 tokio::task_local! {
     /// The span of the request that is being answered, and when it began.

@@ -8,10 +8,12 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 use tokio::sync::mpsc;
 
-use super::{QUEUE, Traces};
+use super::Traces;
 use crate::names::Counter;
 use crate::recorder::Recorder;
 
+/// Spans that wait for the collector.
+const QUEUE: usize = 4_096;
 /// Most spans of one message.
 const BATCH: usize = 512;
 /// How long a collector may take for one.
