@@ -25,8 +25,23 @@ pub(crate) struct Whole {
     pub(crate) room: [Option<Taken>; 2],
 }
 
-/// Asked before anything is read, and again before each piece that comes.
-pub(crate) type MayBeRead<'a> = &'a (dyn Fn() -> Result<(), Refusal> + Sync);
+/// What a body says.
+#[derive(Clone, Copy)]
+pub(crate) enum Says<'a> {
+    /// What is wanted.
+    Wish,
+    /// Events; asked before anything is read, and again before each piece that comes.
+    Events(&'a (dyn Fn() -> Result<(), Refusal> + Sync)),
+}
+
+impl Says<'_> {
+    fn may_be_read(self) -> Result<(), Refusal> {
+        match self {
+            Self::Wish => Ok(()),
+            Self::Events(may_be_read) => may_be_read(),
+        }
+    }
+}
 
 /// The whole body. A body in one piece is not copied.
 pub(crate) async fn read(
@@ -34,7 +49,7 @@ pub(crate) async fn read(
     body: Body,
     limits: &Limits,
     (room, timer): (&Room, Timer),
-    may_be_read: MayBeRead<'_>,
+    says: Says<'_>,
 ) -> Result<Whole, Refusal> {
     let gzip = is_gzip(headers)?;
     let announced = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
@@ -44,12 +59,19 @@ pub(crate) async fn read(
     // Within the limit, which fits.
     let announced = announced.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
     let mut reading = Reading::new(body, gzip, announced, limits.body_bytes);
-    let small = reading.read_while_within(room::SMALL, may_be_read);
+    let mut held = match says {
+        Says::Wish => None,
+        Says::Events(_) => Some(room.to_hold_small(reading.most().min(room::SMALL))?),
+    };
+    let small = reading.read_while_within(room::SMALL, says);
     if in_time(timer.limit(limits.body_read, small).await, limits.body_read)? {
-        return Ok(Whole { bytes: reading.end()?, ..Whole::default() });
+        let bytes = reading.end()?;
+        held.iter_mut().for_each(|held| held.shrink(bytes.len()));
+        return Ok(Whole { bytes, room: [held, None] });
     }
+    drop(held);
     let mut held = room.to_hold(reading.most()).await?;
-    let rest = reading.read_while_within(limits.body_bytes, may_be_read);
+    let rest = reading.read_while_within(limits.body_bytes, says);
     in_time(timer.limit(limits.body_read, rest).await, limits.body_read)?;
     let bytes = reading.end()?;
     held.shrink(bytes.len());

@@ -66,7 +66,7 @@ pub(crate) struct Doors {
     pub(crate) sockets: AtomicUsize,
     /// JSON of what was delivered last.
     pub(crate) encoded: Arc<Encoded>,
-    /// Room for large bodies.
+    /// Room for bodies.
     pub(crate) room: Room,
     /// Turns of those who search the log for an event.
     pub(crate) searches: Semaphore,
@@ -76,7 +76,8 @@ impl Doors {
     pub(crate) fn new(parts: Parts, forms: Forms, stop: CancellationToken) -> Arc<Self> {
         let probe = Probe::new(Arc::clone(&parts.log), Arc::clone(&parts.clock));
         let searches = Semaphore::new(SEARCHES_MAX);
-        let room = Room::new(&parts.limits.now(), Timer, parts.give_back);
+        let room =
+            Room::new(&parts.limits.now(), Timer, parts.give_back, Arc::clone(&parts.recorder));
         Arc::new(Self {
             parts,
             stop,

@@ -9,6 +9,8 @@ pub struct Limits {
     pub connections: usize,
     /// Most bytes of a request's body, and of a gRPC message but for its framing.
     pub body_bytes: usize,
+    /// Most bytes of small bodies with events held at a time.
+    pub bodies_small: usize,
     /// Most bytes of large bodies held at a time, those that still arrive included.
     pub bodies_held: usize,
     /// Most bytes of large bodies that are read as events or documents at a time.
@@ -47,6 +49,7 @@ impl Default for Limits {
         Self {
             connections: 4_096,
             body_bytes: 16 << 20,
+            bodies_small: 256 << 20,
             bodies_held: 64 << 20,
             bodies_worked_on: 16 << 20,
             batch_events: 65_536,

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::build::{self, Shared};
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::memory::pressure::Watch;
 
 /// How often admission is asked whether a checkpoint is due.
 const CHECKPOINT_LOOK: Duration = Duration::from_secs(1);
@@ -28,6 +29,7 @@ pub(crate) struct Running {
     stop: CancellationToken,
     server: JoinSet<Result<(), Failure>>,
     periodic: JoinSet<()>,
+    memory: Watch,
 }
 
 impl Running {
@@ -72,9 +74,11 @@ impl Running {
         if let Some(export) = export {
             periodic.spawn(export.run(Arc::clone(&parts.recorder)));
         }
-        periodic.spawn(build::pressure::keep(config, &parts, forms).run());
         periodic.spawn(checkpoint(Arc::clone(&parts.admission)));
-        Ok(Self { addr, parts, summaries, stop, server: serving, periodic })
+        let memory = build::pressure::keep(config, &parts, forms).watch();
+        let memory =
+            memory.map_err(|error| Failure::Failed(format!("cannot watch memory: {error}")))?;
+        Ok(Self { addr, parts, summaries, stop, server: serving, periodic, memory })
     }
 
     /// The address it serves on.
@@ -104,6 +108,7 @@ impl Running {
         self.stop.cancel();
         let served = self.ended().await;
         self.periodic.shutdown().await;
+        drop(self.memory);
         if let Some(intervals) = &self.parts.intervals {
             intervals.close().await;
         }

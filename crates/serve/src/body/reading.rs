@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use tidings_event::{Code, Refusal};
 
-use super::MayBeRead;
+use super::Says;
 use super::inflate::Inflating;
 use crate::refusals::cut_off;
 
@@ -59,7 +59,7 @@ impl Reading {
     pub(super) async fn read_while_within(
         &mut self,
         bytes: usize,
-        may_be_read: MayBeRead<'_>,
+        says: Says<'_>,
     ) -> Result<bool, Refusal> {
         loop {
             while !self.arrived.is_empty() {
@@ -73,7 +73,7 @@ impl Reading {
             if self.content.len() > bytes {
                 return Ok(false);
             }
-            may_be_read()?;
+            says.may_be_read()?;
             let Some(frame) = self.body.frame().await else { return Ok(true) };
             let Ok(data) = frame.map_err(|_| cut_off())?.into_data() else { continue };
             self.read += data.len();

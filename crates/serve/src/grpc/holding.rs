@@ -22,7 +22,8 @@ const PUBLISH: &str = "/tidings.v1.Publisher/Publish";
 /// Before a message: whether it is packed, and its length in four bytes.
 const PREFIX: usize = 5;
 
-/// Refuses a publish call while memory is short, and has one with a large message wait for room.
+/// Refuses a publish call while memory is short or calls hold as much as they may, and has one with a
+/// large message wait for room.
 pub(crate) async fn hold(
     State(doors): State<Arc<Doors>>,
     request: Request,
@@ -63,7 +64,7 @@ async fn held(
     // A message above the limit is refused by its length, unread.
     let length = length.filter(|&bytes| bytes <= limits.body_bytes + super::MESSAGE_SLACK_BYTES);
     let room = match length {
-        Some(bytes) => doors.room.to_hold_some(bytes).await?,
+        Some(bytes) => Some(doors.room.to_hold_events(bytes).await?),
         None => None,
     };
     let rest = arriving.rest(Arc::clone(&id.0));

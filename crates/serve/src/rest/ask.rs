@@ -16,7 +16,7 @@ use tidings_catalog::Precondition;
 use tidings_event::{Code, Refusal, TopicName};
 use tidings_wire::input;
 
-use crate::body::{MayBeRead, Taken};
+use crate::body::{Says, Taken};
 use crate::caller::{Caller, RequestId};
 use crate::doors::Doors;
 use crate::page::{self, List, Page};
@@ -144,21 +144,20 @@ impl Ask {
 
     /// The whole body.
     pub(crate) async fn body(&mut self) -> Result<Bytes, Refusal> {
-        self.body_while(&|| Ok(())).await
+        self.whole(Says::Wish).await
     }
 
     /// The whole body, which holds events: none of it is read while memory is short.
     pub(crate) async fn events_body(&mut self) -> Result<Bytes, Refusal> {
         let doors = Arc::clone(&self.doors);
-        self.body_while(&|| doors.may_take_more()).await
+        self.whole(Says::Events(&|| doors.may_take_more())).await
     }
 
-    async fn body_while(&mut self, may_be_read: MayBeRead<'_>) -> Result<Bytes, Refusal> {
+    async fn whole(&mut self, says: Says<'_>) -> Result<Bytes, Refusal> {
         let body = std::mem::take(&mut self.body);
         let limits = self.doors.parts.limits.now();
         let room = (&self.doors.room, self.doors.timer);
-        let whole =
-            crate::body::read(&self.parts.headers, body, &limits, room, may_be_read).await?;
+        let whole = crate::body::read(&self.parts.headers, body, &limits, room, says).await?;
         self.room = whole.room;
         Ok(whole.bytes)
     }

@@ -120,10 +120,13 @@ async fn a_stream_is_not_read_while_memory_is_short() {
 
 const LARGE: usize = 300 << 10;
 
-/// A call whose message begins and does not go on, and what has it end.
-fn begun(server: &Running) -> (impl Future<Output = String> + use<>, mpsc::Sender<Piece>) {
+/// A call whose message of so many bytes begins and does not go on, and what has it end.
+fn begun(
+    server: &Running,
+    bytes: usize,
+) -> (impl Future<Output = String> + use<>, mpsc::Sender<Piece>) {
     let (go_on, pieces) = mpsc::channel(1);
-    let begin = Bytes::from(frame(0, u32::try_from(LARGE).unwrap(), b""));
+    let begin = Bytes::from(frame(0, u32::try_from(bytes).unwrap(), b""));
     go_on.try_send(Ok(Frame::data(begin))).unwrap();
     let request = Request::post(format!("http://{}{PUBLISH}", server.addr))
         .header("content-type", "application/grpc")
@@ -142,9 +145,9 @@ async fn large_messages_of_calls_wait_for_room_together() {
     let patience = Duration::from_secs(3_600);
     let limits = Limits { bodies_held: LARGE * 3 / 2, body_read: patience, ..Limits::default() };
     let server = start_with(limits).await;
-    let (first, go_on) = begun(&server);
+    let (first, go_on) = begun(&server, LARGE);
     let mut first = std::pin::pin!(first);
-    let (second, ended) = begun(&server);
+    let (second, ended) = begun(&server, LARGE);
     drop(ended);
     let mut second = std::pin::pin!(second);
     for _ in 0..20 {
@@ -167,9 +170,44 @@ async fn large_messages_of_calls_wait_for_room_together() {
 }
 
 #[tokio::test]
+async fn calls_are_refused_while_others_hold_all_there_is_room_for_and_streams_go_on() {
+    let limits = Limits { bodies_small: 10_000, ..Limits::default() };
+    let server = start_with(limits).await;
+    let (first, go_on) = begun(&server, 10_000);
+    let mut first = std::pin::pin!(first);
+    let events = || vec![canonical("AAPL", 0)];
+    let small = |events| v1::PublishRequest { events, ..Default::default() };
+    let mut publisher = PublisherClient::new(server.grpc().await);
+    // The first has come as far as that it is known how large it is.
+    let refused = loop {
+        assert!(poll!(first.as_mut()).is_pending());
+        if let Err(refused) = publisher.publish(small(events())).await {
+            break refused;
+        }
+    };
+    assert_eq!(code_of(&refused), "RESOURCE_EXHAUSTED");
+    for kind in KINDS {
+        let (status, code, _) = answered_to_a_head(&server, kind).await;
+        assert_eq!((status, code.as_str()), (429, "RESOURCE_EXHAUSTED"), "{kind}");
+    }
+    let counted = server.recorder.counted(Counter::ServeMemoryRefused);
+    assert_eq!(counted, 1 + KINDS.len() as u64);
+    // What holds no events is read.
+    let body = r#"{"name":"s","topics":["analysis/**"],"start":"earliest"}"#;
+    server.send("POST /api/v1/subscriptions", body).await.expect(201);
+    let (mut stream, _) = Stream::open(&server, "").await;
+    stream.send(Asked::Block(block(1, &events()))).await;
+    assert_eq!(stream.ack().await.error, None);
+    drop(go_on);
+    assert_eq!(first.await, "REQUEST_MALFORMED");
+    publisher.publish(small(events())).await.unwrap();
+    server.send("POST /api/v1/events", &event("AAPL", 1)).await.expect(200);
+}
+
+#[tokio::test]
 async fn a_message_that_does_not_arrive_gives_its_room_back() {
     let server =
         start_with(Limits { body_read: Duration::from_millis(20), ..Limits::default() }).await;
-    let (call, _go_on) = begun(&server);
+    let (call, _go_on) = begun(&server, LARGE);
     assert_eq!(call.await, "REQUEST_TIMEOUT");
 }

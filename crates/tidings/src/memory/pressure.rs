@@ -3,13 +3,19 @@
 //!
 //! What counts is what the process holds of the machine's memory, pages that are free but not given
 //! back included: that is what a container is ended for.
+//!
+//! A thread of its own looks: those of the runtime are busy just when it matters.
 
+use std::convert::Infallible;
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use tidings_telemetry::{Counter, Gauge, Memory, MemoryLevel, Recorder, Timer};
+use tidings_telemetry::{Counter, Gauge, Memory, MemoryLevel, Recorder};
 
 use super::budget::kib_of;
 
@@ -48,13 +54,20 @@ pub(crate) struct Pressure {
 }
 
 impl Pressure {
-    /// Looks for ever.
-    pub(crate) async fn run(mut self) {
+    /// Looks until what this gives is dropped.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(crate) fn watch(mut self) -> io::Result<Watch> {
         self.recorder.set(Gauge::MemoryBudget, i64::try_from(self.budget).unwrap_or(i64::MAX));
-        loop {
-            let pause = self.look();
-            Timer.after(pause).await;
-        }
+        let (stop, stopped) = sync_channel(0);
+        let looking = Builder::new().name("memory".to_owned());
+        let thread = looking.spawn(move || self.look_until(&stopped))?;
+        Ok(Watch { stop: Some(stop), thread: Some(thread) })
+    }
+
+    fn look_until(&mut self, stopped: &Receiver<Infallible>) {
+        while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(self.look()) {}
     }
 
     /// Looks once; says when to look again. While nothing can be seen nothing is refused for it.
@@ -105,6 +118,20 @@ impl Pressure {
             self.recorder.count(Counter::MemoryShedBytes, bytes);
         }
         (self.give_back)();
+    }
+}
+
+/// Somebody looks while this is there; dropping it waits for the look that is under way.
+pub(crate) struct Watch {
+    stop: Option<SyncSender<Infallible>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.stop = None;
+        // One that panicked has said so.
+        let _ended = self.thread.take().map(JoinHandle::join);
     }
 }
 

@@ -1,11 +1,11 @@
-//! Large bodies wait for each other, and never for longer than they have patience.
+//! Large bodies wait for each other, and never for longer than they have patience; small ones do not.
 
 use std::cell::Cell;
 use std::time::Duration;
 
 use futures::FutureExt;
 use tidings_event::Code;
-use tidings_telemetry::Timer;
+use tidings_telemetry::{Counter, Recorder, Timer};
 
 use super::{Room, SMALL};
 use crate::limits::Limits;
@@ -17,9 +17,24 @@ thread_local! {
 fn room(held: usize, worked_on: usize) -> Room {
     let patience = Duration::from_millis(20);
     let limits = Limits { bodies_held: held, bodies_worked_on: worked_on, ..Limits::default() };
-    Room::new(&Limits { body_read: patience, ..limits }, Timer, || {
-        GIVEN_BACK.with(|times| times.set(times.get() + 1))
-    })
+    let give_back = || GIVEN_BACK.with(|times| times.set(times.get() + 1));
+    let limits = Limits { body_read: patience, bodies_small: 1_000, ..limits };
+    Room::new(&limits, Timer, give_back, Recorder::new())
+}
+
+#[tokio::test]
+async fn a_small_body_of_events_that_finds_no_room_is_refused_at_once() {
+    let room = room(SMALL + 1, 0);
+    let mut first = room.to_hold_events(600).await.unwrap();
+    let refused = room.to_hold_events(500).now_or_never().unwrap().err().unwrap();
+    assert_eq!((refused.code, refused.retry_after_ms), (Code::ResourceExhausted, Some(1_000)));
+    assert_eq!(room.recorder.counted(Counter::ServeMemoryRefused), 1);
+    let large = room.to_hold_events(SMALL + 1).now_or_never().unwrap().unwrap();
+    first.shrink(500);
+    let second = room.to_hold_small(500).unwrap();
+    assert!(room.to_hold_small(1).is_err());
+    drop((first, second, large));
+    assert!(room.to_hold_small(1_000).is_ok());
 }
 
 #[tokio::test]

@@ -117,6 +117,23 @@ fn what_cannot_be_spared_has_the_level_stay_until_it_is_gone() {
 }
 
 #[test]
+fn it_is_looked_at_until_nobody_wants_that_any_more() {
+    let Process { used, pressure, .. } = Process::holding(960_000, 0);
+    let (memory, recorder) = (pressure.memory.clone(), Arc::clone(&pressure.recorder));
+    let looking = pressure.watch().unwrap();
+    for (holds, level) in [(960_000, Refuse), (500_000, Normal), (930_000, Shed)] {
+        used.store(holds, Ordering::SeqCst);
+        while memory.level() != level {
+            std::thread::yield_now();
+        }
+    }
+    assert_eq!(recorder.gauge(Gauge::MemoryBudget), i64::try_from(BUDGET).unwrap());
+    drop(looking);
+    // Nobody holds the reader of what is used any more.
+    assert_eq!(Arc::strong_count(&used), 1);
+}
+
+#[test]
 fn a_process_that_cannot_be_looked_at_is_refused_nothing_until_it_can() {
     let mut process = Process::holding(960_000, 0);
     assert_eq!(process.look(), (Refuse, 2, CLOSE_LOOK));
