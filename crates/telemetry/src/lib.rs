@@ -17,6 +17,6 @@ pub use memory::{Memory, MemoryLevel};
 pub use names::{Counter, Gauge, Latency};
 pub use recorder::Recorder;
 pub use timer::{Elapsed, Timer};
+pub use trace::{Span, TraceContext, Traces};
 #[cfg(feature = "export")]
 pub use trace::{TraceExport, TraceSettings, TracesError};
-pub use trace::{Span, TraceContext, Traces};
