@@ -86,7 +86,7 @@ fn length_field<'a>(
 }
 
 fn text(bytes: &[u8]) -> Option<&str> {
-    std::str::from_utf8(bytes).ok()
+    crate::text::read(bytes).ok()
 }
 
 /// The enum's value of this number, or its unspecified one.

@@ -26,6 +26,7 @@ pub mod position;
 mod sample;
 pub mod scan;
 mod schema;
+mod text;
 pub mod time;
 pub mod topic_name;
 pub mod v1;

@@ -6,6 +6,7 @@
 mod correlation;
 pub(crate) mod fault;
 pub(crate) mod payload;
+mod plain;
 pub(crate) mod reader;
 mod validate;
 

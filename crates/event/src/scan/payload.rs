@@ -2,7 +2,7 @@
 
 use super::fault::{Fault, fault, invalid, join, malformed, missing, within};
 use super::reader::{Reader, Wire};
-use super::validate;
+use super::{plain, validate};
 use crate::Code;
 use crate::json::INTEGER_MAX;
 use crate::schema::{Field, Form, Label, Message, Range, Rule, Shape};
@@ -25,7 +25,18 @@ struct Seen<'a> {
 }
 
 /// Checks one message to its end. Whether an indicator's definition stands in it.
-pub(super) fn check(message: &'static Message, mut reader: Reader<'_>) -> Result<bool, Fault> {
+#[inline]
+pub(super) fn check(message: &'static Message, reader: Reader<'_>) -> Result<bool, Fault> {
+    if message.rule == Rule::Named && plain::is_plain(reader.rest()) {
+        return Ok(false);
+    }
+    check_by_tables(message, reader)
+}
+
+pub(super) fn check_by_tables(
+    message: &'static Message,
+    mut reader: Reader<'_>,
+) -> Result<bool, Fault> {
     let start = reader.clone();
     let mut seen = Seen::default();
     while let Some((number, wire)) = reader.tag()? {

@@ -2,6 +2,7 @@
 //! of the message it stands in. Reference: <https://protobuf.dev/programming-guides/encoding/>.
 
 use super::fault::{Fault, malformed};
+use crate::text;
 
 /// How a field's bytes are laid out. Groups are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,11 @@ impl<'a> Reader<'a> {
     /// Offset in the event of the next byte.
     pub(crate) fn offset(&self) -> usize {
         self.base + self.at
+    }
+
+    /// What was not read yet.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
     }
 
     pub(crate) fn is_at_end(&self) -> bool {
@@ -136,7 +142,7 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(crate) fn text(&mut self) -> Result<&'a str, Fault> {
         let bytes = self.bytes()?;
-        std::str::from_utf8(bytes).map_err(|error| {
+        text::read(bytes).map_err(|error| {
             let at = self.offset() - bytes.len() + error.valid_up_to();
             malformed(at, "a string that is not UTF-8")
         })

@@ -142,11 +142,15 @@ fn is_version(text: &str) -> bool {
 
 /// `[a-z0-9][a-z0-9_.]{0,63}`
 #[inline]
-pub(super) fn indicator_name(name: &str) -> Result<(), Fault> {
-    let bytes = name.as_bytes();
+pub(super) fn is_indicator_name(name: &[u8]) -> bool {
     let plain = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    let first = bytes.first().is_some_and(plain);
-    if first && bytes.len() <= 64 && bytes.iter().all(|b| plain(b) || matches!(b, b'_' | b'.')) {
+    let first = name.first().is_some_and(plain);
+    first && name.len() <= 64 && name.iter().all(|b| plain(b) || matches!(b, b'_' | b'.'))
+}
+
+#[inline]
+pub(super) fn indicator_name(name: &str) -> Result<(), Fault> {
+    if is_indicator_name(name.as_bytes()) {
         return Ok(());
     }
     Err(invalid("", "an indicator's name is [a-z0-9][a-z0-9_.]{0,63}, such as rsi_14"))
