@@ -4,6 +4,7 @@
 //! so live blocks and the tail replayed after a start may be fed side by side.
 
 mod beginning;
+mod short;
 mod snapshot;
 mod store;
 

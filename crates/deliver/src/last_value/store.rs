@@ -1,16 +1,23 @@
 //! The values in memory: who wins, what is found, what is given up when there are too many.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+use hashbrown::HashMap;
+use smallvec::SmallVec;
 use tidings_event::v1::Kind;
 use tidings_event::{Envelope, Position, TopicId, TopicPartition};
 
 use super::LastValueQuery;
+use super::short::Short;
 
 const SEPARATOR: u8 = 0x1F;
 
 /// Of the entries, how many are given up at once when there are too many: one in this many.
 const EVICTED_PART: usize = 64;
+
+/// No venue and no timeframe of an accepted event is longer.
+const VENUE_BYTES: usize = 4;
+const TIMEFRAME_BYTES: usize = 8;
 
 /// What decides: the highest wins.
 type Rank = (u64, u16, u64);
@@ -34,8 +41,8 @@ pub(crate) struct Arrival<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Values {
     topic: TopicId,
-    venue: Box<str>,
-    timeframe: Box<str>,
+    venue: Short<VENUE_BYTES>,
+    timeframe: Short<TIMEFRAME_BYTES>,
     finished: Option<Entry>,
     /// Only while it is above the finished one.
     unfinished: Option<Entry>,
@@ -53,8 +60,8 @@ pub(crate) enum Found {
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
-    /// By tenant, kind and instrument.
-    things: HashMap<Box<[u8]>, Vec<Values>>,
+    /// By tenant, kind and instrument. Most have one venue and timeframe in a topic.
+    things: HashMap<Vec<u8>, SmallVec<[Values; 1]>>,
     count: usize,
     max: usize,
     key: Vec<u8>,
@@ -74,20 +81,16 @@ impl Store {
         } else {
             envelope.instrument
         };
-        write_key(&mut self.key, tenant, envelope.kind, instrument);
-        if !self.things.contains_key(&self.key[..]) {
-            self.things.insert(self.key.clone().into_boxed_slice(), Vec::new());
-        }
-        let Some(all) = self.things.get_mut(&self.key[..]) else { return };
         let venue = if envelope.venue.is_empty() { "XXXX" } else { envelope.venue };
+        let (venue, timeframe) = (Short::of(venue), Short::of(envelope.timeframe));
+        let (Some(venue), Some(timeframe)) = (venue, timeframe) else { return };
+        write_key(&mut self.key, tenant, envelope.kind, instrument);
+        let all = self.things.entry_ref(&self.key[..]).or_default();
         let topic = arrival.position.topic;
         let same = |values: &Values| {
-            values.topic == topic
-                && &*values.venue == venue
-                && &*values.timeframe == envelope.timeframe
+            values.topic == topic && values.venue == venue && values.timeframe == timeframe
         };
         let at = all.iter().position(same).unwrap_or_else(|| {
-            let (venue, timeframe) = (venue.into(), envelope.timeframe.into());
             all.push(Values { topic, venue, timeframe, finished: None, unfinished: None });
             self.count += 1;
             all.len() - 1
@@ -141,10 +144,10 @@ impl Store {
     /// The value asked for.
     pub(crate) fn find(&mut self, tenant: &str, query: &LastValueQuery<'_>) -> Found {
         write_key(&mut self.key, tenant, query.kind, query.instrument);
-        let all = self.things.get(&self.key[..]).map_or(&[][..], Vec::as_slice);
+        let all = self.things.get(&self.key[..]).map_or(&[][..], SmallVec::as_slice);
         let fits = |values: &&Values| {
-            query.venue.is_none_or(|venue| &*values.venue == venue)
-                && query.timeframe.is_none_or(|timeframe| &*values.timeframe == timeframe)
+            query.venue.is_none_or(|venue| values.venue.as_str() == venue)
+                && query.timeframe.is_none_or(|timeframe| values.timeframe.as_str() == timeframe)
                 && values.winner(query.final_only).is_some()
         };
         let fitting: Vec<&Values> = all.iter().filter(fits).collect();
@@ -154,11 +157,11 @@ impl Store {
             names.dedup();
             names
         };
-        let venues = distinct(|v| &v.venue);
+        let venues = distinct(|v| v.venue.as_str());
         if venues.len() > 1 {
             return Found::Venues(venues);
         }
-        let timeframes = distinct(|v| &v.timeframe);
+        let timeframes = distinct(|v| v.timeframe.as_str());
         if timeframes.len() > 1
             && matches!(query.kind, Kind::Indicators | Kind::Patterns | Kind::IntervalComplete)
         {
