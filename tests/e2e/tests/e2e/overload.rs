@@ -28,9 +28,11 @@ const EACH: u64 = 400;
 /// Labels of an event, 400 bytes each.
 const LABELS: u8 = 16;
 
-/// Bodies that do not end: small enough that no room is taken for them, and more than fill the budget.
+/// Bodies that do not end: small, and more than fill the budget. Of those with events a 16th of it is held,
+/// and the others are refused; so most say what is wanted.
 const BODY: usize = 255 << 10;
 const BODIES: u64 = 2 * BUDGET / BODY as u64;
+const WITH_EVENTS: u64 = BUDGET / 16 / BODY as u64;
 
 /// Looks in a row that find publishing refused: more than fit between two times of dropping.
 const LOOKS: u32 = 40;
@@ -118,61 +120,72 @@ async fn read(consumer: &mut Consumer, instrument: &str, last: u64) {
     assert_eq!(next, last + 1);
 }
 
-/// A request to publish one event, of which all has come but the last byte.
-struct Begun(TcpStream);
+/// A request of which all has come but the last byte.
+struct Begun {
+    stream: TcpStream,
+    last: &'static [u8],
+}
 
 impl Begun {
-    fn send(server: &Server, number: u64) -> Self {
+    /// To publish one event.
+    fn event(server: &Server, number: u64) -> Self {
         let event = tidings_event::json::to_json(&indicator("BEGUN", "15m", number)).unwrap();
-        let mut body = format!("[{event}");
+        Self::send(server, "events", format!("[{event}"), b"]")
+    }
+
+    /// To acknowledge nothing, which is refused when it was read.
+    fn wish(server: &Server) -> Self {
+        Self::send(server, "subscriptions/asked/ack", "{\"ack_ids\":[]".to_owned(), b"}")
+    }
+
+    fn send(server: &Server, path: &str, mut body: String, last: &'static [u8]) -> Self {
         body.push_str(&" ".repeat(BODY - 1 - body.len()));
         let head = format!(
-            "POST /api/v1/events HTTP/1.1\r\nhost: e2e\r\nconnection: close\r\n\
+            "POST /api/v1/{path} HTTP/1.1\r\nhost: e2e\r\nconnection: close\r\n\
              content-type: application/json\r\ncontent-length: {BODY}\r\n\r\n"
         );
         let mut stream = TcpStream::connect(server.addr()).unwrap();
         // It may be refused before all of it is read.
         let _refused = stream.write_all(&[head.as_bytes(), body.as_bytes()].concat());
-        Self(stream)
+        Self { stream, last }
     }
 
-    /// Whether the event was taken; a refusal says when to come again. On a slow machine the time for a
-    /// body may be over.
-    fn end(mut self) -> bool {
-        let _refused = self.0.write_all(b"]");
+    /// The status of its answer; a refusal for want of memory says when to come again. On a slow machine the
+    /// time for a body may be over (408).
+    fn end(mut self) -> u16 {
+        let _refused = self.stream.write_all(self.last);
         let mut text = Vec::new();
         // A connection that is reset after the answer still has answered.
-        let _reset = self.0.read_to_end(&mut text);
+        let _reset = self.stream.read_to_end(&mut text);
         let text = String::from_utf8_lossy(&text);
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-        if head.starts_with("HTTP/1.1 200") {
-            return true;
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let status = status.unwrap_or_else(|| panic!("{text}"));
+        if status == 429 {
+            let told: Value = serde_json::from_str(body).unwrap_or_default();
+            assert_eq!(told["code"], "RESOURCE_EXHAUSTED", "{text}");
+            assert!(head.contains("\r\nretry-after: "), "{text}");
         }
-        if head.starts_with("HTTP/1.1 408") {
-            return false;
-        }
-        let told: Value = serde_json::from_str(body).unwrap_or_default();
-        assert!(head.starts_with("HTTP/1.1 429"), "{text}");
-        assert_eq!(told["code"], "RESOURCE_EXHAUSTED", "{text}");
-        assert!(head.contains("\r\nretry-after: "), "{text}");
-        false
+        status
     }
 }
 
-/// Begins bodies until publishing is refused and stays so, when all that can be dropped is.
-fn fill(server: &Server) -> Vec<Begun> {
-    let (mut begun, mut looks) = (Vec::new(), 0);
+/// Begins bodies until publishing is refused and stays so, when all that can be dropped is. First those with
+/// events, as many as are held and as many again.
+fn fill(server: &Server) -> (Vec<Begun>, Vec<Begun>) {
+    let events = (0..2 * WITH_EVENTS).map(|number| Begun::event(server, number)).collect();
+    let (mut wishes, mut looks) = (Vec::new(), 0);
     while looks < LOOKS {
         if metric(server, LEVEL) == 2 {
             looks += 1;
             continue;
         }
         looks = 0;
-        let number = begun.len() as u64;
-        assert!(number < BODIES, "{:?} held, {} sheds", resident(server), sheds(server));
-        begun.extend((number..number + 16).map(|number| Begun::send(server, number)));
+        let many = wishes.len() as u64 >= BODIES;
+        assert!(!many, "{:?} held, {} sheds", resident(server), sheds(server));
+        wishes.extend((0..16).map(|_| Begun::wish(server)));
     }
-    begun
+    (events, wishes)
 }
 
 fn sheds(server: &Server) -> u64 {
@@ -218,7 +231,7 @@ fn memory_stays_within_its_budget_and_nothing_is_lost() {
         ask(&client, "ASKED", 0).await.unwrap();
     });
     assert_eq!((metric(&server, LEVEL), sheds(&server)), (0, 0), "{:?}", resident(&server));
-    let bodies = fill(&server);
+    let (events, wishes) = fill(&server);
     assert!(sheds(&server) > 0, "what waits for consumers was dropped");
 
     let refused = publishing.block_on(ask(&client, "ASKED", 1)).unwrap_err();
@@ -230,9 +243,12 @@ fn memory_stays_within_its_budget_and_nothing_is_lost() {
     assert_eq!(asked.ack(&pulled), ["confirmed"], "who reads is served meanwhile");
     assert!(metric(&server, "tidings_serve_memory_refused_total") > 0);
 
-    let ended = (0..).zip(bodies).map(|(number, body)| (number, body.end()));
-    let taken: BTreeSet<u64> =
-        ended.filter(|(_, taken)| *taken).map(|(number, _)| number).collect();
+    let heard = wishes.into_iter().map(Begun::end).collect::<BTreeSet<_>>();
+    assert!(heard.contains(&400) && heard.is_subset(&[400, 408].into()), "{heard:?}");
+    let ended: Vec<u16> = events.into_iter().map(Begun::end).collect();
+    assert!(ended.iter().all(|status| [200, 408, 429].contains(status)), "{ended:?}");
+    let taken = (0..).zip(ended).filter(|(_, status)| *status == 200).map(|(number, _)| number);
+    let taken: BTreeSet<u64> = taken.collect();
     until_memory_is_there(&server);
     publishing.block_on(async {
         acknowledged(waiting).await;
@@ -251,6 +267,7 @@ fn memory_stays_within_its_budget_and_nothing_is_lost() {
         begun.ack(&pulled);
     }
     assert_eq!(found, taken, "what was acknowledged, and nothing that was refused");
+    assert!(taken.len() as u64 <= WITH_EVENTS, "more is not held: {}", taken.len());
     for desk in &desks {
         assert_eq!(desk.status()["lag_events"], 0);
     }
