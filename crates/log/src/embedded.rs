@@ -42,7 +42,7 @@ use tidings_event::hop::Committed;
 use tidings_event::{Epoch, JournalSeq, Offset, Term, Timestamp, TopicId, TopicPartition};
 use tidings_telemetry::{Counter, Gauge};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use self::context::Context;
 use self::entries::Entries;
@@ -66,6 +66,10 @@ pub use still::{Noted, StillLog};
 /// With less room than this above the reserve, hardly a block can be stored.
 const ROOM_BYTES: u64 = 16 << 10;
 
+/// Reads of the disk at a time. Each takes a thread, and what it has read until that is taken: were a
+/// thousand readers that are behind let at it together, they would take more than they catch up with.
+const READS: usize = 16;
+
 /// The log in a data directory of this machine.
 pub struct EmbeddedLog {
     context: Arc<Context>,
@@ -78,6 +82,7 @@ pub struct EmbeddedLog {
     leases: Mutex<Leases>,
     wall: Mutex<WallGuard>,
     lock: Mutex<Option<Box<dyn Send + Sync>>>,
+    reads: Arc<Semaphore>,
     /// Whether everything happens in the thread that asks for it.
     is_still: bool,
 }
@@ -213,6 +218,14 @@ fn finish(last: Option<JoinHandle<()>>, state: &JournalStore) {
 }
 
 impl EmbeddedLog {
+    /// Reads when it is its turn, in the order of asking.
+    async fn from_disk<T: Send + 'static>(&self, read: impl FnOnce() -> T + Send + 'static) -> T {
+        // Nobody closes it. A read that nobody waits for any more keeps its turn to the end.
+        let turn = Arc::clone(&self.reads).acquire_owned().await;
+        let (found, _turn) = self.blocking(move || (read(), turn)).await;
+        found
+    }
+
     /// Runs disk work away from the runtime's threads; where there is no runtime, or its order is to
     /// be the same every time, here.
     async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
@@ -278,7 +291,7 @@ impl PartitionLog for EmbeddedLog {
         if let Some(found) = journal.read_fast(partition, from, max_bytes)? {
             return Ok(found);
         }
-        self.blocking(move || journal.read_disk(partition, from, max_bytes)).await
+        self.from_disk(move || journal.read_disk(partition, from, max_bytes)).await
     }
 
     async fn read_journal(
@@ -292,7 +305,7 @@ impl PartitionLog for EmbeddedLog {
         if let Some(found) = fast {
             return Ok(found);
         }
-        self.blocking(move || journal.groups_disk(after.0, max_bytes)).await
+        self.from_disk(move || journal.groups_disk(after.0, max_bytes)).await
     }
 
     fn durable(&self, journal: Journal) -> watch::Receiver<JournalSeq> {

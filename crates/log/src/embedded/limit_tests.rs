@@ -232,6 +232,27 @@ async fn a_full_queue_says_when_to_try_again() {
 }
 
 #[tokio::test]
+async fn reads_of_the_disk_take_turns_and_recent_blocks_are_there_at_once() {
+    let disk = FakeDisk::new();
+    let log = open(&disk, EmbeddedOptions { ring_bytes: 40_000, ..options() });
+    let id = partition(&*log, 1).await;
+    let mut stored = vec![];
+    for base in 0..4 {
+        stored.push(block(&*log, id, base, (1, 30_000)));
+        append(&*log, stored[stored.len() - 1].clone()).await;
+    }
+    let others = Arc::clone(&log.reads).acquire_many_owned(READS as u32).await.unwrap();
+    let mut oldest = log.read(id, Offset(0), 1);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(oldest.as_mut().poll(&mut context).is_pending());
+    assert_eq!(log.read(id, Offset(3), 1).await.unwrap()[0].block, stored[3]);
+    assert!(oldest.as_mut().poll(&mut context).is_pending());
+    drop(others);
+    assert_eq!(oldest.await.unwrap()[0].block, stored[0]);
+    assert_eq!(log.reads.available_permits(), READS);
+}
+
+#[tokio::test]
 async fn a_clock_that_jumped_across_a_restart_makes_nothing_older() {
     let minutes = |count: u64| Duration::from_secs(60 * count);
     for (moved, believed) in [(6 * DAY, true), (8 * DAY, false)] {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use tidings_event::Clock;
 use tidings_telemetry::Recorder;
+use tokio::sync::Semaphore;
 
 use super::context::{Context, is_no_room};
 use super::group::{self, PAGE};
@@ -18,7 +19,7 @@ use super::segment::Segment;
 use super::tables::Tables;
 use super::wall::WallGuard;
 use super::writer::Writer;
-use super::{EmbeddedLog, check, index, meta, snapshot};
+use super::{EmbeddedLog, READS, check, index, meta, snapshot};
 use crate::disk::Disk;
 use crate::partition_log::Journal;
 
@@ -81,6 +82,7 @@ impl EmbeddedLog {
             leases: Mutex::default(),
             wall: Mutex::new(wall),
             lock: Mutex::new(Some(lock)),
+            reads: Arc::new(Semaphore::new(READS)),
             is_still: false,
         };
         Ok((log, writers))
