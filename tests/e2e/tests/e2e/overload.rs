@@ -14,7 +14,7 @@ use tidings_client::{Publisher, PublisherOptions, Receipt};
 use tidings_e2e::{
     Desk, Server, TestEvent, executable, heavy_indicator, indicator, metric, resident, soon,
 };
-use tidings_event::Code;
+use tidings_event::{Code, Offset};
 use tokio::runtime::Runtime;
 
 /// The least that there can be.
@@ -94,11 +94,11 @@ async fn ask(client: &Client, instrument: &str, number: u64) -> Result<(), Clien
     Ok(())
 }
 
-/// What comes to a consumer, and is acknowledged, up to a number: each event, in order. On a slow machine
-/// the service has cut it off meanwhile, and what it was sent comes again, marked.
+/// What comes to a consumer, up to a number, until its ack is confirmed: each event, in order, all in one
+/// partition. On a slow machine the service has cut it off meanwhile, and what it was sent comes again, marked.
 async fn read(consumer: &mut Consumer, instrument: &str, last: u64) {
-    let (mut next, mut confirmed) = (0, 0);
-    while confirmed <= last {
+    let (mut next, mut newest, mut is_confirmed) = (0, Offset(0), false);
+    while next <= last || !is_confirmed {
         match soon("an event", consumer.next()).await.unwrap().unwrap() {
             ConsumerEvent::Events(delivered) => {
                 for event in delivered.events() {
@@ -109,11 +109,14 @@ async fn read(consumer: &mut Consumer, instrument: &str, last: u64) {
                     assert!(is_repeat || read.number == next, "{read:?} after {next}");
                     next = next.max(read.number + 1);
                 }
+                newest = newest.max(delivered.last_position().offset);
                 // A lost connection is told of by what comes next.
                 let _asked = consumer.ack_up_to(delivered.last_position()).await;
             }
-            ConsumerEvent::Confirmed(acks) if !acks.runs.is_empty() => confirmed = next,
-            ConsumerEvent::Confirmed(_) | ConsumerEvent::Reconnected => {}
+            ConsumerEvent::Confirmed(acks) => {
+                is_confirmed = acks.runs.iter().any(|run| run.last >= newest);
+            }
+            ConsumerEvent::Reconnected => {}
             other => panic!("{other:?}"),
         }
     }
