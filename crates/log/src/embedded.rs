@@ -219,7 +219,7 @@ fn finish(last: Option<JoinHandle<()>>, state: &JournalStore) {
 
 impl EmbeddedLog {
     /// Reads when it is its turn, in the order of asking.
-    async fn from_disk<T: Send + 'static>(&self, read: impl FnOnce() -> T + Send + 'static) -> T {
+    async fn at_its_turn<T: Send + 'static>(&self, read: impl FnOnce() -> T + Send + 'static) -> T {
         // Nobody closes it. A read that nobody waits for any more keeps its turn to the end.
         let turn = Arc::clone(&self.reads).acquire_owned().await;
         let (found, _turn) = self.blocking(move || (read(), turn)).await;
@@ -291,7 +291,7 @@ impl PartitionLog for EmbeddedLog {
         if let Some(found) = journal.read_fast(partition, from, max_bytes)? {
             return Ok(found);
         }
-        self.from_disk(move || journal.read_disk(partition, from, max_bytes)).await
+        self.at_its_turn(move || journal.read_disk(partition, from, max_bytes)).await
     }
 
     async fn read_journal(
@@ -305,7 +305,7 @@ impl PartitionLog for EmbeddedLog {
         if let Some(found) = fast {
             return Ok(found);
         }
-        self.from_disk(move || journal.groups_disk(after.0, max_bytes)).await
+        self.at_its_turn(move || journal.groups_disk(after.0, max_bytes)).await
     }
 
     fn durable(&self, journal: Journal) -> watch::Receiver<JournalSeq> {
