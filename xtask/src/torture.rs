@@ -11,7 +11,7 @@ const PACKAGES: [&str; 3] = ["tidings", "tidings-shim", "tidings-torture"];
 /// What is shipped.
 const RELEASE: &str = "release";
 
-/// The same optimized less, which is built in half the time.
+/// The same optimized less, which is built sooner.
 pub(crate) const QUICK: &str = "torture";
 
 /// Runs the program that harms the service with these arguments, on what is shipped.
