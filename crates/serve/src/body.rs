@@ -60,8 +60,11 @@ pub(crate) async fn read(
     let announced = announced.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
     let mut reading = Reading::new(body, gzip, announced, limits.body_bytes);
     let mut held = match says {
-        Says::Wish => None,
-        Says::Events(_) => Some(room.to_hold_small(reading.most().min(room::SMALL))?),
+        // What is known to be large has room of its own, for which it waits.
+        Says::Events(_) if announced <= room::SMALL => {
+            Some(room.to_hold_small(reading.most().min(room::SMALL))?)
+        }
+        _ => None,
     };
     let small = reading.read_while_within(room::SMALL, says);
     if in_time(timer.limit(limits.body_read, small).await, limits.body_read)? {
