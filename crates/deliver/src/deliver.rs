@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::ack_id::{AckId, AckState};
 use crate::burying::Undertaker;
+use crate::catch_up::CatchUp;
 use crate::dead_letter::{DeadLetters, Room};
 use crate::ephemeral;
 use crate::last_value::{LastValueStart, LastValues};
@@ -36,10 +37,15 @@ use crate::session::{Attach, Session, SessionId};
 use crate::settings::{DeliverError, DeliverSettings};
 use crate::settlement::Settlements;
 use crate::stage::Stage;
-use crate::state::Consumer;
+use crate::state::{Consumer, Shedding};
 use crate::unused::Unused;
 
 pub use outcome::EventOutcome;
+
+/// While memory is short, so much of the blocks that wait is kept all the same, and of one subscription
+/// so much: to read them again would cost more than they do.
+const KEPT_BYTES: usize = 8 << 20;
+pub(crate) const KEPT_EACH_BYTES: usize = 8 << 10;
 
 /// The way out: durable subscriptions and their consumers, and last values.
 pub struct Deliver {
@@ -106,6 +112,7 @@ impl Deliver {
             clock: Arc::clone(&clock),
             recorder: Arc::clone(&recorder),
             thresholds: settings.health,
+            in_flight_max: settings.in_flight_max,
             undertaker: Arc::clone(&undertaker),
         });
         let redriver = Arc::new(Redriver::new(
@@ -113,7 +120,14 @@ impl Deliver {
             Arc::clone(&registry),
             Arc::clone(&clock),
         ));
-        let stage = Arc::new(Stage { log, clock, recorder, saver, undertaker, settings });
+        let catch_up = CatchUp::new(
+            Arc::clone(&log),
+            registry.shared_routes(),
+            Arc::clone(&recorder),
+            settings.read_bytes,
+        );
+        let stage = Stage { log, catch_up, clock, recorder, saver, undertaker, settings };
+        let stage = Arc::new(stage);
         let deliver = Arc::new(Self {
             stage,
             catalog: Arc::clone(&catalog),
@@ -355,10 +369,17 @@ impl Deliver {
     }
 
     /// Lets go of blocks that wait for consumers who were sent nothing since this was called before, or
-    /// of all: they are read from the log when their turn comes. Says how many bytes they had; what several wait for counts for each.
+    /// of all, but for what is little: they are read from the log when their turn comes. Says how many
+    /// bytes they had; what several wait for counts for each.
+    ///
+    /// A consumer that holds many events and settled none since this was called before is sent no more
+    /// for a second, or until it settles one.
     #[must_use]
     pub fn shed(&self, all: bool) -> u64 {
-        self.registry.all().iter().map(|live| live.lock().shed(all) as u64).sum()
+        let lives = self.registry.all();
+        let keep = (KEPT_BYTES / lives.len().max(1)).min(KEPT_EACH_BYTES);
+        let shedding = Shedding { all, keep, now: self.stage.clock.monotonic() };
+        lives.iter().map(|live| live.lock().shed(shedding) as u64).sum()
     }
 
     /// Ends every consumer with `SHUTTING_DOWN`, then saves what was acknowledged.

@@ -41,7 +41,7 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    /// Bytes held.
+    /// Bytes held, with what the pieces themselves take.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -78,7 +78,7 @@ impl Feed {
         if self.bytes >= KEEPING_BYTES {
             piece.compact();
         }
-        self.bytes += piece.body.len();
+        self.bytes += piece.weight();
         self.pieces.push_back(piece);
         true
     }
@@ -90,11 +90,24 @@ impl Feed {
         }
     }
 
-    /// Takes blocks that were read from `from` on, in front of what is there.
+    /// From where on nothing is known, at or above an offset; nowhere where every block is here or
+    /// offered.
+    pub(crate) fn hole(&self, at: u64) -> Option<u64> {
+        let mut at = at;
+        for piece in &self.pieces {
+            if piece.known_from > at {
+                return Some(at);
+            }
+            at = at.max(piece.end());
+        }
+        self.offered.is_none_or(|from| from > at).then_some(at)
+    }
+
+    /// Takes blocks that were read from `from` on, between what is there below and above.
     pub(crate) fn fill(&mut self, pieces: Vec<Piece>, from: u64) {
-        self.drop_below(from);
-        let until = self.pieces.front().map_or(u64::MAX, |piece| piece.known_from);
-        let mut front = VecDeque::new();
+        let below = self.pieces.partition_point(|piece| piece.end() <= from);
+        let mut above = self.pieces.split_off(below);
+        let until = above.front().map_or(u64::MAX, |piece| piece.known_from);
         let mut known_from = from;
         for mut piece in pieces {
             if piece.first < from {
@@ -108,12 +121,23 @@ impl Feed {
                 // Between two blocks of the log there is nothing, or what is lost.
                 piece.known_from = if piece.first == known_from { known_from } else { piece.first };
                 known_from = piece.end();
-                self.bytes += piece.body.len();
-                front.push_back(piece);
+                self.add(piece);
             }
         }
-        front.append(&mut self.pieces);
-        self.pieces = front;
+        self.pieces.append(&mut above);
+    }
+
+    /// Adds a piece at the back. Where nothing is taken of the one before, it is only known to be
+    /// filtered.
+    fn add(&mut self, mut piece: Piece) {
+        let before = self.pieces.back().filter(|last| last.takes_nothing());
+        if let Some(last) = before.filter(|last| last.end() == piece.known_from) {
+            piece.known_from = last.known_from;
+            self.bytes -= last.weight();
+            self.pieces.pop_back();
+        }
+        self.bytes += piece.weight();
+        self.pieces.push_back(piece);
     }
 
     /// What is known of the event at `at`, of which nothing below is wanted any more.
@@ -145,15 +169,15 @@ impl Feed {
             return None;
         }
         let piece = self.pieces.front_mut()?;
-        let taken = if piece.is_within(count, bytes) {
-            self.pieces.pop_front()?
-        } else {
-            piece.split_to(count, bytes)
-        };
-        if self.pieces.front().is_some_and(|rest| rest.count == 0) {
-            self.pieces.pop_front();
+        if piece.is_within(count, bytes) {
+            return self.pop();
         }
+        let taken = piece.split_to(count, bytes);
+        let is_empty = piece.count == 0;
         self.bytes -= taken.body.len();
+        if is_empty {
+            self.pop();
+        }
         Some(taken)
     }
 
@@ -166,9 +190,7 @@ impl Feed {
             piece.first == at && is_plain && piece.is_within(events, bytes)
         };
         self.pieces.front_mut().filter(is_plain)?;
-        let piece = self.pieces.pop_front()?;
-        self.bytes -= piece.body.len();
-        Some(piece)
+        self.pop()
     }
 
     /// Bytes of the event at `at`, when it is here.
@@ -196,18 +218,37 @@ impl Feed {
         std::mem::take(&mut self.bytes)
     }
 
+    /// Keeps no more of blocks than what is taken of them, where that is a small part.
+    pub(crate) fn compact(&mut self) {
+        self.pieces.iter_mut().for_each(Piece::compact);
+    }
+
+    /// Whether a live block is no business of what comes next: before that the log has to be read.
+    pub(crate) fn is_behind(&self, block: &Committed, next: u64) -> bool {
+        match (self.pieces.front(), self.offered) {
+            (Some(piece), _) => piece.known_from > next,
+            (None, Some(from)) => from > next,
+            (None, None) => block.block.header.base_offset.0 > next,
+        }
+    }
+
     /// Forgets what is below an offset.
     pub(crate) fn drop_below(&mut self, at: u64) {
         while let Some(piece) = self.pieces.front_mut().filter(|piece| piece.first < at) {
-            let bytes = piece.body.len();
             if piece.end() <= at {
-                self.pieces.pop_front();
-                self.bytes -= bytes;
+                self.pop();
             } else {
+                let bytes = piece.body.len();
                 piece.cut(at - piece.first);
                 self.bytes -= bytes - piece.body.len();
             }
         }
+    }
+
+    fn pop(&mut self) -> Option<Piece> {
+        let piece = self.pieces.pop_front()?;
+        self.bytes -= piece.weight();
+        Some(piece)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! One live reader follows each journal and hands its blocks to the subscriptions that take their
 //! topics. A subscription keeps a bounded queue of them; one that fell behind reads the log, with
-//! the same code. What may be sent, what is in flight and what is settled is decided by pure state
+//! the same code; those with filters that are behind read it together (`catch_up`). What may be sent, what is in flight and what is settled is decided by pure state
 //! machines (`window`, `feed`, `slot`, `state`); a thin shell around them waits, reads the log and
 //! keeps time. Acks are confirmed once the cursor that covers them is durable, never before.
 //! `docs/spec/delivery.md` is the promise.
@@ -11,6 +11,7 @@ mod ack_id;
 mod backoff;
 mod backtest;
 mod burying;
+mod catch_up;
 mod changed;
 mod cursor;
 mod dead_letter;
@@ -69,6 +70,6 @@ pub use outgoing::{
 };
 pub use pull::{AckRequest, PullRequest};
 pub use session::{Attach, Reading, Session, SessionId, Turn};
-pub use settings::{DeliverError, DeliverSettings};
+pub use settings::{DeliverError, DeliverSettings, IN_FLIGHT_BYTES};
 pub use settlement::{Discard, Outcome};
 pub use watch::Watch;

@@ -6,10 +6,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tidings_event::hop::Committed;
-use tidings_event::{Clock, Refusal};
+use tidings_event::{Clock, Refusal, TopicPartition};
 use tidings_log::PartitionLog;
 use tokio::sync::Notify;
 
+use crate::catch_up::{Asker, Stretch};
 use crate::changed::Changed;
 use crate::matching::Selected;
 use crate::state::{Consumer, State};
@@ -60,6 +61,21 @@ impl Live {
             self.changed.tell();
         }
         noticed
+    }
+
+    /// Takes its share of a stretch of the past; says where it goes on with those who walk through it, if
+    /// it does.
+    pub(crate) fn caught_up(
+        &self,
+        place: TopicPartition,
+        asker: Asker,
+        stretch: &Stretch,
+    ) -> Option<u64> {
+        let walked = self.lock().caught_up(place, asker, stretch);
+        if walked.has_more {
+            self.changed.tell();
+        }
+        walked.goes_on
     }
 
     /// Takes a consumer in, or refuses it while another one consumes; as its subscription is shared.

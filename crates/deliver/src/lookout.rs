@@ -33,6 +33,8 @@ pub(crate) struct Lookout {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) thresholds: Thresholds,
+    /// While more events are in flight, who holds many and settles none gets no more.
+    pub(crate) in_flight_max: u64,
     pub(crate) undertaker: Arc<Undertaker>,
 }
 
@@ -52,6 +54,8 @@ impl Lookout {
     pub(crate) async fn look(&self) {
         let mut counts = [0; Health::ALL.len()];
         let (mut reads, mut full) = (READS_MAX, 0);
+        let in_flight = self.recorder.gauge(Gauge::DeliverInFlight);
+        let are_too_many = u64::try_from(in_flight).unwrap_or(0) > self.in_flight_max;
         for (number, live) in self.registry.all().into_iter().enumerate() {
             if number % TURN == TURN - 1 {
                 tokio::task::yield_now().await;
@@ -65,6 +69,7 @@ impl Lookout {
             let (change, unknown) = {
                 let mut state = live.lock();
                 let change = state.look(now, wall, &self.thresholds);
+                state.withhold_if(are_too_many, now);
                 let unknown = if state.is_consumed() { state.unknown_ages() } else { Vec::new() };
                 counts[state.health() as usize] += 1;
                 full += i64::from(state.is_held_by_letters());

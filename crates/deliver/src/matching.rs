@@ -5,20 +5,22 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use tidings_catalog::{Revision, Subscription};
+use tidings_catalog::{Revision, Subscription, SubscriptionId};
 use tidings_event::block::events;
 use tidings_event::hop::Committed;
 use tidings_event::{Offset, TopicPartition};
-use tidings_match::{Matches, Run};
+use tidings_match::Run;
 
 /// Which offsets of a block a subscription takes, as runs `first..end` in ascending order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Runs {
     /// All of them.
     All,
+    /// None of them.
+    None,
     /// Those of one run.
     One([(u64, u64); 1]),
-    /// Those of some runs, or none.
+    /// Those of some runs.
     Many(Arc<[(u64, u64)]>),
 }
 
@@ -27,6 +29,7 @@ impl Runs {
     pub(crate) fn some(&self) -> Option<&[(u64, u64)]> {
         match self {
             Self::All => None,
+            Self::None => Some(&[]),
             Self::One(run) => Some(run),
             Self::Many(runs) => Some(runs),
         }
@@ -53,12 +56,16 @@ impl Selected {
         runs.unwrap_or_else(|| u64::from(block.block.header.count))
     }
 
-    /// What an index found.
-    pub(crate) fn found(runs: &[Run], matches: &Matches<u64>, block: &Committed) -> Self {
+    /// What an index found: runs, of which `span` says the bytes.
+    pub(crate) fn found(
+        runs: &[Run],
+        span: impl Fn(Run) -> Range<usize>,
+        block: &Committed,
+    ) -> Self {
         let base = block.block.header.base_offset.0;
         let place = |run: &Run| {
             let first = base + u64::from(run.first);
-            ((first, first + u64::from(run.count)), matches.span(*run))
+            ((first, first + u64::from(run.count)), span(*run))
         };
         if let [one] = runs {
             return Self::one(block, place(one));
@@ -98,8 +105,10 @@ impl Selected {
     }
 
     fn many(block: &Committed, runs: Vec<(u64, u64)>, spans: &[Range<usize>]) -> Self {
-        if let ([run], [span]) = (runs.as_slice(), spans) {
-            return Self::one(block, (*run, span.clone()));
+        match (runs.as_slice(), spans) {
+            ([], []) => return Self { runs: Runs::None, body: Bytes::new() },
+            ([run], [span]) => return Self::one(block, (*run, span.clone())),
+            _ => {}
         }
         let mut body = BytesMut::with_capacity(spans.iter().map(Range::len).sum());
         spans.iter().for_each(|span| body.extend_from_slice(&block.block.body[span.clone()]));
@@ -136,6 +145,17 @@ impl Judge {
             return true;
         };
         revision.covers(&self.path) && revision.selects(event)
+    }
+
+    /// The subscription, and the number of the revision that is in force now, where that one decides
+    /// from an offset on.
+    pub(crate) fn in_force(
+        &self,
+        place: TopicPartition,
+        from: u64,
+    ) -> Option<(SubscriptionId, u32)> {
+        let last = self.subscription.revision().filter(|_| self.in_force_from(place) <= from)?;
+        Some((self.subscription.id, last.number))
     }
 
     /// From where on the revision that is in force now decides.

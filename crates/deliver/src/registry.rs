@@ -30,7 +30,7 @@ pub(crate) struct Registry {
     saver: Arc<Saver>,
     letters: Arc<DeadLetters>,
     settings: DeliverSettings,
-    routes: ArcSwap<Routes>,
+    routes: Arc<ArcSwap<Routes>>,
     known: Mutex<Known>,
     /// How far the readers are; of a topic that is gone, what is left to tell.
     pub(crate) ends: Ends,
@@ -73,7 +73,7 @@ impl Registry {
         if !orphans.is_empty() {
             saver.forget(orphans);
         }
-        let routes = ArcSwap::default();
+        let routes = Arc::default();
         let registry = Self {
             log,
             catalog,
@@ -100,6 +100,11 @@ impl Registry {
         let snapshot = self.catalog.snapshot();
         let id = snapshot.subscription(tenant, name).ok_or_else(unknown)?.id;
         self.live(id).ok_or_else(unknown)
+    }
+
+    /// Who takes a topic, at any time.
+    pub(crate) fn shared_routes(&self) -> Arc<ArcSwap<Routes>> {
+        Arc::clone(&self.routes)
     }
 
     /// Who takes a topic now.
@@ -252,7 +257,7 @@ impl Registry {
             return route.all(id, live);
         }
         match subscription.revision().filter(|revision| revision.covers(path)) {
-            Some(revision) => route.some(id, live, revision.filter.as_ref()),
+            Some(revision) => route.some(id, live, revision),
             None => route.remove(id, live),
         }
     }

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::health::Thresholds;
 
+/// What an event in flight takes, where each lies apart from the others.
+pub const IN_FLIGHT_BYTES: u64 = 192;
+
 /// Settings of the stage.
 #[derive(Clone, Debug)]
 pub struct DeliverSettings {
@@ -13,6 +16,9 @@ pub struct DeliverSettings {
     pub read_bytes: usize,
     /// Most bytes in flight of one subscription.
     pub in_flight_bytes: u64,
+    /// While more events are in flight, all subscriptions together, consumers that hold many and settle
+    /// none get no more.
+    pub in_flight_max: u64,
     /// Least time between two saves of cursors while acks keep coming.
     pub cursor_interval: Duration,
     /// Most last values kept.
@@ -35,6 +41,7 @@ impl Default for DeliverSettings {
             live_bytes: 8 << 20,
             read_bytes: 256 << 10,
             in_flight_bytes: 16 << 20,
+            in_flight_max: u64::MAX,
             cursor_interval: Duration::from_millis(25),
             last_values_max: 1_000_000,
             seed: 0,

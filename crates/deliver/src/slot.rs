@@ -5,6 +5,7 @@ mod age;
 mod batching;
 mod expiry;
 mod folding;
+mod passing;
 mod shared;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ use tidings_event::block::events;
 use tidings_event::hop::Committed;
 use tidings_event::key::KeyHash;
 
-use crate::feed::{Feed, Known, Piece};
+use crate::feed::{Feed, Piece};
 use crate::gates::{Gates, Released};
 use crate::group::Group;
 use crate::matching::{Judge, Selected};
@@ -69,6 +70,9 @@ pub(crate) struct Slot {
     /// Dead letters that come back, and below which offset nothing may be out before they go.
     behind: BTreeMap<u64, u64>,
 }
+
+/// While the log has to be read first, no more live blocks wait than this.
+const HANDOVER_BYTES: usize = 64 << 10;
 
 /// How much may be sent now.
 #[derive(Clone, Copy, Debug)]
@@ -238,46 +242,6 @@ impl Slot {
         }
     }
 
-    /// What may be sent, after everything that is known to be filtered.
-    fn pass(&mut self) -> Option<Sendable> {
-        loop {
-            let run = self.sendable()?;
-            if run.again || self.judge.is_none() {
-                return Some(run);
-            }
-            match self.fresh.known(run.first) {
-                Known::Taken(end) => return Some(Sendable { end: run.end.min(end), ..run }),
-                Known::Filtered(end) => self.filter(run.first, run.end.min(end)),
-                Known::Offered => return None,
-                Known::Nothing => return Some(run),
-            }
-        }
-    }
-
-    fn filter(&mut self, first: u64, end: u64) {
-        let low = self.window.low();
-        self.window.filter(first, end);
-        self.is_dirty |= self.window.low() != low;
-    }
-
-    /// Learns that every block below an offset was offered.
-    pub(crate) fn offered_to(&mut self, offset: u64) {
-        if self.judge.is_none() {
-            return;
-        }
-        self.tail = self.tail.max(offset);
-        if self.pass().is_some() {
-            return;
-        }
-        // Everything known is passed: what is left was offered, and nobody took it.
-        while let Some(run) = self.sendable().filter(|run| !run.again && run.first < offset) {
-            if self.fresh.known(run.first) != Known::Offered {
-                return;
-            }
-            self.filter(run.first, run.end.min(offset));
-        }
-    }
-
     /// Whether no event of a run has to be looked at.
     fn is_whole(&mut self, run: Sendable) -> bool {
         let lies_apart =
@@ -379,16 +343,25 @@ impl Slot {
         if self.judge.is_some() && !self.fresh.is_offered() {
             return;
         }
-        if has_room {
+        let is_wanted =
+            self.fresh.bytes() < HANDOVER_BYTES || !self.fresh.is_behind(block, self.window.next());
+        if has_room && is_wanted {
             self.fresh.push(block, self.window.next(), selected);
         } else {
             self.fresh.dropped(block);
         }
     }
 
-    /// Lets go of every block: all of them can be read again. Says how many bytes they had.
-    pub(crate) fn shed(&mut self) -> usize {
-        self.fresh.shed() + self.again.shed() + self.clear_shelf()
+    /// Lets go of every block, but for those of first deliveries that are to be kept: all of them can be
+    /// read again. Says how many bytes they had.
+    pub(crate) fn shed(&mut self, keeps_fresh: bool) -> usize {
+        let fresh = if keeps_fresh {
+            self.fresh.compact();
+            0
+        } else {
+            self.fresh.shed()
+        };
+        fresh + self.again.shed() + self.clear_shelf()
     }
 
     /// Takes blocks that were read from `from` on.

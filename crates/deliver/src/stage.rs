@@ -9,6 +9,7 @@ use tidings_log::{PartitionLog, ReadError};
 use tidings_telemetry::{Counter, Gauge, Latency, Recorder, Timer};
 
 use crate::burying::Undertaker;
+use crate::catch_up::CatchUp;
 use crate::live::Live;
 use crate::outgoing::Outgoing;
 use crate::saver::Saver;
@@ -20,6 +21,7 @@ use crate::state::{Counts, State, Step};
 /// See the module.
 pub(crate) struct Stage {
     pub(crate) log: Arc<dyn PartitionLog>,
+    pub(crate) catch_up: CatchUp,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) saver: Arc<Saver>,
@@ -60,8 +62,11 @@ impl Stage {
     }
 
     /// Reads the log as a step asked for it.
-    pub(crate) async fn read(&self, live: &Live, place: (TopicPartition, u64, ReadFor)) {
-        let (partition, from, _) = place;
+    pub(crate) async fn read(&self, live: &Arc<Live>, place: (TopicPartition, u64, ReadFor)) {
+        let (partition, from, why) = place;
+        if why == ReadFor::Fresh && self.catch_up.serve(live, partition, from).await {
+            return;
+        }
         self.recorder.count(Counter::DeliverCatchUpReads, 1);
         let is_lonely = live.lock().is_lonely(partition, from);
         let bytes = if is_lonely { 1 } else { self.settings.read_bytes };

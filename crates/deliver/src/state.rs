@@ -1,7 +1,9 @@
 //! The state of one live subscription and its steps. Pure: inputs and time in, outputs out.
 
+mod catching_up;
 mod expired;
 mod failed;
+mod filling;
 mod looking;
 mod members;
 mod passing;
@@ -19,15 +21,14 @@ use std::time::Duration;
 use tidings_catalog::{Sharing, Subscription, Topic};
 use tidings_event::hop::Committed;
 use tidings_event::{Code, Epoch, Offset, Refusal, Timestamp, TopicPartition};
-use tidings_log::ReadError;
 
 use crate::dead_letter::AttemptOutcome;
+use crate::feed::Piece;
 use crate::group::Group;
 use crate::matching::Selected;
 use crate::nack::Nack;
 use crate::outgoing::{GapNotice, GapReason, Outgoing};
 use crate::sent::Sent;
-use crate::settlement::Outcome;
 use crate::slot::{Budget, Pass, ReadFor};
 use crate::slots::Slots;
 use crate::window::{Freed, To, Window};
@@ -38,6 +39,11 @@ use looking::Looks;
 pub(crate) use members::{Consumer, Members};
 pub(crate) use redriven::Returning;
 pub(crate) use saving::{Ended, Saves, Ticket};
+pub(crate) use shedding::Shedding;
+use shedding::Withheld;
+
+/// After so many partitions of which nothing is here the log is read.
+const UNREAD_MAX: usize = 64;
 
 /// What a step asks of the shell.
 #[derive(Debug)]
@@ -76,6 +82,7 @@ pub(crate) struct State {
     pub(crate) queued_bytes: usize,
     /// Whether it was sent something since it was last asked to let go of blocks.
     is_moving: bool,
+    withheld: Option<Box<Withheld>>,
     /// Whether live blocks are left to the log until it is sent something again.
     is_shed: bool,
     pub(crate) closed: Option<Box<Refusal>>,
@@ -132,6 +139,7 @@ impl State {
             in_flight: Freed::default(),
             queued_bytes: 0,
             is_moving: false,
+            withheld: None,
             is_shed: false,
             closed: None,
             ticket: None,
@@ -245,80 +253,13 @@ impl State {
         let Some(slot) = self.slots.get_mut(&partition) else { return false };
         self.news += 1;
         let before = slot.fresh.bytes();
-        let has_room = self.queued_bytes + selected.body.len() <= self.limits.live_bytes;
+        let weight = size_of::<Piece>() + selected.body.len();
+        let has_room = self.queued_bytes + weight <= self.limits.live_bytes;
         slot.push(block, selected, has_room && !self.is_shed);
         let signs = slot.signs();
         self.queued_bytes = self.queued_bytes - before + slot.fresh.bytes();
         self.awoken(partition, signs);
         true
-    }
-
-    /// Takes the answer to [`Step::Read`].
-    pub(crate) fn filled(
-        &mut self,
-        (partition, from, why): (TopicPartition, u64, ReadFor),
-        answer: Result<Vec<Committed>, ReadError>,
-    ) {
-        let Some(slot) = self.slots.get_mut(&partition) else { return };
-        let lost = match answer {
-            Ok(blocks) => {
-                let Some(found) = blocks.first().map(|block| block.block.header.base_offset.0)
-                else {
-                    slot.tail = slot.tail.min(from);
-                    return;
-                };
-                let before = slot.fresh.bytes();
-                slot.fill(&blocks, from, why);
-                self.queued_bytes = self.queued_bytes - before + slot.fresh.bytes();
-                if found <= from {
-                    return;
-                }
-                (from, found, GapReason::DataLoss)
-            }
-            Err(ReadError::Trimmed { trim, .. }) => (from, trim.0, GapReason::Retention),
-            Err(ReadError::DataLoss { from: first, to, .. }) => {
-                (first.0.max(from), to.0 + 1, GapReason::DataLoss)
-            }
-            Err(ReadError::OutOfRange { durable_tail, .. }) => {
-                slot.tail = slot.tail.min(durable_tail.0);
-                return;
-            }
-            Err(ReadError::UnknownPartition(_)) => {
-                slot.tail = slot.tail.min(from);
-                return;
-            }
-            Err(ReadError::Io(detail)) => {
-                self.outbox.push_back(Outgoing::Closed(Refusal::new(Code::Internal, detail)));
-                return;
-            }
-        };
-        self.skip(partition, lost);
-    }
-
-    fn skip(&mut self, partition: TopicPartition, (first, end, reason): (u64, u64, GapReason)) {
-        let Some(slot) = self.slots.get_mut(&partition) else { return };
-        let mut skipped = slot.window.skip(first, end);
-        let (mut parked, released) = slot.gates.drop_parked(first, end, |_| true);
-        parked.extend(slot.drop_waiting(first, end, |_| true));
-        skipped.extend(slot.drop_folded(first, end));
-        parked.iter().for_each(|(offset, _)| slot.window.end(*offset));
-        skipped.extend(parked.iter().map(|(offset, _)| (*offset, offset + 1, 1)));
-        let out = slot.gates.settled(first, end);
-        slot.release(out);
-        slot.release(released);
-        let count = skipped.iter().map(|run| run.2).sum();
-        let topic = Arc::clone(&slot.topic);
-        self.conflate(partition, (first, end), None, &Arc::default());
-        if count == 0 {
-            return;
-        }
-        let outcome = Outcome::Skipped(reason);
-        let ended = skipped
-            .into_iter()
-            .map(|(first, end, count)| Ended::unsent(partition, (first, end), count, outcome));
-        let notice = gap(&topic, self.epoch, partition, (first, end), count, reason);
-        self.tell_gap(notice, ended);
-        self.dirty(partition);
     }
 
     /// Decides what to do next for the owner's session.
@@ -359,30 +300,25 @@ impl State {
         {
             return Step::Wait(timer);
         }
+        if let Some(until) = self.withheld(now) {
+            return Step::Wait(Some(timer.map_or(until, |timer| timer.min(until))));
+        }
         let to = To { session, now, time, deadline };
-        while let Some(partition) = self.turn(session) {
-            let Some(slot) = self.slots.get_mut(&partition) else { continue };
-            let before = slot.fresh.bytes();
-            let held = slot.gates.counts().1;
-            let turn = slot.take(budget, to, self.group.as_deref_mut());
-            self.queued_bytes = self.queued_bytes - before + slot.fresh.bytes();
-            self.counts.held += slot.gates.counts().1.saturating_sub(held) as u64;
-            if slot.is_timed() {
-                self.timed.insert(partition);
-            }
-            if slot.is_dirty {
-                self.slots.moved(partition);
-            }
-            if self.slots.get(&partition).is_some_and(|slot| !slot.expired.is_empty()) {
-                self.tell_expired(partition);
-            }
-            if self.slots.get(&partition).is_some_and(|slot| slot.gates.are_full()) {
-                self.make_room(partition);
-            }
-            match turn {
+        let mut unread = None;
+        let mut tried = 0;
+        while let Some(partition) = self.turn(session).filter(|_| tried < UNREAD_MAX) {
+            match self.take(partition, budget, to) {
                 Ok(None) => self.turn_over(session, false),
                 Err(Pass::Later) => self.turn_over(session, true),
-                Err(Pass::Read(from, why)) => return Step::Read(partition, from, why),
+                // What is here goes before the log is read.
+                Err(Pass::Read(from, why)) => {
+                    let first = *unread.get_or_insert((partition, from, why));
+                    if tried > 0 && first.0 == partition {
+                        break;
+                    }
+                    tried += 1;
+                    self.turn_over(session, true);
+                }
                 Ok(Some(mut sent)) => {
                     (self.is_moving, self.is_shed) = (true, false);
                     self.sent(partition, session, &mut sent);
@@ -390,9 +326,40 @@ impl State {
                 }
             }
         }
+        if let Some((partition, from, why)) = unread {
+            return Step::Read(partition, from, why);
+        }
         // What begins to wait for more in this step has its time too.
         let batches = self.timed.iter().filter_map(|at| self.slots.get(at)?.next_batch());
         Step::Wait(batches.chain(timer).min())
+    }
+
+    /// Takes what a partition sends next, and notes what that changed.
+    fn take(
+        &mut self,
+        partition: TopicPartition,
+        budget: Budget,
+        to: To<'_>,
+    ) -> Result<Option<Sent>, Pass> {
+        let Some(slot) = self.slots.get_mut(&partition) else { return Ok(None) };
+        let before = slot.fresh.bytes();
+        let held = slot.gates.counts().1;
+        let turn = slot.take(budget, to, self.group.as_deref_mut());
+        self.queued_bytes = self.queued_bytes - before + slot.fresh.bytes();
+        self.counts.held += slot.gates.counts().1.saturating_sub(held) as u64;
+        if slot.is_timed() {
+            self.timed.insert(partition);
+        }
+        if slot.is_dirty {
+            self.slots.moved(partition);
+        }
+        if self.slots.get(&partition).is_some_and(|slot| !slot.expired.is_empty()) {
+            self.tell_expired(partition);
+        }
+        if self.slots.get(&partition).is_some_and(|slot| slot.gates.are_full()) {
+            self.make_room(partition);
+        }
+        turn
     }
 
     /// Whether nothing is sent, whatever the consumer has room for.
@@ -480,4 +447,4 @@ fn gap(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -25,7 +25,7 @@ const COUNTED: usize = 1_024;
 /// What the catalog and the log's table keep of one.
 const DEFINITION_BYTES_MAX: isize = 900;
 /// What the stage adds to that.
-const STATE_BYTES_MAX: isize = 800;
+const STATE_BYTES_MAX: isize = 816;
 /// What a consumer adds that is one of many of a stream.
 const SESSION_BYTES_MAX: isize = 500;
 

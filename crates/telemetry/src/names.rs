@@ -54,6 +54,7 @@ names! {
         DeliverErrors "tidings_deliver_errors_total" "Consumers that ended with an error.";
         DeliverGaps "tidings_deliver_gaps_total" "Gap notices sent.";
         DeliverCatchUpReads "tidings_deliver_catch_up_reads_total" "Reads of the log for consumers behind the live ring.";
+        DeliverCatchUpShared "tidings_deliver_catch_up_shared_total" "Times a subscription behind the live ring took its share of what another one had read.";
         SettleAcked "tidings_settle_acked_events_total" "Events acknowledged by consumers.";
         SettleNacked "tidings_settle_nacked_events_total" "Events given back by consumers.";
         SettleFolded "tidings_settle_folded_events_total" "Events settled because a digest told of them.";

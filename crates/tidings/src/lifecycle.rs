@@ -44,7 +44,7 @@ impl Running {
         let log = build::log::open(config, &shared)?;
         let catalog = build::catalog::open(config, &log, &shared).await?;
         let admission = build::admit::open(config, &log, &catalog, &shared).await?;
-        let deliver = build::deliver::open(&log, &catalog, &shared, config.health).await?;
+        let deliver = build::deliver::open(config, &log, &catalog, &shared).await?;
         let intervals = build::insight::intervals(config, (&log, &catalog), &admission, &shared)?;
         let ways = (&admission, &deliver);
         let summaries = build::insight::summaries(config, (&log, &catalog), ways, &shared);

@@ -1,6 +1,7 @@
 //! The whole stage over the log in memory: publish, consume, ack, crash, again.
 
 mod batching;
+mod catching_up;
 mod deadlines;
 mod failing;
 mod filtering;

@@ -57,6 +57,29 @@ impl Piece {
         }
     }
 
+    /// Offsets `first..end` of which none is taken.
+    pub(crate) fn nothing(first: u64, end: u64) -> Self {
+        Self {
+            first,
+            count: u32::try_from(end - first).unwrap_or(u32::MAX),
+            epoch: Epoch::default(),
+            ingested_at: Timestamp::default(),
+            body: Bytes::new(),
+            base: first,
+            traced: Bytes::new(),
+            expires: false,
+            checksum: None,
+            taken: Runs::None,
+            kept: 0,
+            known_from: first,
+        }
+    }
+
+    /// Bytes that it takes itself, and those of its events.
+    pub(super) fn weight(&self) -> usize {
+        size_of::<Self>() + self.body.len()
+    }
+
     /// Offset after its last one.
     pub(crate) fn end(&self) -> u64 {
         self.first + u64::from(self.count)
@@ -119,6 +142,11 @@ impl Piece {
             self.body = Bytes::copy_from_slice(&self.body);
             self.kept = self.body.len();
         }
+    }
+
+    /// Whether none of its offsets is taken.
+    pub(crate) fn takes_nothing(&self) -> bool {
+        self.taken == Runs::None
     }
 
     /// Forgets its first offsets.

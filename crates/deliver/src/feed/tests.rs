@@ -171,7 +171,7 @@ fn a_few_events_that_wait_do_not_keep_their_block() {
         let (mut next, mut held) = (0, 0);
         for block in &stored {
             let is_shared = part == 20 || held < 8 << 10;
-            held += part * 10;
+            held += size_of::<Piece>() + part * 10;
             while let Known::Filtered(end) = feed.known(next) {
                 next = end;
             }

@@ -21,11 +21,11 @@ use crate::window::Window;
 
 mod gathering;
 mod resting;
-mod rig;
+pub(crate) mod rig;
 mod saving;
 mod unread;
 
-const PARTITION: TopicPartition =
+pub(crate) const PARTITION: TopicPartition =
     TopicPartition { topic: tidings_event::TopicId(1), partition: tidings_event::PartitionId(0) };
 
 #[derive(Clone, Debug)]

@@ -11,6 +11,18 @@ pub struct Run {
     pub count: u32,
 }
 
+impl Run {
+    /// The bytes that it has in a body, of which is said where each event ends.
+    #[must_use]
+    pub fn span(self, ends: &[usize]) -> Range<usize> {
+        let end_of = |count: u32| match count {
+            0 => 0,
+            count => ends.get(count as usize - 1).copied().unwrap_or(0),
+        };
+        end_of(self.first)..end_of(self.first + self.count)
+    }
+}
+
 /// Who takes which events of a block. Its memory serves one block after the other.
 #[derive(Clone, Debug)]
 pub struct Matches<K> {
@@ -69,14 +81,10 @@ impl<K: Copy> Matches<K> {
         })
     }
 
-    /// The bytes of the body that a run has.
+    /// Where in the body each event ends.
     #[must_use]
-    pub fn span(&self, run: Run) -> Range<usize> {
-        let end_of = |count: u32| match count {
-            0 => 0,
-            count => self.ends.get(count as usize - 1).copied().unwrap_or(0),
-        };
-        end_of(run.first)..end_of(run.first + run.count)
+    pub fn ends(&self) -> &[usize] {
+        &self.ends
     }
 
     pub(super) fn begin(&mut self, slots: usize) {

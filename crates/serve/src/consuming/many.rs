@@ -51,8 +51,8 @@ pub(crate) struct Many {
     /// Ends at the first of these times.
     alarm: Option<(Duration, Waiting<()>)>,
     reads: FuturesUnordered<Waiting<u32>>,
-    /// What is read when one of `reads` has ended.
-    unread: VecDeque<(u32, Reading)>,
+    /// Who reads when one of `reads` has ended, unless something else came first.
+    unread: VecDeque<u32>,
     /// What was answered, and not said yet.
     answers: Vec<v1::ConsumeResponse>,
     stopped: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -63,6 +63,10 @@ pub(crate) struct Many {
 struct Attached {
     attachment: Attachment,
     stand: Stand,
+    /// What it reads when it comes to that.
+    unread: Option<Reading>,
+    /// Whether it is listed among those that read when it comes to that.
+    is_listed: bool,
 }
 
 /// What an attachment waits for.
@@ -154,7 +158,7 @@ impl Many {
         if let Some(opened) = proto::said(attachment.opened(), &attachment)? {
             self.answers.push(v1::ConsumeResponse { attachment: number, ..opened });
         }
-        let attached = Attached { attachment, stand: Stand::Idle };
+        let attached = Attached { attachment, stand: Stand::Idle, unread: None, is_listed: false };
         self.attached.insert(number, Box::new(attached));
         Ok(())
     }
@@ -209,7 +213,10 @@ impl Many {
             },
             Turn::Read(reading) => {
                 attached.stand = Stand::Reading;
-                self.unread.push_back((number, reading));
+                attached.unread = Some(reading);
+                if !std::mem::replace(&mut attached.is_listed, true) {
+                    self.unread.push_back(number);
+                }
                 self.read_on();
             }
             Turn::Wait(until) => {
@@ -226,6 +233,8 @@ impl Many {
     fn has_news(&mut self, number: u32) {
         let Some(attached) = self.attached.get_mut(&number) else { return };
         match attached.stand {
+            // Before it reads it may have something else to say.
+            Stand::Reading if attached.unread.take().is_some() => {}
             Stand::InTurn | Stand::Reading => return,
             Stand::Until(until) => {
                 self.due.remove(&(until, number));
@@ -246,8 +255,10 @@ impl Many {
 
     fn read_on(&mut self) {
         while self.reads.len() < READS_MAX {
-            let Some((number, reading)) = self.unread.pop_front() else { return };
-            if self.attached.contains_key(&number) {
+            let Some(number) = self.unread.pop_front() else { return };
+            let Some(attached) = self.attached.get_mut(&number) else { continue };
+            attached.is_listed = false;
+            if let Some(reading) = attached.unread.take() {
                 self.reads.push(Box::pin(async move {
                     reading.run().await;
                     number

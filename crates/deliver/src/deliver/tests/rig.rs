@@ -13,7 +13,7 @@ use tidings_log::{MemoryLog, PartitionLog};
 use tidings_match::{Filter, TopicPattern};
 use tidings_telemetry::{Recorder, Timer};
 
-use crate::{Deliver, DeliverSettings, Delivery, Outgoing, Session};
+use crate::{Deliver, DeliverSettings, Delivery, Outgoing, Run, Session};
 
 pub(super) const TENANT: &str = "default";
 
@@ -210,4 +210,25 @@ pub(super) fn offsets(delivery: &Delivery) -> Vec<u64> {
     assert_eq!(said, carried);
     assert_eq!(said.len(), delivery.count as usize);
     said
+}
+
+/// Takes and settles what comes, until there is so much.
+pub(super) async fn read(session: &mut Session, got: &mut Vec<u64>, until: usize) {
+    while got.len() < until {
+        let delivery = next_delivery(session).await;
+        got.extend(offsets(&delivery));
+        settle(session, &delivery);
+    }
+}
+
+/// Acknowledges all of a delivery.
+pub(super) fn settle(session: &mut Session, delivery: &Delivery) {
+    let run = |&(first, count): &(Offset, u32)| Run {
+        topic: delivery.topic.id,
+        epoch: delivery.epoch,
+        partition: delivery.partition,
+        first,
+        last: Offset(first.0 + u64::from(count) - 1),
+    };
+    session.ack(Vec::new(), delivery.offsets.iter().map(run).collect());
 }

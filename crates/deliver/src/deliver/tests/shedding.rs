@@ -6,7 +6,9 @@ use tidings_event::{Offset, PartitionId, TopicPartition};
 use tidings_log::PartitionLog;
 use tidings_telemetry::Counter;
 
-use super::rig::{Rig, TENANT, filter, next_delivery, offsets, summary};
+use super::rig::{Rig, TENANT, filter, next_delivery, nothing, offsets, read, summary};
+use super::streaming::nothing_but_confirmations;
+use crate::deliver::KEPT_EACH_BYTES;
 use crate::{Run, Session};
 
 const BLOCKS: u64 = 40;
@@ -58,22 +60,6 @@ impl Desk {
     }
 }
 
-/// Takes and settles what comes, until there is so much.
-async fn read(session: &mut Session, got: &mut Vec<u64>, until: usize) {
-    while got.len() < until {
-        let delivery = next_delivery(session).await;
-        got.extend(offsets(&delivery));
-        let run = |&(first, count): &(Offset, u32)| Run {
-            topic: delivery.topic.id,
-            epoch: delivery.epoch,
-            partition: delivery.partition,
-            first,
-            last: Offset(first.0 + u64::from(count) - 1),
-        };
-        session.ack(Vec::new(), delivery.offsets.iter().map(run).collect());
-    }
-}
-
 async fn check(text: Option<&str>, of_each: usize) {
     let mut desk = Desk::open(text).await;
     let blocks = usize::try_from(BLOCKS).unwrap();
@@ -122,4 +108,54 @@ async fn who_reads_keeps_what_waits_unless_all_is_to_go() {
     assert_eq!(desk.rig.deliver.shed(true), waited);
     read(&mut desk.slow, &mut desk.got[0], events).await;
     assert_eq!(desk.got[0], desk.got[1]);
+}
+
+#[tokio::test]
+async fn what_is_little_stays() {
+    let mut desk = Desk::open(Some("instrument == 'B'")).await;
+    desk.publish(usize::try_from(BLOCKS).unwrap()).await;
+    read(&mut desk.slow, &mut desk.got[0], 30).await;
+    let waited = desk.waiting();
+    assert!((1..KEPT_EACH_BYTES).contains(&waited), "{waited} bytes");
+    assert_eq!((desk.rig.deliver.shed(true), desk.waiting()), (0, waited));
+    let reads = desk.reads();
+    read(&mut desk.slow, &mut desk.got[0], usize::try_from(BLOCKS).unwrap()).await;
+    assert_eq!((&desk.got[0], desk.reads()), (&desk.got[1], reads));
+}
+
+#[tokio::test]
+async fn who_holds_much_and_settles_none_of_it_gets_no_more() {
+    let rig = Rig::new().await;
+    let topic = rig.topic("a/b", 1).await;
+    rig.subscribe("s", "a/b", 10_000).await;
+    let mut session = rig.attach("s").await;
+    for _ in 0..30 {
+        rig.publish(&topic, 0, 10).await;
+    }
+    let mut first = next_delivery(&mut session).await;
+    while offsets(&first).last() < Some(&299) {
+        first = next_delivery(&mut session).await;
+    }
+    // It may be about to settle them: only when this is said again it was seen to settle nothing.
+    assert_eq!(rig.deliver.shed(false), 0);
+    rig.publish(&topic, 0, 10).await;
+    assert_eq!(offsets(&next_delivery(&mut session).await).len(), 10);
+    let _bytes = rig.deliver.shed(false);
+    rig.publish(&topic, 0, 10).await;
+    nothing(&mut session).await;
+    let acked = Run {
+        topic: first.topic.id,
+        epoch: first.epoch,
+        partition: first.partition,
+        first: Offset(0),
+        last: Offset(0),
+    };
+    session.ack(Vec::new(), vec![acked]);
+    assert_eq!(offsets(&next_delivery(&mut session).await), (310..320).collect::<Vec<_>>());
+    // And again, until some time has passed in which nobody said that memory is short.
+    let _bytes = (rig.deliver.shed(false), rig.deliver.shed(false));
+    rig.publish(&topic, 0, 10).await;
+    nothing_but_confirmations(&mut session).await;
+    rig.clock.advance(std::time::Duration::from_secs(3));
+    assert_eq!(offsets(&next_delivery(&mut session).await), (320..330).collect::<Vec<_>>());
 }

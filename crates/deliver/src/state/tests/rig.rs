@@ -17,7 +17,7 @@ use tidings_match::{Filter, TopicPattern};
 use super::PARTITION;
 
 /// An event of a key that says its offset in `key_seq`.
-pub(super) fn event(offset: u64, key: u64) -> Vec<u8> {
+pub(crate) fn event(offset: u64, key: u64) -> Vec<u8> {
     tidings_event::encode(&v1::Event {
         id: vec![7; 16].into(),
         source: "test".into(),
@@ -35,7 +35,7 @@ pub(super) fn event(offset: u64, key: u64) -> Vec<u8> {
 }
 
 /// A block of one event per key given, from an offset on.
-pub(super) fn block(first: u64, keys: &[u64]) -> Committed {
+pub(crate) fn block(first: u64, keys: &[u64]) -> Committed {
     let mut builder = BodyBuilder::default();
     for (offset, key) in (first..).zip(keys) {
         assert!(builder.push(&event(offset, *key)));
@@ -58,7 +58,7 @@ pub(super) fn block(first: u64, keys: &[u64]) -> Committed {
     Committed { seq: JournalSeq(1), block: Block { header, body } }
 }
 
-pub(super) fn topic() -> Arc<Topic> {
+pub(crate) fn topic() -> Arc<Topic> {
     Arc::new(Topic {
         id: PARTITION.topic,
         name: TopicName::default_tenant("a/b").unwrap(),
@@ -70,7 +70,7 @@ pub(super) fn topic() -> Arc<Topic> {
     })
 }
 
-pub(super) fn subscription(spec: SubscriptionSpec, filter: Option<&str>) -> Subscription {
+pub(crate) fn subscription(spec: SubscriptionSpec, filter: Option<&str>) -> Subscription {
     let revision = Revision {
         number: 1,
         at: Timestamp(0),

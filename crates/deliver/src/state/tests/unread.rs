@@ -9,7 +9,8 @@ use super::*;
 fn what_waits_for_who_does_not_read_is_bounded_and_the_rest_is_read_later() {
     let mut state = state(None);
     let blocks: Vec<_> = (0..40).map(|n| rig::block(TAIL + 10 * n, &[0; 10])).collect();
-    state.limits.live_bytes = 3 * blocks[39].block.body.len();
+    let weight = size_of::<crate::feed::Piece>() + blocks[39].block.body.len();
+    state.limits.live_bytes = 3 * weight;
     for block in &blocks {
         state.push(block, &Selected::all(block));
         assert!(state.queued_bytes <= state.limits.live_bytes, "{} bytes", state.queued_bytes);
