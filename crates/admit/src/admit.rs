@@ -20,6 +20,7 @@ use crate::producers::ProducerLimits;
 use crate::quiet::Quiet;
 use crate::rebuild;
 use crate::settle::Watch;
+use crate::turns::Turns;
 use crate::window::{Window, identity, tenant_seed};
 
 /// The way in.
@@ -38,6 +39,8 @@ pub struct Admission {
     pub(crate) quiet_keys: Quiet,
     pub(crate) quiet_definitions: Quiet,
     pub(crate) connections: Arc<Connections>,
+    /// Of batches without a producer, so much is taken in between two turns of everybody else.
+    pub(crate) turns: Turns,
     pub(crate) granting: tokio::sync::Mutex<()>,
     pub(crate) progress: tokio::sync::Mutex<Progress>,
     pub(crate) appended_bytes: std::sync::atomic::AtomicU64,
@@ -75,6 +78,7 @@ impl Admission {
             quiet_keys: Quiet::default(),
             quiet_definitions: Quiet::default(),
             connections: Arc::default(),
+            turns: Turns::default(),
             granting: tokio::sync::Mutex::new(()),
             progress: tokio::sync::Mutex::new(rebuilt.progress),
             appended_bytes: std::sync::atomic::AtomicU64::new(0),

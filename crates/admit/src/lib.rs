@@ -24,6 +24,7 @@ mod sequenced;
 mod settle;
 mod spans;
 mod survey;
+mod turns;
 mod window;
 
 pub use admit::Admission;
@@ -35,3 +36,4 @@ pub use connections::{Producer, ProducerGrant};
 pub use limits::broken_body;
 pub use producers::REMEMBERED as SEQUENCES_REMEMBERED;
 pub use settle::{Submitted, SubmittedBlock};
+pub use window::WINDOW_ID_BYTES;

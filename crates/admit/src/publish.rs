@@ -63,13 +63,18 @@ impl Admission {
     pub async fn submit(&self, tenant: &str, batch: Batch) -> Result<Submitted, Refusal> {
         self.check_open()?;
         limits::check_batch(batch.body.len())?;
+        let taken_in = self.take_in(tenant, &batch);
+        self.turns.take(batch.body.len(), taken_in).await
+    }
+
+    async fn take_in(&self, tenant: &str, batch: &Batch) -> Result<Submitted, Refusal> {
         let mut failed = Failed::default();
         loop {
-            let survey = Survey::of(self, tenant, &batch, &failed)?;
+            let survey = Survey::of(self, tenant, batch, &failed)?;
             if survey.missing.is_empty() {
                 // A batch that is refused as a whole defines nothing.
-                if survey.definitions.is_complete() || survey.is_aborted(&batch) {
-                    return self.store(survey, &batch);
+                if survey.definitions.is_complete() || survey.is_aborted(batch) {
+                    return self.store(survey, batch);
                 }
                 if batch.atomic {
                     check_atomic(&survey.groups)?;

@@ -30,6 +30,9 @@ struct Entry {
     at_secs: u32,
 }
 
+/// Most bytes that an id takes, of a full window.
+pub const WINDOW_ID_BYTES: u64 = 48;
+
 /// A location that no event has: the entry was taken back.
 const NOWHERE: u32 = u32::MAX;
 
