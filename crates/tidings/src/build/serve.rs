@@ -8,11 +8,11 @@ use crate::failure::Failure;
 /// Bodies take at most these parts of the memory budget together: small ones while they are worked on,
 /// whose events are copied twice; large ones, of which there is room for so much anyway, while they are
 /// held, and while they are read as events. And what waits to be written to one stream at most this one.
-const BODY_PARTS: (u64, u64, u64) = (16, 8, 32);
+const BODY_PARTS: (u64, u64, u64) = (32, 8, 32);
 const STREAM_PART: u64 = 2_048;
 
 /// And what a stream and a connection of HTTP/2 may be sent without its being read.
-const WINDOW_PARTS: (u64, u64) = (256, 64);
+const WINDOW_PARTS: (u64, u64) = (512, 256);
 
 pub(crate) fn limits(config: &Config) -> Limits {
     let by_default = Limits::default();

@@ -28,11 +28,11 @@ const EACH: u64 = 400;
 /// Labels of an event, 400 bytes each.
 const LABELS: u8 = 16;
 
-/// Bodies that do not end: small, and more than fill the budget. Of those with events a 16th of it is held,
+/// Bodies that do not end: small, and more than fill the budget. Of those with events a 32nd of it is held,
 /// and the others are refused; so most say what is wanted.
 const BODY: usize = 255 << 10;
 const BODIES: u64 = 2 * BUDGET / BODY as u64;
-const WITH_EVENTS: u64 = BUDGET / 16 / BODY as u64;
+const WITH_EVENTS: u64 = BUDGET / 32 / BODY as u64;
 
 /// Looks in a row that find publishing refused: more than fit between two times of dropping.
 const LOOKS: u32 = 40;
