@@ -22,7 +22,8 @@ impl Default for Turns {
 }
 
 impl Turns {
-    /// Does what is to be done with so many bytes, in the order of asking.
+    /// Does what is to be done with so many bytes, in the order of asking. While that waits, as for a topic
+    /// to be made, it keeps its share.
     pub(crate) async fn take<T>(&self, bytes: usize, work: impl Future<Output = T>) -> T {
         let units = u32::try_from(bytes / UNIT_BYTES).unwrap_or(TURN).clamp(1, TURN);
         // Nobody closes it.

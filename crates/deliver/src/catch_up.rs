@@ -93,12 +93,18 @@ impl CatchUp {
             if !self.walk(lane, &route, place, last).await {
                 // What cannot be read is for those to learn who are there.
                 lane.leave(place, last);
-                if last == from {
-                    return false;
+                if last == at {
+                    return at != from;
                 }
             }
         }
         true
+    }
+
+    /// Forgets those of partitions that are gone, and those that are gone themselves.
+    pub(crate) fn tidy(&self) {
+        let routes = self.routes.load();
+        self.lanes.iter().for_each(|lane| lane.tidy(|place| routes.contains_key(&place.topic)));
     }
 
     /// A subscription takes part in a partition; nothing where its filter is not in the index.

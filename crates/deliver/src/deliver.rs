@@ -167,10 +167,11 @@ impl Deliver {
             self.readers.spawn(async move { values.rebuild(journal, here, stop).await });
         }
         let (registry, stop) = (Arc::clone(&self.registry), self.stop_readers.clone());
-        let mut changes = catalog.changes();
+        let (mut changes, stage) = (catalog.changes(), Arc::clone(&self.stage));
         self.readers.spawn(async move {
             loop {
                 registry.refresh();
+                stage.catch_up.tidy();
                 tokio::select! {
                     () = stop.cancelled() => return,
                     changed = changes.changed() => if changed.is_err() { return },

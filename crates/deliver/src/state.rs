@@ -82,6 +82,7 @@ pub(crate) struct State {
     pub(crate) queued_bytes: usize,
     /// Whether it was sent something since it was last asked to let go of blocks.
     is_moving: bool,
+    /// Of a consumer that holds much.
     withheld: Option<Box<Withheld>>,
     /// Whether live blocks are left to the log until it is sent something again.
     is_shed: bool,

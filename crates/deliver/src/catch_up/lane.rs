@@ -90,6 +90,14 @@ impl Lane {
         }
     }
 
+    /// Forgets partitions that are not there any more, and those of others who do not consume.
+    pub(super) fn tidy(&self, is_there: impl Fn(TopicPartition) -> bool) {
+        self.walkers().retain(|place, walkers| {
+            walkers.retain(|_, walker| walker.live().is_some());
+            is_there(*place) && !walkers.is_empty()
+        });
+    }
+
     /// Looks blocks up for everybody on their topic's route.
     pub(super) fn look_up(&self, blocks: Vec<Committed>, route: &Route) -> Option<Stretch> {
         let mut matches = self.matches.lock().unwrap_or_else(PoisonError::into_inner);
@@ -116,16 +124,21 @@ impl Lane {
 }
 
 impl Walker {
+    /// Its subscription, while that has a consumer.
+    fn live(&self) -> Option<Arc<Live>> {
+        self.live.upgrade().filter(|live| live.is_active())
+    }
+
     /// From where on it would take a share, if it would.
     fn stands_at(&self, place: TopicPartition) -> Option<u64> {
-        let live = self.live.upgrade().filter(|live| live.is_active())?;
+        let live = self.live()?;
         let (at, _) = live.lock().walks(place, self.asker)?;
         Some(at)
     }
 
     /// Takes its share; says whether it goes on with the others.
     fn walks_on(&mut self, place: TopicPartition, stretch: &Stretch, route: &Route) -> bool {
-        let Some(live) = self.live.upgrade().filter(|live| live.is_active()) else { return false };
+        let Some(live) = self.live() else { return false };
         // It was looked up by its filter only when that was in the index all the time.
         let was_there = route.since(self.asker.id, self.asker.revision) == Some(self.since);
         if !was_there || stretch.version() < self.since {

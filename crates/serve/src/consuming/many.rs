@@ -233,9 +233,13 @@ impl Many {
     fn has_news(&mut self, number: u32) {
         let Some(attached) = self.attached.get_mut(&number) else { return };
         match attached.stand {
+            Stand::InTurn => return,
             // Before it reads it may have something else to say.
-            Stand::Reading if attached.unread.take().is_some() => {}
-            Stand::InTurn | Stand::Reading => return,
+            Stand::Reading => {
+                if attached.unread.take().is_none() {
+                    return;
+                }
+            }
             Stand::Until(until) => {
                 self.due.remove(&(until, number));
             }

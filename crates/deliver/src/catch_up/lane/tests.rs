@@ -171,3 +171,17 @@ fn those_where_nothing_can_be_read_go_on_alone() {
     walk.lane.leave(PARTITION, 4);
     assert_eq!(walk.walking(), [(1, 0)]);
 }
+
+#[test]
+fn who_is_gone_is_forgotten_with_its_partition() {
+    let walk = Walk::new();
+    let all = [1, 2].map(|id| walk.somebody(id).0);
+    for (live, id) in all.iter().zip([1, 2]) {
+        walk.join(live, id, 0);
+    }
+    all[0].detach(7, Duration::ZERO);
+    walk.lane.tidy(|place| place == PARTITION);
+    assert_eq!(walk.walking(), [(2, 0)]);
+    walk.lane.tidy(|_| false);
+    assert!(walk.lane.walkers().is_empty());
+}
