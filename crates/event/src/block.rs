@@ -11,7 +11,7 @@ mod header;
 mod key_notes;
 mod trace_notes;
 
-pub use body::{BodyBuilder, BodyError, Events, crc32c, events};
+pub use body::{BodyBuilder, BodyError, Crc32c, Events, crc32c, events};
 pub use extensions::{EXTENSION_BYTES_MAX, extension, extension_type, put_extension};
 pub use header::{BlockHeader, FIXED_BYTES, Flags, HEADER_BYTES_MAX, HeaderError, ProducerStamp};
 pub use key_notes::{KEY_NOTES_MAX, KeyNote, KeyNotes, KeyState};

@@ -11,6 +11,7 @@ mod entries;
 mod fields;
 mod group;
 mod index;
+mod indexer;
 mod inspect;
 mod journal;
 mod meta;
@@ -208,8 +209,8 @@ fn join(thread: JoinHandle<()>) {
     }
 }
 
-/// Waits for the last writer, then spares the next start a replay.
-fn finish(last: Option<JoinHandle<()>>, state: &JournalStore) {
+/// Waits for the last threads, then spares the next start a replay.
+fn finish(last: Vec<JoinHandle<()>>, state: &JournalStore) {
     last.into_iter().for_each(join);
     let failed = state.core().failed.is_some();
     if !failed && let Err(error) = state.snapshot() {
@@ -421,8 +422,8 @@ impl PartitionLog for EmbeddedLog {
     async fn close(&self) {
         self.stop(&Journal::TOPICS);
         let mut threads = std::mem::take(&mut *self.threads());
-        // In the order of the journals: the last one writes the state.
-        let last = threads.pop();
+        // In the order of the journals, of which the last one writes the state; then who indexes for all.
+        let last = threads.split_off(threads.len().min(Journal::TOPICS.len()));
         self.blocking(move || threads.into_iter().for_each(join)).await;
         for pending in self.record_ends().unwrap_or_default() {
             if pending.await.is_err() {

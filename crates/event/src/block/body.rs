@@ -14,6 +14,30 @@ pub fn crc32c(bytes: &[u8]) -> u32 {
     crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, bytes) as u32
 }
 
+/// CRC-32C of bytes that come one after the other.
+#[derive(Clone, Debug)]
+pub struct Crc32c(crc_fast::Digest);
+
+impl Default for Crc32c {
+    fn default() -> Self {
+        Self(crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi))
+    }
+}
+
+impl Crc32c {
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// What [`crc32c`] says of all of them together.
+    #[must_use]
+    pub fn value(&self) -> u32 {
+        // As there.
+        self.0.finalize() as u32
+    }
+}
+
 /// Collects encoded events into a body.
 #[derive(Debug, Default)]
 pub struct BodyBuilder {

@@ -34,11 +34,25 @@ impl Context {
 
     /// Puts a whole file in place: after a crash it has all of these bytes or its former ones.
     pub(crate) fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.replace_by(path, |file| file.write_all_at(&[IoSlice::new(bytes)], 0).map(|()| true))
+    }
+
+    /// The same with a file that is written bit by bit, unless `write` says that there is to be none.
+    pub(crate) fn replace_by(
+        &self,
+        path: &Path,
+        write: impl FnOnce(&dyn DiskFile) -> io::Result<bool>,
+    ) -> io::Result<()> {
         let temporary = path.with_extension("tmp");
         self.remove(&temporary)?;
         let file = self.disk.open(&temporary, OpenMode::CreateNew)?;
-        file.write_all_at(&[IoSlice::new(bytes)], 0)?;
-        self.sync(&*file)?;
+        let synced = |whole| if whole { self.sync(&*file).map(|()| true) } else { Ok(false) };
+        let whole = write(&*file).and_then(synced);
+        if !matches!(whole, Ok(true)) {
+            // Half a file is of no use; one that stays is replaced.
+            let _gone = self.remove(&temporary);
+            return whole.map(|_| ());
+        }
         self.disk.rename(&temporary, path)?;
         path.parent().map_or(Ok(()), |dir| self.sync_dir(dir))
     }

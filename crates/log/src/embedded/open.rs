@@ -11,11 +11,11 @@ use tokio::sync::Semaphore;
 
 use super::context::{Context, is_no_room};
 use super::group::{self, PAGE};
+use super::indexer::Indexer;
 use super::journal::JournalStore;
 use super::meta::Identity;
 use super::options::{EmbeddedOptions, OpenError};
 use super::recovery::{Recovered, Source, recover};
-use super::segment::Segment;
 use super::tables::Tables;
 use super::wall::WallGuard;
 use super::writer::Writer;
@@ -37,10 +37,12 @@ impl EmbeddedLog {
         recorder: Arc<Recorder>,
     ) -> Result<Arc<Self>, OpenError> {
         let (log, writers) = Self::recover(disk, dir, options, clock, recorder)?;
+        let (indexer, indexing) = Indexer::spawn().map_err(OpenError::io(dir))?;
         for writer in writers {
-            let thread = writer.spawn().map_err(OpenError::io(dir))?;
+            let thread = writer.spawn(indexer.clone()).map_err(OpenError::io(dir))?;
             log.threads().push(thread);
         }
+        log.threads().push(indexing);
         Ok(Arc::new(log))
     }
 
@@ -119,7 +121,8 @@ fn start(
     };
     let mut recovered = recover(source, kind, tables)?;
     for segment in recovered.segments.values_mut().filter(|segment| !segment.indexed) {
-        index_segment(context, segment);
+        index::write_or_say(context, segment, || true);
+        segment.indexed = true;
     }
     let dir = context.dir.join(kind.name());
     if kind == Journal::State {
@@ -139,14 +142,6 @@ fn start(
         }
     }
     Ok(writer)
-}
-
-/// Writes a segment's index, so that the next start is quick; without it that is merely slower.
-pub(crate) fn index_segment(context: &Context, segment: &mut Segment) {
-    segment.indexed = true;
-    if let Err(error) = index::write(context, segment, segment.end()) {
-        tracing::warn!(%error, file = %segment.path.display(), "no index for a segment");
-    }
 }
 
 /// Applies the state journal's records that no snapshot holds.

@@ -91,7 +91,8 @@ impl JournalStore {
     }
 
     /// Removes the oldest sealed segments that nobody needs, one after the other, so that the chain of
-    /// accepted ends stays whole: one that cannot be removed stays the first, and is tried again.
+    /// accepted ends stays whole: one that cannot be removed, or whose index is still to be written, stays
+    /// the first, and is tried again.
     pub(crate) fn remove_segments(&self, unneeded: impl Fn(&Segment) -> bool) -> io::Result<()> {
         while let Some((number, path)) = self.oldest_segment(&unneeded) {
             self.context.remove(&super::index::path(&path))?;
@@ -105,7 +106,7 @@ impl JournalStore {
     fn oldest_segment(&self, unneeded: impl Fn(&Segment) -> bool) -> Option<(u32, PathBuf)> {
         let core = self.core();
         let (number, segment) = core.segments.first_key_value()?;
-        let may_go = core.segments.len() > 1 && unneeded(segment);
+        let may_go = core.segments.len() > 1 && segment.indexed && unneeded(segment);
         may_go.then(|| (*number, segment.path.clone()))
     }
 }

@@ -141,7 +141,7 @@ impl StillLog {
         drop(recorded);
         self.log.stop(&[Journal::State]);
         while self.step() {}
-        super::finish(None, self.log.journal(Journal::State));
+        super::finish(vec![], self.log.journal(Journal::State));
         *self.log.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }

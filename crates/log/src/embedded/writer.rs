@@ -9,10 +9,10 @@ use tidings_event::block::Block;
 use tidings_telemetry::{Counter, Latency};
 
 use super::group::{self, Ends, GROUP_BYTES_MAX, PAGE, Stamp};
+use super::indexer::Indexer;
 use super::journal::{Core, JournalStore, Queued, Stop, Written};
-use super::open::index_segment;
 use super::options::Sabotage;
-use super::segment::{self, End, Segment, SegmentHeader};
+use super::segment::{self, End, SegmentHeader};
 use crate::disk::DiskFile;
 use crate::partition_log::Journal;
 
@@ -31,6 +31,8 @@ pub(crate) struct Writer {
     highest: u32,
     marked: bool,
     segment_bytes: u64,
+    /// Who writes the indexes of full segments; nobody where this does it.
+    indexer: Option<Indexer>,
 }
 
 struct Active {
@@ -50,7 +52,15 @@ enum Next {
 impl Writer {
     pub(crate) fn new(journal: Arc<JournalStore>, previous: End, highest: u32) -> Self {
         let segment_bytes = journal.context.options.segment_bytes_min;
-        Self { journal, active: None, previous, highest, marked: true, segment_bytes }
+        Self {
+            journal,
+            active: None,
+            previous,
+            highest,
+            marked: true,
+            segment_bytes,
+            indexer: None,
+        }
     }
 
     pub(crate) fn journal(&self) -> &Arc<JournalStore> {
@@ -58,7 +68,8 @@ impl Writer {
     }
 
     /// Works in a thread of its own until the journal stops or fails.
-    pub(crate) fn spawn(mut self) -> io::Result<JoinHandle<()>> {
+    pub(crate) fn spawn(mut self, indexer: Indexer) -> io::Result<JoinHandle<()>> {
+        self.indexer = Some(indexer);
         let name = format!("log-{}", self.journal.kind.name());
         thread::Builder::new().name(name).spawn(move || {
             loop {
@@ -235,21 +246,16 @@ impl Writer {
         self.sync()
     }
 
-    /// Writes the index of a segment that is full. Not under the mutex: readers go on.
-    fn index(&self, number: u32) {
-        let sealed = self.journal.core().segments.get(&number).map(Segment::share);
-        if let Some(mut sealed) = sealed {
-            index_segment(&self.journal.context, &mut sealed);
-        }
-    }
-
     fn roll(&mut self) -> io::Result<()> {
         let journal = &self.journal;
         let options = &journal.context.options;
         if let Some(active) = self.active.take() {
             let seq = journal.core().last_seq;
             self.previous = End { segment: active.number, position: active.at, seq };
-            self.index(active.number);
+            match &self.indexer {
+                Some(indexer) => indexer.index(journal, active.number),
+                None => journal.index(active.number),
+            }
             self.segment_bytes = (self.segment_bytes * 2).min(options.segment_bytes_max);
         } else {
             journal.context.disk.create_dir_all(&journal.dir)?;
