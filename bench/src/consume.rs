@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tidings_client::{Client, ConsumerEvent, ConsumerOptions, Delivered, Transport};
+use tidings_client::{Client, Consumer, ConsumerEvent, ConsumerOptions, Delivered, Transport};
 use tidings_wire::rest::SubscriptionRequest;
 
 use crate::BenchError;
@@ -52,14 +52,63 @@ pub(crate) async fn take_over(
 ) -> Result<(), BenchError> {
     let options = ConsumerOptions::new(subscription, "bench");
     let mut consumer = client.consumer(ConsumerOptions { transport, ..options }).await?;
-    let mut next: BTreeMap<(u64, u32), u64> = BTreeMap::new();
-    let mut taken = 0;
-    while taken < events {
+    Taken::default().take(&mut consumer, events, &mut seen).await
+}
+
+/// Takes the first that comes, then nothing until it may go on, then the rest. Says how many events it
+/// had taken when it stood still.
+pub(crate) async fn take_late(
+    client: Client,
+    subscription: String,
+    events: u64,
+    may_go_on: impl Future,
+) -> Result<u64, BenchError> {
+    let options = ConsumerOptions::new(subscription, "bench");
+    let mut consumer = client.consumer(options).await?;
+    let mut taken = Taken::default();
+    while taken.count == 0 {
+        taken.next(&mut consumer, &mut |_| Ok(())).await?;
+    }
+    let first = taken.count;
+    may_go_on.await;
+    taken.take(&mut consumer, events, &mut |_| Ok(())).await?;
+    Ok(first)
+}
+
+/// What came so far.
+#[derive(Default)]
+struct Taken {
+    /// The next offset of each partition of a topic.
+    next: BTreeMap<(u64, u32), u64>,
+    count: u64,
+}
+
+impl Taken {
+    async fn take(
+        &mut self,
+        consumer: &mut Consumer,
+        events: u64,
+        seen: &mut (impl FnMut(&Delivered) -> Result<(), BenchError> + Send),
+    ) -> Result<(), BenchError> {
+        while self.count < events {
+            self.next(consumer, seen).await?;
+        }
+        if self.count > events {
+            return Err(BenchError::Check(format!("{} events came of {events}", self.count)));
+        }
+        Ok(())
+    }
+
+    async fn next(
+        &mut self,
+        consumer: &mut Consumer,
+        seen: &mut (impl FnMut(&Delivered) -> Result<(), BenchError> + Send),
+    ) -> Result<(), BenchError> {
         let Some(event) = consumer.next().await else {
-            return Err(BenchError::Check(format!("the stream ended after {taken} events")));
+            return Err(BenchError::Check(format!("the stream ended after {} events", self.count)));
         };
-        let ConsumerEvent::Events(delivered) = event? else { continue };
-        let place = next.entry((delivered.topic_id.0, delivered.partition.0)).or_default();
+        let ConsumerEvent::Events(delivered) = event? else { return Ok(()) };
+        let place = self.next.entry((delivered.topic_id.0, delivered.partition.0)).or_default();
         for run in delivered.runs() {
             if run.first.0 != *place {
                 let detail = format!("expected offset {place} of {run:?}");
@@ -67,12 +116,9 @@ pub(crate) async fn take_over(
             }
             *place = run.last.0 + 1;
         }
-        taken += u64::from(delivered.count);
+        self.count += u64::from(delivered.count);
         seen(&delivered)?;
         consumer.ack_up_to(delivered.last_position()).await?;
+        Ok(())
     }
-    if taken > events {
-        return Err(BenchError::Check(format!("{taken} events came of {events}")));
-    }
-    Ok(())
 }

@@ -13,12 +13,14 @@ mod ingest;
 mod latency;
 mod meter;
 mod narrow;
+mod open_loop;
 mod poisoned;
 mod process;
 mod report;
 mod restart;
 mod settle_bytes;
 mod shapes;
+mod slow_consumer;
 mod start;
 mod ws_fanout;
 
@@ -86,6 +88,8 @@ enum Scenario {
     Poisoned,
     /// Memory of idle subscriptions, over SSE and over one gRPC connection
     IdleSubscriptions,
+    /// Seven consumers at a fixed rate, alone and beside one that stands still for a minute
+    SlowConsumer,
     /// What cursors and settlements of eight subscriptions add to the bytes written
     SettleBytes,
 }
@@ -136,6 +140,7 @@ async fn run(args: &Args) -> Result<(), BenchError> {
             Scenario::Narrow => narrow::run(args, &mut report).await?,
             Scenario::Poisoned => poisoned::run(args, &mut report).await?,
             Scenario::IdleSubscriptions => idle_subscriptions::run(args, &mut report).await?,
+            Scenario::SlowConsumer => slow_consumer::run(args, &mut report).await?,
             Scenario::SettleBytes => settle_bytes::run(args, &mut report).await?,
         }
     }

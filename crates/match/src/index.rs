@@ -6,9 +6,10 @@
 
 mod matches;
 
-use std::collections::HashMap;
 use std::hash::Hash;
 
+// Its hash is seeded, and quick: every event is looked up by each of its values.
+use hashbrown::HashMap;
 use tidings_event::block::events;
 use tidings_event::{Envelope, glance};
 
