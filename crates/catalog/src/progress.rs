@@ -9,8 +9,8 @@ pub trait Progress: Send + Sync {
     /// Every event of the partition below this offset is settled; `None` when nothing is known.
     fn settled_below(&self, subscription: SubscriptionId, place: TopicPartition) -> Option<Offset>;
 
-    /// Judges nothing more of a subscription's events until it is let go: what it selects is about to
-    /// change, from a place on that is decided after this.
+    /// Judges nothing more of a subscription's events until it is let go as often as it was held: what it
+    /// selects is about to change, from a place on that is decided after this.
     fn hold(&self, subscription: SubscriptionId);
 
     /// Goes on with a subscription, by what the catalog says of it now.
@@ -29,6 +29,11 @@ impl<'a> Held<'a> {
             progress.hold(subscription);
         }
         Self { progress, subscription }
+    }
+
+    /// Never lets it go: a restart says what it selects.
+    pub(crate) fn stay(mut self) {
+        self.progress = None;
     }
 }
 

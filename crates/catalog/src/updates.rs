@@ -41,9 +41,14 @@ impl Ledger {
             return self.replace(next).await.map(Applied::Updated);
         }
         // What becomes durable until the change is in force is not judged by what was before.
-        let _held = self.hold(next.id);
+        let held = self.hold(next.id);
         self.revise(&snapshot, &mut next)?;
-        self.replace(next).await.map(Applied::Updated)
+        let replaced = self.replace(next).await;
+        if replaced.as_ref().is_err_and(|refusal| refusal.code == Code::UnknownOutcome) {
+            // After a restart it may be in force from its boundary on: nothing beyond goes out by what was before.
+            held.stay();
+        }
+        replaced.map(Applied::Updated)
     }
 
     /// Stops a subscription from sending, or lets it send again.

@@ -119,11 +119,11 @@ impl Registry {
         passed.max(self.log.bounds(gone).ok().map(|bounds| bounds.durable_tail))
     }
 
-    /// Has nothing more of a subscription looked at, until it is let go.
+    /// Has nothing more of a subscription looked at, until it is let go as often.
     pub(crate) fn hold(&self, id: SubscriptionId) {
         self.refresh();
         if let Some(live) = self.live(id) {
-            live.lock().is_changing = true;
+            live.lock().changes += 1;
         }
     }
 
@@ -131,7 +131,10 @@ impl Registry {
     pub(crate) fn let_go(&self, id: SubscriptionId) {
         self.refresh();
         if let Some(live) = self.live(id) {
-            live.lock().is_changing = false;
+            {
+                let mut state = live.lock();
+                state.changes = state.changes.saturating_sub(1);
+            }
             live.catch_tails(self.log.as_ref());
         }
     }

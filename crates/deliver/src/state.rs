@@ -114,8 +114,9 @@ pub(crate) struct State {
     is_held_by_letters: bool,
     /// Whether there may be letters of it, which an ack of their events takes away.
     pub(crate) has_letters: bool,
-    /// Whether what it selects is about to change: nothing is judged meanwhile.
-    pub(crate) is_changing: bool,
+    /// Changes of what it selects that are about to be made, or of which nobody knows whether they were:
+    /// nothing is judged meanwhile.
+    pub(crate) changes: u32,
     /// What happened since it was last reported.
     pub(crate) counts: Counts,
 }
@@ -159,7 +160,7 @@ impl State {
             is_burying: false,
             is_held_by_letters: false,
             has_letters: false,
-            is_changing: false,
+            changes: 0,
             counts: Counts::default(),
         }
     }
@@ -221,7 +222,7 @@ impl State {
 
     /// Learns that every block of a partition below an offset was offered.
     pub(crate) fn offered_to(&mut self, partition: TopicPartition, offset: u64) {
-        if self.is_changing {
+        if self.changes > 0 {
             return;
         }
         if self.slots.resting(partition).is_some_and(|low| low >= offset) {
@@ -365,7 +366,7 @@ impl State {
 
     /// Whether nothing is sent, whatever the consumer has room for.
     fn is_held(&self) -> bool {
-        let is_stopped = self.subscription.is_paused || self.is_held_by_letters || self.is_changing;
+        let is_stopped = self.subscription.is_paused || self.is_held_by_letters || self.changes > 0;
         is_stopped || self.unconfirmed > self.limits.events
     }
 

@@ -179,6 +179,49 @@ async fn a_subscription_is_held_from_before_its_boundary_until_the_change_is_see
     assert_eq!(*progress.revisions.lock().unwrap(), [2]);
 }
 
+/// How often a subscription was held, and let go.
+#[derive(Default)]
+struct Counting(std::sync::Mutex<(u32, u32)>);
+
+impl Progress for Counting {
+    fn settled_below(&self, _: SubscriptionId, _: TopicPartition) -> Option<Offset> {
+        None
+    }
+
+    fn hold(&self, _: SubscriptionId) {
+        self.0.lock().unwrap().0 += 1;
+    }
+
+    fn let_go(&self, _: SubscriptionId) {
+        self.0.lock().unwrap().1 += 1;
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_is_not_let_go_when_nobody_knows_whether_its_change_is_stored() {
+    let log = log();
+    let catalog = open(&log).await;
+    topic(&catalog, "a/x", 1).await;
+    create(&catalog, &["a/**"]).await;
+    let progress = Arc::new(Counting::default());
+    catalog.ask(Arc::clone(&progress) as _);
+    log.hold();
+    let change = update(&catalog, |s| s.topics = patterns(&["a/*"]).into());
+    let break_off = async {
+        while *progress.0.lock().unwrap() == (0, 0) {
+            tokio::task::yield_now().await;
+        }
+        log.fail();
+    };
+    let (changed, ()) = tokio::join!(change, break_off);
+    assert_eq!(changed.unwrap_err().code, Code::UnknownOutcome);
+    assert_eq!(*progress.0.lock().unwrap(), (1, 0));
+    // One that is certainly not stored lets go what it held, and no more.
+    let refused = update(&catalog, |s| s.topics = patterns(&["b/*"]).into()).await;
+    assert_eq!(refused.unwrap_err().code, Code::LogReadOnly);
+    assert_eq!(*progress.0.lock().unwrap(), (2, 1));
+}
+
 #[tokio::test]
 async fn only_revisions_that_judge_nothing_any_more_are_let_go() {
     for everything_is_settled in [false, true] {

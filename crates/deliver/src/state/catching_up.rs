@@ -28,7 +28,7 @@ impl State {
     pub(crate) fn asks(&self, partition: TopicPartition, from: u64) -> Option<Asker> {
         let slot = self.slots.get(&partition).filter(|slot| !slot.window.is_lonely(from))?;
         let (id, revision) = slot.judge.as_ref()?.in_force(partition, from)?;
-        (!self.is_changing).then_some(Asker { id, revision })
+        (self.changes == 0).then_some(Asker { id, revision })
     }
 
     /// From where on it has to read to be sent anything, if it has to, and may with the others.
@@ -93,7 +93,7 @@ impl State {
         partition: TopicPartition,
         says: impl FnOnce(&mut crate::slot::Slot) -> Option<T>,
     ) -> Option<T> {
-        if self.is_changing {
+        if self.changes > 0 {
             return None;
         }
         let slot = self.slots.get_mut(&partition)?;

@@ -145,9 +145,43 @@ async fn nothing_is_judged_while_a_subscription_is_held() {
     assert_eq!((status.low_water[0].offset, status.in_flight), (Offset(30), 0));
     let boundary = change(&rig, "instrument == 'B'").await;
     assert_eq!(boundary, 60);
+    // Who held it besides the change lets it go.
+    nothing_but_confirmations(&mut session).await;
+    rig.deliver.registry.let_go(id);
     assert_eq!(take(&mut session, 10).await, every_third(30, 60));
     publish(&rig, &topic, 30).await;
     assert_eq!(take(&mut session, 10).await, every_third(61, 90));
+}
+
+#[tokio::test]
+async fn nothing_is_sent_by_the_old_filter_once_nobody_knows_whether_a_new_one_is_stored() {
+    let rig = Rig::new().await;
+    let topic = rig.topic("a/b", 1).await;
+    subscribe(&rig, "instrument == 'A'").await;
+    publish(&rig, &topic, 30).await;
+    let mut session = rig.deliver.attach(TENANT, "s", "test").await.unwrap();
+    let select = |text: &str| {
+        let wanted = filter(text);
+        let change = move |spec: &tidings_catalog::SubscriptionSpec| {
+            Ok(tidings_catalog::SubscriptionSpec { filter: Some(wanted), ..spec.clone() })
+        };
+        rig.catalog.update_subscription(TENANT, "s", change, Precondition::None)
+    };
+    rig.log.hold();
+    let fail = async {
+        let live = rig.deliver.registry.find(TENANT, "s").unwrap();
+        while live.lock().changes == 0 {
+            tokio::task::yield_now().await;
+        }
+        rig.log.fail();
+    };
+    let (changed, ()) = tokio::join!(select("instrument == 'B'"), fail);
+    assert_eq!(changed.unwrap_err().code, tidings_event::Code::UnknownOutcome);
+    // Nor does a change that is certainly not stored undo this.
+    let refused = select("instrument == 'C'").await.unwrap_err();
+    assert_eq!(refused.code, tidings_event::Code::LogReadOnly);
+    session.grant(1 << 40, 1 << 40);
+    nothing(&mut session).await;
 }
 
 #[tokio::test]
