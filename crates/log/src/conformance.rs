@@ -78,6 +78,7 @@ macro_rules! conformance {
                 bytes_are_counted_over_the_whole_topic,
                 a_pin_keeps_data_past_retention,
                 the_lowest_pin_wins,
+                nothing_else_goes_for_what_is_pinned,
                 a_lagging_reader_is_told_what_was_trimmed,
                 trim_points_survive_reopening,
             }

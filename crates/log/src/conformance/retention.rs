@@ -109,6 +109,27 @@ pub async fn the_lowest_pin_wins(engine: &mut dyn Engine) {
     assert_eq!(trimmed(&*log), 80);
 }
 
+/// What bytes alone would have taken later stays.
+pub async fn nothing_else_goes_for_what_is_pinned(engine: &mut dyn Engine) {
+    let log = engine.open().await;
+    let size = {
+        let block = block(&*log, PARTITION, 0, (10, 100));
+        (block.header.encoded_bytes() + block.body.len()) as u64
+    };
+    // Room for a little more than half of what comes.
+    let retention = Retention { age: 7 * DAY, bytes: Some(10 * size + size / 2) };
+    let spec = TopicSpec { id: PARTITION.topic, partitions: 2, retention };
+    log.ensure_topic(&spec).await.unwrap();
+    fill(&*log, PARTITION).await;
+    let other = TopicPartition { partition: tidings_event::PartitionId(1), ..PARTITION };
+    fill(&*log, other).await;
+    log.pin(PARTITION, "subscription", Offset(20));
+    assert_eq!(log.trim(NOW).await, [(PARTITION, 20)]);
+    log.unpin(PARTITION, "subscription");
+    assert_eq!(log.trim(NOW).await, [(PARTITION, 80)]);
+    assert_eq!(log.bounds(other).unwrap().trim, Offset(0));
+}
+
 /// It is not given the oldest that is left as if nothing were missing.
 pub async fn a_lagging_reader_is_told_what_was_trimmed(engine: &mut dyn Engine) {
     let log = engine.open().await;

@@ -165,8 +165,9 @@ fn by_bytes(core: &Core, spec: &TopicSpec, max: u64, trims: &mut Trims) {
         if bytes <= max {
             break;
         }
+        // Nothing else goes for what may not go yet.
+        bytes -= u64::from(size);
         if may_go {
-            bytes -= u64::from(size);
             let trim = trims.entry(id).or_default();
             *trim = end.max(*trim);
         }

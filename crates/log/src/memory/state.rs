@@ -358,20 +358,22 @@ impl State {
 /// Trims a topic's oldest blocks until it has at most `cap` bytes.
 fn trim_bytes(partitions: &mut [Partition], cap: u64, lost: &mut BTreeMap<TopicPartition, u64>) {
     let mut bytes: u64 = partitions.iter().map(Partition::bytes).sum();
-    while bytes > cap {
-        let unpinned = |partition: &&mut Partition| {
-            let end = partition.blocks.front().map(Committed::end_offset);
-            end.is_some_and(|end| partition.pins.values().all(|&pin| pin >= end))
-        };
-        let oldest = partitions
-            .iter_mut()
-            .filter(unpinned)
-            .min_by_key(|partition| partition.blocks.front().map(|block| block.seq));
-        let Some(partition) = oldest else { return };
-        let Some(block) = partition.blocks.front() else { return };
-        bytes -= stored_bytes(block) as u64;
-        let end = block.end_offset();
-        *lost.entry(partition.id).or_default() += partition.trim_to(end);
+    let mut kept: Vec<_> = (0..)
+        .zip(&*partitions)
+        .flat_map(|(at, partition)| partition.blocks.iter().map(move |block| (at, block)))
+        .map(|(at, block)| (block.seq, at, block.end_offset(), stored_bytes(block) as u64))
+        .collect();
+    kept.sort_unstable();
+    for (_, at, end, size) in kept {
+        if bytes <= cap {
+            return;
+        }
+        // Nothing else goes for what is pinned.
+        bytes -= size;
+        let partition: &mut Partition = &mut partitions[at];
+        if partition.pins.values().all(|&pin| pin >= end) {
+            *lost.entry(partition.id).or_default() += partition.trim_to(end);
+        }
     }
 }
 
