@@ -81,7 +81,7 @@ impl Admission {
             turns: Turns::default(),
             granting: tokio::sync::Mutex::new(()),
             progress: tokio::sync::Mutex::new(rebuilt.progress),
-            appended_bytes: std::sync::atomic::AtomicU64::new(0),
+            appended_bytes: std::sync::atomic::AtomicU64::new(rebuilt.unsaved_bytes),
             tracing: TaskTracker::new(),
             newest: Mutex::new(rebuilt.newest),
             closed: AtomicBool::new(false),

@@ -44,6 +44,12 @@ impl Admission {
             || (bytes > 0 && passed >= self.settings.checkpoint_every)
     }
 
+    /// Whether anything was taken in since the last checkpoint, or was in none at the start.
+    #[must_use]
+    pub fn has_unsaved(&self) -> bool {
+        self.appended_bytes.load(Ordering::Relaxed) > 0
+    }
+
     /// Saves what has changed since the last time. Only durable blocks are in what is saved.
     ///
     /// # Errors
@@ -73,6 +79,12 @@ impl Admission {
         let window = progress.marks.front().map_or_else(|| seqs.clone(), |m| m.seqs.clone());
         let reach = Reach { producers: seqs, window, newest: self.newest_ingest().0 };
         self.save(changes, &reach).await?;
+        for route in self.routes.all() {
+            for (partition, mut cell) in route.cells.used() {
+                let place = TopicPartition { topic: route.topic.id, partition };
+                cell.producers.unsaved.saved(&*self.log, place);
+            }
+        }
         (progress.last, progress.broken) = (now, false);
         Ok(())
     }
@@ -114,6 +126,7 @@ impl Admission {
                 for id in cell.producers.evict(now, idle, connected) {
                     changes.push(change(records::state_key(place, &id), None));
                 }
+                cell.producers.unsaved.taken();
                 let before = changes.len();
                 let states = cell.producers.states.iter_mut();
                 for (id, state) in states.filter(|(_, s)| s.dirty || everything) {

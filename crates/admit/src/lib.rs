@@ -25,6 +25,7 @@ mod settle;
 mod spans;
 mod survey;
 mod turns;
+mod unsaved;
 mod window;
 
 pub use admit::Admission;

@@ -6,6 +6,8 @@ use std::time::Duration;
 use tidings_event::block::ProducerStamp;
 use tidings_event::{Code, Offset, Refusal};
 
+use crate::unsaved::Unsaved;
+
 /// Sequences whose exact offsets are remembered.
 pub const REMEMBERED: u64 = 1_024;
 
@@ -87,6 +89,7 @@ pub(crate) struct ProducerLimits {
 #[derive(Debug, Default)]
 pub(crate) struct ProducerTable {
     pub(crate) states: HashMap<[u8; 16], ProducerState>,
+    pub(crate) unsaved: Unsaved,
 }
 
 impl ProducerTable {

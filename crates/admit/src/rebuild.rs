@@ -28,6 +28,8 @@ pub(crate) struct Rebuilt {
     pub(crate) progress: Progress,
     /// The newest ingest time of what is stored.
     pub(crate) newest: Timestamp,
+    /// Bytes that the next checkpoint is for.
+    pub(crate) unsaved_bytes: u64,
 }
 
 pub(crate) async fn rebuild(
@@ -44,6 +46,7 @@ pub(crate) async fn rebuild(
         keys: KeySequences::new(settings.key_sequences_max),
         progress: Progress { last: now, broken: false, marks: VecDeque::new() },
         newest: Timestamp::default(),
+        unsaved_bytes: 0,
     };
     let snapshot = catalog.snapshot();
     let mut reach = Reach::default();
@@ -73,9 +76,13 @@ pub(crate) async fn rebuild(
             let Some(last) = blocks.last() else { break };
             after = last.seq;
             for block in &blocks {
+                let is_saved = block.seq.0 <= saved;
                 // Key sequences were saved with the producers.
-                let counts = settings.key_sequences_max > 0 && block.seq.0 > saved;
+                let counts = settings.key_sequences_max > 0 && !is_saved;
                 rebuilt.take(block, &snapshot, now, counts);
+                if !is_saved {
+                    rebuilt.keep(block, log);
+                }
             }
         }
     }
@@ -83,6 +90,17 @@ pub(crate) async fn rebuild(
 }
 
 impl Rebuilt {
+    /// Has retention leave a producer's block that is in no checkpoint.
+    fn keep(&mut self, block: &Committed, log: &dyn PartitionLog) {
+        let (header, place) = (&block.block.header, block.topic_partition());
+        if header.producer.is_some()
+            && let Some(table) = self.producers.get_mut(&place)
+        {
+            table.unsaved.keep(log, place, header.base_offset);
+            self.unsaved_bytes += u64::from(header.body_bytes);
+        }
+    }
+
     /// Takes up a stored block; `counts` when its events' numbers are not in what was saved.
     fn take(&mut self, block: &Committed, snapshot: &Snapshot, now: Duration, counts: bool) {
         let header = &block.block.header;

@@ -198,6 +198,8 @@ impl Admission {
         if expires {
             whole.header.flags = whole.header.flags.with(Flags::EXPIRES);
         }
+        // Before it may become durable, and be taken by retention.
+        cell.producers.unsaved.keep(&*self.log, place, base);
         let pending = self.append(vec![whole]).map_err(|e| {
             self.undo_keys(&noted);
             refuse::append(&e)

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_admit::Admission;
-use tidings_event::{Clock, SystemClock};
+use tidings_event::SystemClock;
 use tidings_insight::Summaries;
-use tidings_log::PartitionLog;
 use tidings_serve::{Parts, ShownConfig};
 use tidings_telemetry::{Memory, Recorder, Timer, Traces};
 use tokio::task::JoinSet;
@@ -69,8 +68,7 @@ impl Running {
         let stopped = stop.clone();
         serving.spawn(async move { server.run(stopped).await.map_err(Failure::failed) });
         let mut periodic = JoinSet::new();
-        let (log, clock) = (Arc::clone(&parts.log), Arc::clone(&parts.clock));
-        periodic.spawn(trim(log, clock, config.trim_interval));
+        periodic.spawn(trim(parts.clone(), config.trim_interval));
         if let Some(export) = export {
             periodic.spawn(export.run(Arc::clone(&parts.recorder)));
         }
@@ -125,18 +123,28 @@ impl Running {
 async fn checkpoint(admission: Arc<Admission>) {
     loop {
         Timer.after(CHECKPOINT_LOOK).await;
-        if admission.checkpoint_due().await
-            && let Err(error) = admission.checkpoint().await
-        {
-            tracing::warn!(%error, "cannot save what admission remembers");
+        if admission.checkpoint_due().await {
+            save(&admission).await;
         }
     }
 }
 
-async fn trim(log: Arc<dyn PartitionLog>, clock: Arc<dyn Clock>, every: Duration) {
+async fn save(admission: &Admission) {
+    if let Err(error) = admission.checkpoint().await {
+        tracing::warn!(%error, "cannot save what admission remembers");
+    }
+}
+
+/// Has retention come by from time to time; what admission remembers is saved before, for retention leaves
+/// what it would have to read again.
+async fn trim(parts: Parts, every: Duration) {
     loop {
         Timer.after(every).await;
-        let trimmed: u64 = log.trim(clock.wall()).await.iter().map(|(_, events)| events).sum();
+        if parts.admission.has_unsaved() {
+            save(&parts.admission).await;
+        }
+        let trimmed = parts.log.trim(parts.clock.wall()).await;
+        let trimmed: u64 = trimmed.iter().map(|(_, events)| events).sum();
         if trimmed > 0 {
             tracing::info!(events = trimmed, "retention trimmed the log");
         }

@@ -328,6 +328,53 @@ async fn a_checkpoint_that_was_cut_short_is_made_good_by_the_next() {
 }
 
 #[tokio::test]
+async fn retention_leaves_what_says_how_far_a_producer_counted_until_that_is_saved() {
+    let node = start().await;
+    let name = TopicName::default_tenant("analysis/indicators/5m").unwrap();
+    // A byte of it is kept, if nobody minds.
+    let age = std::time::Duration::from_secs(3_600);
+    let retention = Some(tidings_log::Retention { age, bytes: Some(1) });
+    let request = TopicRequest { retention, partitions: Some(16), ..TopicRequest::default() };
+    node.catalog.put_topic(name, request).await.unwrap();
+    let producer = node.producer(None).await.unwrap();
+    let epoch = producer.epoch();
+    let trimmed = async |node: &Node| -> u64 {
+        node.log.trim(node.clock.wall()).await.iter().map(|(_, events)| events).sum()
+    };
+    node.block(&producer, 0, 5).await.unwrap();
+    node.admission.checkpoint().await.unwrap();
+    node.block(&producer, 5, 5).await.unwrap();
+    assert_eq!(trimmed(&node).await, 5, "what is saved goes");
+    // What comes while a checkpoint is under way is not in it.
+    node.log.hold();
+    {
+        let cut_short = std::pin::pin!(node.admission.checkpoint());
+        assert!(futures::poll!(cut_short).is_pending());
+    }
+    let late = node.admission.submit_block(&producer, block(10, 5)).await.unwrap();
+    node.log.release_all();
+    late.settled().await.unwrap();
+    assert_eq!(trimmed(&node).await, 0, "nobody knows whether it was saved");
+    drop(producer);
+    let node = node.crash().await;
+    // It was, but for what came meanwhile: that stays, also now, until it is saved, too.
+    assert_eq!(trimmed(&node).await, 5);
+    let producer = node.producer(Some(epoch)).await.unwrap();
+    assert!(node.block(&producer, 10, 5).await.unwrap().duplicate);
+    drop(producer);
+    // That is due, although nothing comes.
+    assert!(node.admission.has_unsaved());
+    node.clock.advance(node.admission.settings().checkpoint_every);
+    assert!(node.admission.checkpoint_due().await);
+    node.admission.checkpoint().await.unwrap();
+    assert!(!node.admission.has_unsaved());
+    assert_eq!(trimmed(&node).await, 5);
+    let node = node.crash().await;
+    let producer = node.producer(Some(epoch)).await.unwrap();
+    assert_eq!(node.block(&producer, 15, 1).await.unwrap().base_offset, Some(Offset(15)));
+}
+
+#[tokio::test]
 async fn a_newer_epoch_fences_the_older() {
     let node = start().await;
     let old = node.producer(None).await.unwrap();

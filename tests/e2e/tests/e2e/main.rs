@@ -38,6 +38,7 @@ mod redrive;
 mod refusals;
 mod reload;
 mod rest;
+mod retention;
 mod road;
 mod shapes;
 mod shared_stream;
