@@ -169,3 +169,6 @@ impl Scanner<'_> {
         Ok(None)
     }
 }
+
+#[cfg(test)]
+mod tests;

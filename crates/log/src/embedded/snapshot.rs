@@ -130,3 +130,6 @@ impl JournalStore {
         self.remove_segments(|segment| segment.last_seq <= floor)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -263,3 +263,6 @@ pub(crate) fn encode(changes: &[TableChange]) -> Option<(Bytes, u32)> {
         |change: &TableChange| encode_change((change.table, &change.key, change.value.as_deref()));
     changes.iter().all(|change| body.push(&record(change))).then(|| body.take())
 }
+
+#[cfg(test)]
+mod tests;

@@ -195,6 +195,7 @@ async fn damage_is_named_never_served_and_the_rest_is_readable() {
         want[lost / 2] = (lost as u64, Err(lost as u64 + 1));
         let report = check(&SystemDisk, dir.path()).unwrap();
         assert_eq!(report.damaged.len(), 1, "{report:?}");
+        assert_eq!(report.missing_groups, u64::from(needle == b"TGR1"), "{report:?}");
         assert!(!report.is_sound());
         for _ in 0..2 {
             let log = open(dir.path());
@@ -555,4 +556,49 @@ async fn groups_that_are_missing_are_counted() {
     let report = check(&SystemDisk, dir.path()).unwrap();
     let lost = DamagedRange { to: Offset(19), ..lost };
     assert_eq!((report.missing_groups, report.damaged), (7, vec![lost]));
+}
+
+#[tokio::test]
+async fn the_end_of_a_segment_is_missed_also_where_the_next_header_is_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let small =
+        EmbeddedOptions { segment_bytes_min: 16 << 10, segment_bytes_max: 16 << 10, ..options() };
+    let log = open_with(dir.path(), small);
+    log.ensure_topic(&spec(7)).await.unwrap();
+    for base in (0..20).step_by(2) {
+        put(&log, base, &[base as u8; 3000]).await;
+    }
+    log.close().await;
+    drop(log);
+    // Three groups each: the last of the first one, and the header after it.
+    let files = segments(dir.path(), "short");
+    for (path, page) in [(&files[0], 3), (&files[1], 0)] {
+        fs::remove_file(path.with_extension("idx")).unwrap();
+        let mut bytes = fs::read(path).unwrap();
+        bytes[page * 4096..][..4096].fill(0);
+        fs::write(path, bytes).unwrap();
+    }
+    let report = check(&SystemDisk, dir.path()).unwrap();
+    let lost = DamagedRange { partition: P0, from: Offset(4), to: Offset(5) };
+    assert_eq!((report.missing_groups, report.damaged), (1, vec![lost]));
+    let found = contents(&open(dir.path()), P0).await;
+    assert_eq!((found.len(), &found[2]), (10, &(4, Err(5))));
+}
+
+#[tokio::test]
+async fn damage_is_known_of_also_when_what_is_older_went() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open_with(dir.path(), EmbeddedOptions { ring_bytes: 0, ..options() });
+    log.ensure_topic(&spec(7)).await.unwrap();
+    for base in (0..8).step_by(2) {
+        put(&log, base, format!("body-{base}").as_bytes()).await;
+    }
+    flip(&segments(dir.path(), "short")[0], b"body-4");
+    let lost = ReadError::DataLoss { partition: P0, from: Offset(4), to: Offset(5) };
+    let seen = || log.context.recorder.counted(Counter::LogDamaged);
+    assert_eq!(log.read(P0, Offset(4), 1).await.unwrap_err(), lost);
+    assert_eq!(seen(), 1);
+    assert_eq!(log.trim(Timestamp(3 + DAY.as_nanos() as u64)).await, [(P0, 4)]);
+    assert_eq!(log.read(P0, Offset(4), 1).await.unwrap_err(), lost);
+    assert_eq!(seen(), 1, "it is no new damage");
 }

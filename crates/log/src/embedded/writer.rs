@@ -338,3 +338,6 @@ fn ends_of(blocks: &[Block]) -> Ends {
         blocks.iter().map(|b| (b.header.topic_partition, b.header.end_offset())).collect();
     ends.into_iter().collect()
 }
+
+#[cfg(test)]
+mod tests;
