@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use tidings_event::{Clock, ManualClock, Offset, Timestamp, TopicPartition};
 use tidings_telemetry::{Counter, Gauge, Recorder};
 
@@ -12,6 +14,7 @@ use super::*;
 use crate::conformance::fixture::{
     DAY, NOW, append, block, commit, fill, partition, read_all, set, topic,
 };
+use crate::disk::Disk;
 use crate::fake_disk::{Call, EIO, ENOSPC, FakeDisk};
 use crate::partition_log::PendingError;
 
@@ -43,8 +46,16 @@ fn after(wall: Timestamp, passed: Duration) -> Timestamp {
 
 #[tokio::test]
 async fn a_write_that_does_not_fit_is_done_when_there_is_room() {
+    // `ENFILE`, `EMFILE`: no handle for the moment.
+    let kinds = [ENOSPC, 23, 24];
     // What fails is a group, the index of a full segment, or the next segment: its name or header.
-    for (call, nth) in [(Call::Write, 0), (Call::Write, 1), (Call::Open, 0), (Call::Open, 1)] {
+    let calls = [(Call::Write, 0), (Call::Write, 1), (Call::Open, 0), (Call::Open, 1)];
+    let without_handle = [(Call::Open, 0), (Call::Open, 1), (Call::SyncDir, 0), (Call::SyncDir, 1)];
+    let cases = kinds.iter().flat_map(|&errno| {
+        let calls = if errno == ENOSPC { calls } else { without_handle };
+        calls.map(|(call, nth)| (call, nth, errno))
+    });
+    for (call, nth, errno) in cases {
         let disk = FakeDisk::new();
         let small = EmbeddedOptions {
             segment_bytes_min: 64 << 10,
@@ -55,17 +66,41 @@ async fn a_write_that_does_not_fit_is_done_when_there_is_room() {
         let id = partition(&*log, 1).await;
         let mut stored = vec![];
         for base in 0..4 {
-            disk.fail(call, nth, ENOSPC);
+            disk.fail(call, nth, errno);
             let next = block(&*log, id, base, (1, 30_000));
             append(&*log, next.clone()).await;
             stored.push(next);
         }
-        assert_eq!(log.health(), Ok(()), "{call:?} {nth}");
-        assert_eq!(read_all(&*log, id).await, stored, "{call:?} {nth}");
+        assert_eq!(log.health(), Ok(()), "{call:?} {nth} {errno}");
+        assert_eq!(read_all(&*log, id).await, stored, "{call:?} {nth} {errno}");
         drop(log);
         let log = open(&disk.copy(), small);
-        assert_eq!(read_all(&*log, id).await, stored, "{call:?} {nth}");
+        assert_eq!(read_all(&*log, id).await, stored, "{call:?} {nth} {errno}");
     }
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_whatever_a_crash_leaves() {
+    let small =
+        EmbeddedOptions { segment_bytes_min: 8 << 10, segment_bytes_max: 8 << 10, ..options() };
+    let disk = FakeDisk::new();
+    let log = open(&disk, small.clone());
+    let id = partition(&*log, 1).await;
+    let stored = fill(&*log, id, 6).await;
+    let mut rng = StdRng::seed_from_u64(3);
+    for _ in 0..20 {
+        let log = open(&disk.crash(&mut rng), small.clone());
+        assert_eq!(read_all(&*log, id).await, stored);
+    }
+}
+
+#[test]
+fn a_log_that_is_dropped_leaves_no_thread_behind() {
+    let disk: Arc<dyn Disk> = Arc::new(FakeDisk::new());
+    let (its_disk, clock) = (Arc::clone(&disk), Arc::new(ManualClock::at(NOW)));
+    let log = EmbeddedLog::open(its_disk, Path::new("/log"), options(), clock, Recorder::new());
+    drop(log.unwrap());
+    assert_eq!(Arc::strong_count(&disk), 1);
 }
 
 #[tokio::test]

@@ -312,7 +312,7 @@ async fn tables_topics_and_leases_survive() {
         let log = open_with(dir.path(), often.clone());
         let lease = log.lease("owner").await.unwrap();
         assert!(matches!(log.lease("owner").await, Err(LeaseError::Held(_))));
-        tokens.push(lease.token);
+        tokens.extend([lease.token, log.lease("another").await.unwrap().token]);
         for key in 0..20 {
             let changes = vec![change(key, Some(round)), change(100 + round, None)];
             log.commit(lease.token, changes).unwrap().await.unwrap();
@@ -601,4 +601,57 @@ async fn damage_is_known_of_also_when_what_is_older_went() {
     assert_eq!(log.trim(Timestamp(3 + DAY.as_nanos() as u64)).await, [(P0, 4)]);
     assert_eq!(log.read(P0, Offset(4), 1).await.unwrap_err(), lost);
     assert_eq!(seen(), 1, "it is no new damage");
+}
+
+#[tokio::test]
+async fn segments_are_told_by_their_headers_and_a_copy_of_one_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let small =
+        EmbeddedOptions { segment_bytes_min: 16 << 10, segment_bytes_max: 16 << 10, ..options() };
+    let log = open_with(dir.path(), small);
+    log.ensure_topic(&spec(7)).await.unwrap();
+    for base in (0..20).step_by(2) {
+        put(&log, base, &[base as u8; 3000]).await;
+    }
+    let want = contents(&log, P0).await;
+    assert_eq!(want.len(), 10);
+    log.close().await;
+    drop(log);
+    let files = segments(dir.path(), "short");
+    let copy = dir.path().join("short/0000000099.seg");
+    fs::copy(&files[1], &copy).unwrap();
+    let report = check(&SystemDisk, dir.path()).unwrap();
+    assert_eq!((report.damaged, report.missing_groups), (vec![], 0));
+    fs::remove_file(copy).unwrap();
+    // The second and the third change their names.
+    let aside = dir.path().join("aside");
+    for (from, to) in [(&files[1], &aside), (&files[2], &files[1]), (&aside, &files[2])] {
+        fs::rename(from, to).unwrap();
+    }
+    assert!(check(&SystemDisk, dir.path()).unwrap().is_sound());
+    assert_eq!(contents(&open(dir.path()), P0).await, want);
+}
+
+#[tokio::test]
+async fn what_one_reader_found_damaged_the_next_one_is_told_without_reading() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open_with(dir.path(), EmbeddedOptions { ring_bytes: 0, ..options() });
+    log.ensure_topic(&spec(7)).await.unwrap();
+    put(&log, 0, b"body-0").await;
+    flip(&segments(dir.path(), "short")[0], b"body-0");
+    // Both wait for their turn, and there is one at a time.
+    let mut turns = Arc::clone(&log.reads).acquire_many_owned(READS as u32).await.unwrap();
+    let mut readers = [(); 2].map(|()| log.read(P0, Offset(0), 1));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    for reader in &mut readers {
+        assert!(reader.as_mut().poll(&mut context).is_pending());
+    }
+    drop(turns.split(1));
+    for reader in readers {
+        let found = reader.await.map(|blocks| blocks.len());
+        assert!(matches!(found, Err(ReadError::DataLoss { from: Offset(0), .. })), "{found:?}");
+    }
+    let recorder = &log.context.recorder;
+    let counted = [Counter::LogDamaged, Counter::LogReads].map(|what| recorder.counted(what));
+    assert_eq!(counted, [1, 1]);
 }
