@@ -244,6 +244,32 @@ async fn what_is_removed_is_settled_first_and_age_removes_too() {
     assert_eq!(rig.crash().positions().await, [0; 0]);
 }
 
+#[tokio::test]
+async fn letters_that_no_cursor_covered_are_told_of_once_after_each_crash() {
+    let rig = Rig::new(PLENTY).await;
+    let take = |rig: &Rig| rig.letters.take_uncovered(ID, at(0).topic_partition());
+    rig.letters.bury(ID, (1..5).map(letter).collect()).await.unwrap();
+    assert_eq!(take(&rig), [], "nothing was stopped yet");
+    // One is covered, and one is removed meanwhile.
+    rig.letters.commit(rig.letters.unmarking(ID, &[Place::of(&at(1))])).await.unwrap();
+    let one = Selection::Positions(vec![at(3)]);
+    rig.letters.discard(subscription(), one, reach()).await.unwrap();
+    let mut rig = rig;
+    for _ in 0..2 {
+        rig = rig.crash();
+        let why = Some(Reason::AttemptsExhausted);
+        assert_eq!(take(&rig), [(2, why), (3, None), (4, why)]);
+        assert_eq!(take(&rig), []);
+        assert_eq!(rig.letters.unmark_rest(), []);
+    }
+    // Those that nobody takes are not told of for ever.
+    let rig = rig.crash();
+    let rest = rig.letters.unmark_rest();
+    assert_eq!(rest.len(), 3);
+    rig.letters.commit(rest).await.unwrap();
+    assert_eq!(take(&rig.crash()), []);
+}
+
 /// A catalog in which the subscription has the number of these tests.
 async fn catalog(rig: &Rig) -> Arc<Snapshot> {
     let shared = Arc::clone(&rig.log) as Arc<dyn PartitionLog>;
@@ -323,6 +349,10 @@ proptest! {
                 let on_their_way: Vec<u64> =
                     naive.iter().filter(|(_, r)| **r).map(|(&o, _)| o).collect();
                 assert_eq!(rig.redriven().await, on_their_way);
+                let is_on = |&offset: &u64| rig.letters.is_redriving(ID, Place::of(&at(offset)));
+                assert_eq!((0..12).filter(is_on).collect::<Vec<_>>(), on_their_way);
+                let waiting = on_their_way.first().map(|_| ID);
+                assert_eq!(rig.letters.redriving(), Vec::from_iter(waiting));
                 let counts = rig.letters.counts(ID);
                 assert_eq!(counts.letters, wanted.len() as u64);
                 assert_eq!(counts.redriving, on_their_way.len() as u64);
