@@ -1,4 +1,5 @@
-//! From kill -9 to ready, with a full log in 320 partitions and a cold page cache.
+//! From kill -9 to ready, with a full log over all journals in 320 partitions, a thousand subscriptions and a
+//! cold page cache.
 
 use std::process::Command;
 
@@ -11,10 +12,14 @@ use tidings_market::load::LoadOptions;
 use crate::blocks::{Blocks, PARTITIONS};
 use crate::process::Server;
 use crate::report::{Report, Round};
+use crate::ws_fanout::broken;
 use crate::{Args, BenchError, consume};
 
 /// Every other block goes to a topic of this name instead, which doubles the partitions.
 const MIRROR: &str = "bench/";
+/// How long these keep theirs, in days, in turns: each is another journal's.
+const DAYS: [u64; 2] = [30, 365];
+const SUBSCRIPTIONS: usize = 1_000;
 const WINDOW: usize = 64;
 
 /// Fills a log once; kills and starts again each round; then reads everything.
@@ -31,7 +36,8 @@ pub(crate) async fn run(args: &Args, report: &mut Report) -> Result<(), BenchErr
             ..Round::default()
         };
         println!("restart: {:?}, page cache dropped: {cold}", round.ready_after);
-        report.add(&format!("restart after kill -9, {} GiB, 320 partitions", args.log_gib), round);
+        let what = format!("restart after kill -9, {} GiB, 320 partitions", args.log_gib);
+        report.add(&format!("{what}, {SUBSCRIPTIONS} subscriptions"), round);
     }
     let client = Client::connect(&server.url).await?;
     consume::subscribe(&client, "bench", &["analysis/**", "bench/**"]).await?;
@@ -45,10 +51,14 @@ pub(crate) async fn run(args: &Args, report: &mut Report) -> Result<(), BenchErr
 
 async fn fill(server: &Server, bytes: u64) -> Result<u64, BenchError> {
     let client = Client::connect(&server.url).await?;
-    for timeframe in tidings_market::load::TIMEFRAMES {
-        let request = serde_json::from_value(serde_json::json!({ "partitions": PARTITIONS }))
-            .map_err(|e| BenchError::Check(e.to_string()))?;
+    for (timeframe, days) in tidings_market::load::TIMEFRAMES.iter().zip(DAYS.iter().cycle()) {
+        let retention = serde_json::json!({ "seconds": days * 86_400 });
+        let request = serde_json::json!({ "partitions": PARTITIONS, "retention": retention });
+        let request = serde_json::from_value(request).map_err(broken)?;
         client.rest().put_topic(&format!("{MIRROR}{timeframe}"), &request).await?;
+    }
+    for number in 0..SUBSCRIPTIONS {
+        consume::subscribe(&client, &format!("s-{number}"), &["analysis/**", "bench/**"]).await?;
     }
     let publisher = client.publisher(PublisherOptions::sequenced("bench")).await?;
     let mut blocks = Blocks::new(LoadOptions::SPREAD);
