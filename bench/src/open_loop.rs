@@ -23,14 +23,16 @@ const WARM_UP: Duration = Duration::from_secs(2);
 /// So many events a second for so long, spread over instruments and timeframes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OpenLoop {
+    rate: u64,
     per_tick: u64,
     ticks: u64,
 }
 
 impl OpenLoop {
     pub(crate) fn new(rate: u64, seconds: u64) -> Self {
+        // One event at least: below 1,000 a second ticks are longer.
         let per_tick = (rate * TICK.as_micros() as u64 / 1_000_000).max(1);
-        Self { per_tick, ticks: rate * seconds / per_tick }
+        Self { rate, per_tick, ticks: rate * seconds / per_tick }
     }
 
     /// Events in all.
@@ -48,7 +50,7 @@ impl OpenLoop {
         let mut blocks = Blocks::new(LoadOptions::SPREAD);
         let (start, wall) = (clock.monotonic(), clock.wall());
         for tick in 0..self.ticks {
-            let due = TICK * u32::try_from(tick).unwrap_or(u32::MAX);
+            let due = Duration::from_secs_f64((tick * self.per_tick) as f64 / self.rate as f64);
             let early = due.saturating_sub(clock.monotonic().saturating_sub(start));
             if !early.is_zero() {
                 Timer.after(early).await;

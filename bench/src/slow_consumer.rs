@@ -16,11 +16,13 @@ use crate::ws_fanout::broken;
 use crate::{Args, BenchError, consume};
 
 const READING: usize = 7;
+/// Events a second. Spread as they are, nearly each is a block and a delivery to each consumer.
+const RATE: u64 = 10_000;
 /// It stands still for so long.
 const SECONDS: u64 = 60;
 const STALLED: &str = "stalled";
 
-/// Runs both cases in turns, at the asked rate.
+/// Runs both cases in turns.
 pub(crate) async fn run(args: &Args, report: &mut Report) -> Result<(), BenchError> {
     for _ in 0..args.rounds {
         let alone = one(args, false).await?;
@@ -29,8 +31,8 @@ pub(crate) async fn run(args: &Args, report: &mut Report) -> Result<(), BenchErr
             "seven alone: {:?}; beside one that stands still: {:?}",
             alone.latencies, beside.latencies
         );
-        report.add(&format!("seven consumers, {} ev/s", args.rate), alone);
-        report.add(&format!("seven beside one that stands still, {} ev/s", args.rate), beside);
+        report.add(&format!("seven consumers, {RATE} ev/s"), alone);
+        report.add(&format!("seven beside one that stands still, {RATE} ev/s"), beside);
     }
     Ok(())
 }
@@ -38,7 +40,7 @@ pub(crate) async fn run(args: &Args, report: &mut Report) -> Result<(), BenchErr
 async fn one(args: &Args, has_stalled: bool) -> Result<Round, BenchError> {
     let server = Server::start(&args.server).await?;
     let client = Client::connect(&server.url).await?;
-    let load = OpenLoop::new(args.rate, SECONDS);
+    let load = OpenLoop::new(RATE, SECONDS);
     let mut readers = JoinSet::new();
     for number in 0..READING {
         let name = format!("reader-{number}");

@@ -259,6 +259,7 @@ async fn a_segment_that_cannot_be_removed_stays_the_first_until_it_can() {
             append(&*log, block(&*log, PARTITION, base, (1, 20_000))).await;
             base += 1;
         }
+        log.until_indexed();
     };
     let segments = |disk: &FakeDisk| {
         let is_one = |path: &Path| {

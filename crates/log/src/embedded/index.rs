@@ -67,8 +67,7 @@ pub(crate) fn write_or_say(context: &Context, segment: &Segment, goes_on: impl F
     }
 }
 
-/// Writes a file from its start on. An index may have a fifth of the bytes of its segment: it is never
-/// as a whole in memory.
+/// Writes a file from its start on. An index may have tens of MiB: it is never as a whole in memory.
 struct Piecewise<'a> {
     file: &'a dyn DiskFile,
     at: u64,

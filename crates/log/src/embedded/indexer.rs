@@ -3,7 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
 use super::index;
@@ -30,9 +30,7 @@ impl Indexer {
 
     /// Has the index of a segment written that is durable and will not grow.
     pub(crate) fn index(&self, journal: &Arc<JournalStore>, number: u32) {
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
-            self.0.try_send((Arc::clone(journal), number))
-        {
+        if self.0.try_send((Arc::clone(journal), number)).is_err() {
             tracing::warn!(journal = journal.kind.name(), number, "no index for a segment");
             journal.indexed(number);
         }
@@ -63,6 +61,20 @@ impl JournalStore {
     fn indexed(&self, number: u32) {
         if let Some(segment) = self.core().segments.get_mut(&number) {
             segment.indexed = true;
+        }
+    }
+}
+
+#[cfg(any(test, feature = "test-util"))]
+impl super::EmbeddedLog {
+    /// Returns once every full segment has its index, or will have none.
+    pub fn until_indexed(&self) {
+        let is_waiting = |journal: &Arc<JournalStore>| {
+            // The last one is not full.
+            journal.core().segments.values().rev().skip(1).any(|segment| !segment.indexed)
+        };
+        while self.journals.iter().any(is_waiting) {
+            std::thread::yield_now();
         }
     }
 }

@@ -222,6 +222,7 @@ async fn the_oldest_segments_go_when_a_journal_is_full() {
     let short = || disk.files().into_iter().filter(|(path, _)| path.starts_with("/log/short"));
     let bytes = || short().filter(|(p, _)| p.extension() == Some("seg".as_ref()));
     assert!(bytes().map(|(_, bytes)| bytes).sum::<u64>() > 300_000);
+    log.until_indexed();
     let lost = log.trim(NOW).await;
     assert!(bytes().map(|(_, bytes)| bytes).sum::<u64>() <= 100 << 10);
     let trim = log.bounds(busy).unwrap().trim;

@@ -83,6 +83,18 @@ pub(super) async fn contents(
     out
 }
 
+/// A log of ten blocks, three in a segment.
+async fn in_small_segments(dir: &Path) -> Arc<EmbeddedLog> {
+    let small =
+        EmbeddedOptions { segment_bytes_min: 16 << 10, segment_bytes_max: 16 << 10, ..options() };
+    let log = open_with(dir, small);
+    log.ensure_topic(&spec(7)).await.unwrap();
+    for base in (0..20).step_by(2) {
+        put(&log, base, &[base as u8; 3000]).await;
+    }
+    log
+}
+
 fn segments(dir: &Path, journal: &str) -> Vec<PathBuf> {
     let mut names: Vec<_> = fs::read_dir(dir.join(journal))
         .unwrap()
@@ -348,6 +360,7 @@ async fn retention_trims_exactly_and_respects_pins() {
     for base in (0..20).step_by(2) {
         put(&log, base, &[1; 100]).await;
     }
+    log.until_indexed();
     let files = segments(dir.path(), "short").len();
     log.pin(P0, "snapshot", Offset(9));
     let now = Timestamp(12 + DAY.as_nanos() as u64);
@@ -532,15 +545,7 @@ async fn what_is_committed_after_the_loss_of_older_records_goes_on_behind_them()
 #[tokio::test]
 async fn groups_that_are_missing_are_counted() {
     let dir = tempfile::tempdir().unwrap();
-    let small =
-        EmbeddedOptions { segment_bytes_min: 16 << 10, segment_bytes_max: 16 << 10, ..options() };
-    let log = open_with(dir.path(), small);
-    log.ensure_topic(&spec(7)).await.unwrap();
-    for base in (0..20).step_by(2) {
-        put(&log, base, &[base as u8; 3000]).await;
-    }
-    log.close().await;
-    drop(log);
+    in_small_segments(dir.path()).await.close().await;
     let whole = check(&SystemDisk, dir.path()).unwrap();
     assert_eq!((whole.is_sound(), whole.missing_groups), (true, 0));
     // One in the middle: three groups, with the events that were in them.
@@ -561,15 +566,7 @@ async fn groups_that_are_missing_are_counted() {
 #[tokio::test]
 async fn the_end_of_a_segment_is_missed_also_where_the_next_header_is_damaged() {
     let dir = tempfile::tempdir().unwrap();
-    let small =
-        EmbeddedOptions { segment_bytes_min: 16 << 10, segment_bytes_max: 16 << 10, ..options() };
-    let log = open_with(dir.path(), small);
-    log.ensure_topic(&spec(7)).await.unwrap();
-    for base in (0..20).step_by(2) {
-        put(&log, base, &[base as u8; 3000]).await;
-    }
-    log.close().await;
-    drop(log);
+    in_small_segments(dir.path()).await.close().await;
     // Three groups each: the last of the first one, and the header after it.
     let files = segments(dir.path(), "short");
     for (path, page) in [(&files[0], 3), (&files[1], 0)] {
@@ -606,13 +603,7 @@ async fn damage_is_known_of_also_when_what_is_older_went() {
 #[tokio::test]
 async fn segments_are_told_by_their_headers_and_a_copy_of_one_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let small =
-        EmbeddedOptions { segment_bytes_min: 16 << 10, segment_bytes_max: 16 << 10, ..options() };
-    let log = open_with(dir.path(), small);
-    log.ensure_topic(&spec(7)).await.unwrap();
-    for base in (0..20).step_by(2) {
-        put(&log, base, &[base as u8; 3000]).await;
-    }
+    let log = in_small_segments(dir.path()).await;
     let want = contents(&log, P0).await;
     assert_eq!(want.len(), 10);
     log.close().await;

@@ -155,14 +155,20 @@ async fn fill(log: &EmbeddedLog, from: u64) {
     assert!(filled.await.is_ok(), "acks wait for an index");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn acks_do_not_wait_for_an_index_and_retention_does() {
+/// A log whose first segment is full, and held back from its index.
+async fn held() -> (Rig, Arc<EmbeddedLog>, Holding) {
     let rig = Rig::new();
     let log = rig.open(16 << 10);
     topic(&log, 1).await;
     let holding = Holding::begin(&rig.disk);
     fill(&log, 0).await;
     rig.disk.until_one_waits();
+    (rig, log, holding)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acks_do_not_wait_for_an_index_and_retention_does() {
+    let (rig, log, holding) = held().await;
     assert!(rig.segment(2).exists() && !rig.is_indexed(1));
     rig.clock.advance(2 * AGE);
     log.trim(Timestamp(u64::MAX / 2)).await;
@@ -180,13 +186,8 @@ async fn acks_do_not_wait_for_an_index_and_retention_does() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_stop_as_it_is_no_further_index_is_written() {
-    let rig = Rig::new();
-    let log = rig.open(16 << 10);
-    topic(&log, 1).await;
-    let holding = Holding::begin(&rig.disk);
-    fill(&log, 0).await;
+    let (rig, log, holding) = held().await;
     fill(&log, 10).await;
-    rig.disk.until_one_waits();
     assert!(rig.segment(3).exists());
     log.journal(Journal::Short).core().stop = Some(Stop::Abrupt);
     drop(holding);

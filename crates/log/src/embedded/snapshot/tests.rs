@@ -50,6 +50,7 @@ async fn records_are_kept_until_two_snapshots_hold_them() {
     for key in 0..6_u32 {
         commit(&*log, vec![set(Table::CURSORS, key.to_string(), "1")]).await;
     }
+    log.until_indexed();
     let before = segments().count();
     assert!(before > 3);
     journal.snapshot().unwrap();
