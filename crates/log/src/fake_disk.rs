@@ -61,6 +61,8 @@ struct Fault {
     /// Until it fails, that call included.
     calls_left: usize,
     errno: i32,
+    /// Only calls on files with names that end in this.
+    extension: Option<&'static str>,
 }
 
 struct State {
@@ -171,7 +173,21 @@ impl FakeDisk {
 
     /// Makes the next call of a kind fail after `calls_before` more have been let through.
     pub fn fail(&self, call: Call, calls_before: usize, errno: i32) {
-        self.state().faults.push(Fault { call, calls_left: calls_before + 1, errno });
+        let fault = Fault { call, calls_left: calls_before + 1, errno, extension: None };
+        self.state().faults.push(fault);
+    }
+
+    /// Makes the next sync of a file with a name that ends in `extension` fail: threads sync different
+    /// files, in any order.
+    pub fn fail_sync_of(&self, extension: &'static str, errno: i32) {
+        let fault = Fault { call: Call::Sync, calls_left: 1, errno, extension: Some(extension) };
+        self.state().faults.push(fault);
+    }
+
+    /// How many calls are still to fail.
+    #[must_use]
+    pub fn faults_left(&self) -> usize {
+        self.state().faults.len()
     }
 
     /// Sets how many bytes it holds; a write past it stores what fits, then fails with
@@ -218,7 +234,7 @@ impl FakeDisk {
             state = self.shared.syncs.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.held_syncs -= 1;
         }
-        let fault = state.fault(Call::Sync);
+        let fault = state.fault_on(Call::Sync, Some(file));
         if fault.is_err() {
             state.apply(Operation::FailedSync { file })?;
             return fault;
@@ -230,8 +246,21 @@ impl FakeDisk {
 impl State {
     /// Fails when this call is one that was told to.
     fn fault(&mut self, call: Call) -> io::Result<()> {
-        for fault in self.faults.iter_mut().filter(|fault| fault.call == call) {
-            fault.calls_left -= 1;
+        self.fault_on(call, None)
+    }
+
+    fn fault_on(&mut self, call: Call, file: Option<Inode>) -> io::Result<()> {
+        let Self { faults, image, .. } = self;
+        let is_on = |extension| {
+            image.names.iter().any(|(path, inode)| {
+                let is_named = Path::new(path).extension().is_some_and(|of| of == extension);
+                Some(*inode) == file && is_named
+            })
+        };
+        for fault in faults.iter_mut().filter(|fault| fault.call == call) {
+            if fault.extension.is_none_or(is_on) {
+                fault.calls_left -= 1;
+            }
         }
         match self.faults.iter().position(|fault| fault.calls_left == 0) {
             Some(due) => Err(io::Error::from_raw_os_error(self.faults.remove(due).errno)),

@@ -209,7 +209,7 @@ async fn a_write_waits_for_room_or_for_a_file_handle_and_nothing_is_in_doubt() {
 
 #[tokio::test]
 async fn a_segment_whose_header_finds_no_room_when_it_is_synced_is_made_anew() {
-    for nth in [0, 1] {
+    for extension in ["tmp", "seg"] {
         let disk = FakeDisk::new();
         let log = ensured(&disk).await;
         let mut blocks = fill(&*log, PARTITION, 2).await;
@@ -217,15 +217,17 @@ async fn a_segment_whose_header_finds_no_room_when_it_is_synced_is_made_anew() {
             blocks.push(block(&*log, PARTITION, base, (1, 20_000)));
             append(&*log, blocks[base as usize].clone()).await;
         }
-        // The next one begins a segment: the index of the full one is synced, then the new one's header.
-        disk.fail(Call::Sync, nth, ENOSPC);
+        // The next one begins a segment: its header is synced, and the index of the full one.
+        disk.fail_sync_of(extension, ENOSPC);
         blocks.push(block(&*log, PARTITION, 4, (1, 20_000)));
         append(&*log, blocks[4].clone()).await;
-        assert_eq!(log.health(), Ok(()), "{nth}");
-        assert_eq!(read_all(&*log, PARTITION).await, blocks, "{nth}");
+        log.until_indexed();
+        assert_eq!(log.health(), Ok(()), "{extension}");
+        assert_eq!(read_all(&*log, PARTITION).await, blocks, "{extension}");
+        assert_eq!(disk.faults_left(), 0, "{extension}");
         drop(log);
         let log = open(&disk.crash(&mut StdRng::seed_from_u64(1))).unwrap();
-        assert_eq!(read_all(&*log, PARTITION).await, blocks, "{nth}");
+        assert_eq!(read_all(&*log, PARTITION).await, blocks, "{extension}");
     }
 }
 
