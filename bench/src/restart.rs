@@ -1,6 +1,8 @@
 //! From kill -9 to ready, with a full log over all journals in 320 partitions, a thousand subscriptions and a
 //! cold page cache.
 
+use std::fs::File;
+use std::path::Path;
 use std::process::Command;
 
 use futures::StreamExt;
@@ -29,13 +31,18 @@ pub(crate) async fn run(args: &Args, report: &mut Report) -> Result<(), BenchErr
     for _ in 0..args.rounds {
         let dir = server.kill().await?;
         let cold = drop_page_cache()?;
+        let disk_mib_s = read_rate(dir.path())?;
+        drop_page_cache()?;
         server = Server::start_in(&args.server, dir).await?;
         let round = Round {
             ready_after: server.ready_after,
             resident_kib: server.resident_kib()?,
             ..Round::default()
         };
-        println!("restart: {:?}, page cache dropped: {cold}", round.ready_after);
+        println!(
+            "restart: {:?}, page cache dropped: {cold}; the disk read {disk_mib_s:.0} MiB/s before",
+            round.ready_after
+        );
         let what = format!("restart after kill -9, {} GiB, 320 partitions", args.log_gib);
         report.add(&format!("{what}, {SUBSCRIPTIONS} subscriptions"), round);
     }
@@ -92,4 +99,23 @@ async fn fill(server: &Server, bytes: u64) -> Result<u64, BenchError> {
 fn drop_page_cache() -> Result<bool, BenchError> {
     Command::new("sync").status()?;
     Ok(std::fs::write("/proc/sys/vm/drop_caches", "3").is_ok())
+}
+
+/// MiB a second at which the disk gives the largest file of a folder and those in it: what was written
+/// before may keep it busy, or have used up what a virtual one allows.
+fn read_rate(dir: &Path) -> Result<f64, BenchError> {
+    let mut files = vec![];
+    for journal in std::fs::read_dir(dir)? {
+        let journal = journal?.path();
+        if journal.is_dir() {
+            for file in std::fs::read_dir(journal)? {
+                let file = file?;
+                files.push((file.metadata()?.len(), file.path()));
+            }
+        }
+    }
+    let Some((bytes, path)) = files.into_iter().max() else { return Ok(0.0) };
+    let clock = SystemClock::new();
+    std::io::copy(&mut File::open(path)?, &mut std::io::sink())?;
+    Ok(bytes as f64 / f64::from(1 << 20) / clock.monotonic().as_secs_f64())
 }

@@ -6,8 +6,10 @@ mod seeking;
 mod status;
 
 use std::fmt;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use tidings_catalog::{Catalog, Start, TopicPattern};
@@ -90,18 +92,27 @@ impl Deliver {
             Arc::clone(&saver),
             Arc::clone(&letters),
         ));
-        let registry = Arc::new(Registry::open(
-            Arc::clone(&log),
-            Arc::clone(&catalog),
-            Arc::clone(&clock),
-            (Arc::clone(&saver), Arc::clone(&letters)),
-            settings.clone(),
-        )?);
-        let values = Arc::new(LastValues::restore(
-            Arc::clone(&log),
-            Arc::clone(&catalog),
-            settings.last_values_max,
-        ));
+        let restore = || {
+            LastValues::restore(Arc::clone(&log), Arc::clone(&catalog), settings.last_values_max)
+        };
+        // Both take a while where there is much, and have nothing in common.
+        let (registry, values) = thread::scope(|scope| {
+            let thread = thread::Builder::new().name("last-values".to_owned());
+            let restoring = thread.spawn_scoped(scope, restore);
+            let registry = Registry::open(
+                Arc::clone(&log),
+                Arc::clone(&catalog),
+                Arc::clone(&clock),
+                (Arc::clone(&saver), Arc::clone(&letters)),
+                settings.clone(),
+            );
+            let values = match restoring {
+                Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                Err(_) => restore(),
+            };
+            (registry, values)
+        });
+        let (registry, values) = (Arc::new(registry?), Arc::new(values));
         let unused =
             Arc::new(Unused::new(Arc::clone(&catalog), Arc::clone(&registry), Arc::clone(&clock)));
         // The number of the term above the count: no two sessions ever share a number.

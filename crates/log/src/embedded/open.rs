@@ -1,9 +1,11 @@
 //! Opening a data directory: lock, new term, recovery, writers.
 
 use std::io;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
+use std::thread;
 
 use tidings_event::Clock;
 use tidings_telemetry::Recorder;
@@ -36,7 +38,7 @@ impl EmbeddedLog {
         clock: Arc<dyn Clock>,
         recorder: Arc<Recorder>,
     ) -> Result<Arc<Self>, OpenError> {
-        let (log, writers) = Self::recover(disk, dir, options, clock, recorder)?;
+        let (log, writers) = Self::recover(disk, dir, options, clock, recorder, side_by_side)?;
         let (indexer, indexing) = Indexer::spawn().map_err(OpenError::io(dir))?;
         for writer in writers {
             let thread = writer.spawn(indexer.clone()).map_err(OpenError::io(dir))?;
@@ -53,6 +55,7 @@ impl EmbeddedLog {
         options: EmbeddedOptions,
         clock: Arc<dyn Clock>,
         recorder: Arc<Recorder>,
+        journals: Journals,
     ) -> Result<(Self, [Writer; 4]), OpenError> {
         disk.create_dir_all(dir).map_err(OpenError::io(dir))?;
         let lock = check::lock(&*disk, dir)?;
@@ -71,7 +74,7 @@ impl EmbeddedLog {
             .map_err(OpenError::io(&state))?;
         let state = start(&context, Journal::State, identity, &tables)?;
         let [short, medium, long] =
-            Journal::TOPICS.map(|journal| start(&context, journal, identity, &tables));
+            journals(&|journal| start(&context, journal, identity, &tables));
         let writers = [short?, medium?, long?, state];
         let wall = guard(&context, &tables, &writers[..Journal::TOPICS.len()]);
         let log = Self {
@@ -89,6 +92,26 @@ impl EmbeddedLog {
         };
         Ok((log, writers))
     }
+}
+
+/// Makes the writer of a journal.
+pub(super) type Start<'a> = &'a (dyn Fn(Journal) -> Result<Writer, OpenError> + Sync);
+
+/// Has the journals of topics recovered; they have nothing in common.
+pub(super) type Journals = fn(Start<'_>) -> [Result<Writer, OpenError>; 3];
+
+/// Each in a thread of its own, if there is one: while one waits for the disk, another works.
+fn side_by_side(start: Start<'_>) -> [Result<Writer, OpenError>; 3] {
+    thread::scope(|scope| {
+        let started = Journal::TOPICS.map(|journal| {
+            let thread = thread::Builder::new().name(format!("log-{}", journal.name()));
+            thread.spawn_scoped(scope, move || start(journal)).map_err(|_| journal)
+        });
+        started.map(|started| match started {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            Err(journal) => start(journal),
+        })
+    })
 }
 
 /// The guard of the wall clock: retention had come to where the record says or, when it never ran, to the

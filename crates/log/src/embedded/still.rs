@@ -14,6 +14,7 @@ use tidings_event::{Clock, TopicPartition};
 use tidings_telemetry::Recorder;
 
 use super::group::{self, PAGE};
+use super::open::Start;
 use super::writer::Writer;
 use super::{EmbeddedLog, EmbeddedOptions, OpenError};
 use crate::disk::Disk;
@@ -54,6 +55,11 @@ pub struct StillLog {
     writers: [Writer; 4],
 }
 
+/// Recovers one journal after the other: the disk is asked in the same order each time.
+fn in_turn(start: Start<'_>) -> [Result<Writer, OpenError>; 3] {
+    Journal::TOPICS.map(start)
+}
+
 impl StillLog {
     /// Opens a data directory as [`EmbeddedLog::open`] does.
     ///
@@ -66,7 +72,8 @@ impl StillLog {
         clock: Arc<dyn Clock>,
         recorder: Arc<Recorder>,
     ) -> Result<Self, OpenError> {
-        let (mut log, writers) = EmbeddedLog::recover(disk, dir, options, clock, recorder)?;
+        let (mut log, writers) =
+            EmbeddedLog::recover(disk, dir, options, clock, recorder, in_turn)?;
         log.is_still = true;
         Ok(Self { log: Arc::new(log), writers })
     }
