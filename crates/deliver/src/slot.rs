@@ -146,7 +146,7 @@ impl Slot {
 
     /// Where it is, when it has nothing to do and would be the same made anew from that.
     pub(crate) fn rests(&self) -> Option<Rest> {
-        let level = self.window.level_at(self.tail)?;
+        let level = self.window.level().filter(|level| level.low == self.tail)?;
         let is_saved = !self.is_dirty && self.saved_low == level.low && !self.is_oversized;
         let is_told = self.expired.is_empty() && self.folds_nothing();
         let is_quiet = !self.is_timed() && self.gates.is_empty() && self.shares_nothing();

@@ -70,9 +70,10 @@ impl Slots {
         self.awake.values_mut().map(forget).sum()
     }
 
-    /// Adds a partition that goes on at a window, durable up to `tail`.
+    /// Adds a partition that goes on at a window, durable up to `tail`. Also where that is further on it
+    /// may rest: whoever comes to consume it asks the log how far it is.
     pub(crate) fn add(&mut self, at: TopicPartition, topic: Arc<Topic>, window: Window, tail: u64) {
-        if let Some(level) = window.level_at(tail) {
+        if let Some(level) = window.level() {
             self.lay(at, topic, Rest { level, is_offered: false });
         } else {
             self.insert(at, topic, window, tail);
@@ -125,7 +126,7 @@ impl Slots {
         if resting.is_empty() {
             self.resting.remove(place);
         }
-        let slot = self.insert(at, topic, Window::level(rest.level), rest.level.low);
+        let slot = self.insert(at, topic, Window::at_level(rest.level), rest.level.low);
         if let Some(judge) = slot.judge.as_ref().filter(|_| rest.is_offered) {
             let from = judge.in_force_from(at).max(rest.level.low);
             slot.fresh.offer_from(from);

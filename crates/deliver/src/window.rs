@@ -80,6 +80,9 @@ pub(crate) struct Level {
     pub(crate) low: u64,
     pub(crate) attempts: u32,
     pub(crate) attempts_before: u32,
+    /// Below which offset deliveries may have happened before, and how many are flagged so; nothing
+    /// where none is above `low`.
+    pub(crate) flags: Option<(u64, u64)>,
 }
 
 /// See the module.
@@ -118,24 +121,22 @@ impl Window {
     }
 
     /// A window that holds nothing.
-    pub(crate) fn level(level: Level) -> Self {
-        let Level { low, attempts, attempts_before } = level;
-        Self { low, next: low, attempts, attempts_before, ..Self::default() }
+    pub(crate) fn at_level(level: Level) -> Self {
+        let Level { low, attempts, attempts_before, flags } = level;
+        let (flag_below, flags_left) = flags.unwrap_or_default();
+        let (next, rest) = (low, Self::default());
+        Self { low, next, attempts, attempts_before, flag_below, flags_left, ..rest }
     }
 
-    /// Where it is, when everything below `tail` is settled and nothing else would be forgotten with
-    /// it.
-    pub(crate) fn level_at(&self, tail: u64) -> Option<Level> {
-        let is_level = self.low == self.next && self.low == tail;
+    /// Where it is, when nothing above was looked at and nothing else would be forgotten with it.
+    pub(crate) fn level(&self) -> Option<Level> {
         let has_runs = !self.settled.is_empty() || !self.filtered.is_empty();
         let is_out = !self.flights.is_empty() || !self.due.is_empty() || !self.redriven.is_empty();
-        let has_flags = self.flags_left > 0 && self.flag_below > self.low;
-        let Self { low, attempts, attempts_before, .. } = *self;
-        (is_level && !has_runs && !is_out && !has_flags).then_some(Level {
-            low,
-            attempts,
-            attempts_before,
-        })
+        let Self { low, attempts, attempts_before, flag_below, flags_left, .. } = *self;
+        let has_flags = flag_below > low && (flags_left > 0 || attempts_before > 0);
+        let flags = has_flags.then_some((flag_below, flags_left));
+        let level = Level { low, attempts, attempts_before, flags };
+        (low == self.next && !has_runs && !is_out).then_some(level)
     }
 
     /// Everything below is settled.

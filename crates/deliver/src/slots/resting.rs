@@ -8,7 +8,7 @@ use tidings_event::{PartitionId, TopicPartition};
 
 use crate::window::Level;
 
-/// How far a partition is of which everything durable is settled.
+/// How far a partition is of which everything that is known to be durable is settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rest {
     /// Nothing from there on is known to be durable.
@@ -31,8 +31,9 @@ impl Packed {
     const LOW_MAX: u64 = (1 << 56) - 2;
 
     fn of(rest: Rest) -> Self {
-        let Level { low, attempts, attempts_before } = rest.level;
-        if low > Self::LOW_MAX || attempts > Self::ATTEMPTS_MAX || attempts_before > 0 {
+        let Level { low, attempts, attempts_before, flags } = rest.level;
+        let is_large = low > Self::LOW_MAX || attempts > Self::ATTEMPTS_MAX;
+        if is_large || attempts_before > 0 || flags.is_some() {
             return Self::UNUSUAL;
         }
         Self(low << 8 | u64::from(attempts) << 1 | u64::from(rest.is_offered))
@@ -41,7 +42,7 @@ impl Packed {
     fn rest(self) -> Rest {
         // Seven bits.
         let attempts = (self.0 >> 1) as u32 & Self::ATTEMPTS_MAX;
-        let level = Level { low: self.0 >> 8, attempts, attempts_before: 0 };
+        let level = Level { low: self.0 >> 8, attempts, attempts_before: 0, flags: None };
         Rest { level, is_offered: self.0 & 1 == 1 }
     }
 }

@@ -365,7 +365,7 @@ fn looks(window: &Window, naive: &Naive) -> Result<(), TestCaseError> {
         let is_out = |fate: &Fate| matches!(fate, Fate::Flying { .. } | Fate::Due { .. });
         prop_assert_eq!(window.has_out_below(end), below().any(|(_, fate)| is_out(fate)));
     }
-    let level = window.level_at(TAIL);
+    let level = window.level().filter(|level| level.low == TAIL);
     prop_assert_eq!(level.is_some(), naive.fates.values().all(is_over));
     prop_assert!(level.is_none_or(|level| level.low == TAIL));
     Ok(())
@@ -451,45 +451,54 @@ fn due(attempt: u32) -> Due {
 
 #[test]
 fn it_is_level_only_when_nothing_would_be_forgotten_with_it() {
-    let level = |low, attempts, attempts_before| Some(Level { low, attempts, attempts_before });
+    let level = |low, attempts, attempts_before| {
+        Some(Level { low, attempts, attempts_before, flags: None })
+    };
     let mut window = Window::new(at(5, &[]), 0, 0);
-    assert_eq!([4, 5, 6].map(|tail| window.level_at(tail)), [None, level(5, 0, 0), None]);
+    assert_eq!(window.level(), level(5, 0, 0));
     // A flag that first deliveries are still to carry.
-    let flagged = |below, flags| Window::new(at(5, &[]), below, flags).level_at(5);
-    assert_eq!([flagged(5, 3), flagged(9, 0)], [level(5, 0, 0); 2]);
-    assert_eq!([flagged(6, 1), flagged(9, 3)], [None; 2]);
+    let flagged = |below, flags| Window::new(at(5, &[]), below, flags).level().unwrap();
+    assert_eq!([flagged(5, 3), flagged(9, 0)].map(|level| level.flags), [None; 2]);
+    assert_eq!([flagged(6, 1), flagged(9, 3)].map(|l| l.flags), [Some((6, 1)), Some((9, 3))]);
+    for (flags, redelivered) in
+        [(3, [(5, 8, true), (8, 20, false)]), (9, [(5, 9, true), (9, 20, false)])]
+    {
+        let mut window = Window::at_level(flagged(9, flags));
+        let runs = [(); 2].map(|()| send_all(&mut window, 20, to(1)));
+        assert_eq!(runs.map(|run| (run.first, run.end, run.redelivered)), redelivered);
+    }
     send_all(&mut window, 8, to(1));
-    assert_eq!(window.level_at(8), None);
+    assert_eq!(window.level(), None);
     window.ack(6, 8, 1);
-    assert_eq!(window.level_at(8), None);
+    assert_eq!(window.level(), None);
     window.ack(5, 6, 1);
-    assert_eq!(window.level_at(8), level(8, 1, 0));
+    assert_eq!(window.level(), level(8, 1, 0));
     // A dead letter that comes back: redriven, due, in flight.
     assert_eq!(window.redrive(6, 1), 2);
-    assert_eq!(window.level_at(8), None);
+    assert_eq!(window.level(), None);
     window.release(6, due(2));
     assert_eq!(window.end_redriven(6, 7), [6]);
-    assert_eq!(window.level_at(8), None);
+    assert_eq!(window.level(), None);
     let run = send_all(&mut window, 8, to(1));
     assert_eq!((run.first, run.attempt, run.again), (6, 2, true));
-    assert_eq!(window.level_at(8), None);
+    assert_eq!(window.level(), None);
     window.ack(6, 7, 1);
-    assert_eq!(window.level_at(8), level(8, 2, 0));
+    assert_eq!(window.level(), level(8, 2, 0));
     // It goes on where it was: what is sent before that place again is told apart from before.
-    let mut window = Window::level(window.level_at(8).unwrap());
+    let mut window = Window::at_level(window.level().unwrap());
     let run = window.sendable(20).unwrap();
     assert_eq!((run.first, run.end, run.attempt, run.redelivered), (8, 20, 1, false));
     let mut back = window.after(at(3, &[]));
     let run = send_all(&mut back, 20, to(1));
     assert_eq!((run.first, run.end, run.attempt, run.redelivered), (3, 8, 3, true));
     assert_eq!(back.sendable(20).map(|run| (run.first, run.attempt)), Some((8, 1)));
-    let known = Level { low: 8, attempts: 4, attempts_before: 2 };
-    assert_eq!(Window::level(known).level_at(8), Some(known));
-    assert_eq!(Window::level(known).redrive(3, 0), 3);
+    let known = Level { low: 8, attempts: 4, attempts_before: 2, flags: Some((9, 0)) };
+    assert_eq!(Window::at_level(known).level(), Some(known));
+    assert_eq!(Window::at_level(known).redrive(3, 0), 3);
     // What is filtered above what is open is known only here.
     send_all(&mut window, 9, to(1));
     window.filter(9, 12);
-    assert_eq!((window.level_at(12), window.is_filtered(10)), (None, true));
+    assert_eq!((window.level(), window.is_filtered(10)), (None, true));
 }
 
 #[test]

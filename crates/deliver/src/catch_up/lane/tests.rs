@@ -38,6 +38,7 @@ impl Walk {
         let limits = Limits { events: 100, bytes: 1 << 20, live_bytes: 1 << 20 };
         let mut state = State::new(Arc::clone(&subscription), limits, Epoch(1), 0);
         state.add(PARTITION, topic(), Window::default(), 24);
+        state.reached(PARTITION, 24);
         let live = Arc::new(Live::new(state));
         let consumer = Consumer {
             name: "c".into(),

@@ -33,9 +33,10 @@ fn rests() -> impl Strategy<Value = Rest> {
     ];
     let attempts = prop_oneof![0u32..3, 126u32..130, Just(u32::MAX)];
     let before = prop_oneof![Just(0u32), Just(7)];
-    (lows, attempts, before, any::<bool>()).prop_map(
-        |(low, attempts, attempts_before, is_offered)| {
-            let level = Level { low, attempts, attempts_before };
+    let flags = prop_oneof![3 => Just(None), 1 => Just(Some((9, 1)))];
+    (lows, attempts, before, flags, any::<bool>()).prop_map(
+        |(low, attempts, attempts_before, flags, is_offered)| {
+            let level = Level { low, attempts, attempts_before, flags };
             Rest { level, is_offered }
         },
     )

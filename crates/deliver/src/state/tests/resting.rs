@@ -1,6 +1,7 @@
 //! A partition with nothing to do rests where it was, and is the same when it is awoken.
 
-use tidings_event::PartitionId;
+use tidings_catalog::Topic;
+use tidings_event::{PartitionId, TopicId};
 
 use super::*;
 use crate::matching::Judge;
@@ -83,6 +84,23 @@ fn a_partition_rests_from_the_start_and_again_once_all_is_saved() {
 pub(super) fn push(state: &mut State, block: &Committed) {
     let judge = Judge::of(&state.subscription, rig::topic().name.path()).unwrap();
     state.push(block, &judge.select(block));
+}
+
+#[test]
+fn a_partition_that_is_behind_rests_until_somebody_consumes() {
+    let mut state = state(None);
+    let topic = Topic { id: TopicId(9), ..Topic::clone(&rig::topic()) };
+    let behind = TopicPartition { topic: topic.id, partition: PartitionId(0) };
+    let cursor = Cursor { low: 2, ..Cursor::default() };
+    state.add(behind, Arc::new(topic), Window::new(cursor, TAIL, 3), TAIL);
+    assert!(state.slots.contains(&behind) && state.slots.get(&behind).is_none());
+    assert_eq!(state.slots.places()[1], (behind, 2, 2));
+    assert!(send(&mut state).is_none());
+    // Whoever comes to consume asks the log.
+    state.offered_from(behind, TAIL);
+    let slot = state.slots.get(&behind).unwrap();
+    let next = slot.window.sendable(slot.tail).unwrap();
+    assert_eq!((next.first, next.end, next.redelivered), (2, 5, true), "flagged as before");
 }
 
 #[test]
