@@ -95,23 +95,14 @@ impl Deliver {
         let restore = || {
             LastValues::restore(Arc::clone(&log), Arc::clone(&catalog), settings.last_values_max)
         };
+        let take_up = || {
+            let (saver, letters) = (Arc::clone(&saver), Arc::clone(&letters));
+            let (log, catalog, clock) =
+                (Arc::clone(&log), Arc::clone(&catalog), Arc::clone(&clock));
+            Registry::open(log, catalog, clock, (saver, letters), settings.clone())
+        };
         // Both take a while where there is much, and have nothing in common.
-        let (registry, values) = thread::scope(|scope| {
-            let thread = thread::Builder::new().name("last-values".to_owned());
-            let restoring = thread.spawn_scoped(scope, restore);
-            let registry = Registry::open(
-                Arc::clone(&log),
-                Arc::clone(&catalog),
-                Arc::clone(&clock),
-                (Arc::clone(&saver), Arc::clone(&letters)),
-                settings.clone(),
-            );
-            let values = match restoring {
-                Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
-                Err(_) => restore(),
-            };
-            (registry, values)
-        });
+        let (registry, values) = side_by_side(take_up, restore);
         let (registry, values) = (Arc::new(registry?), Arc::new(values));
         let unused =
             Arc::new(Unused::new(Arc::clone(&catalog), Arc::clone(&registry), Arc::clone(&clock)));
@@ -435,6 +426,19 @@ impl fmt::Debug for Deliver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Deliver").finish_non_exhaustive()
     }
+}
+
+/// Both; the second in a thread of its own, if there is one.
+fn side_by_side<A, B: Send>(here: impl FnOnce() -> A, there: impl Fn() -> B + Sync) -> (A, B) {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().name("opening".to_owned()).spawn_scoped(scope, &there);
+        let here = here();
+        let there = match thread {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            Err(_) => there(),
+        };
+        (here, there)
+    })
 }
 
 /// What writes down how deliveries end, and what keeps those that failed.
