@@ -11,8 +11,11 @@ use tidings_event::v1::{self, event::Payload};
 /// Timeframes of the spread case, the first of which is the dense case.
 pub const TIMEFRAMES: [&str; 10] = ["1m", "2m", "3m", "5m", "10m", "15m", "30m", "1h", "4h", "1d"];
 
+/// Who publishes the load, when nobody is named.
+const SOURCE: &str = "load";
+
 /// First count per key: the least whose varint has four bytes.
-const FIRST_COUNT: u32 = 1 << 21;
+pub const FIRST_COUNT: u32 = 1 << 21;
 
 /// Instruments have names of this form, all of one length.
 const INSTRUMENTS_MAX: usize = 1_000_000;
@@ -82,6 +85,12 @@ impl Load {
     /// A load of this spread; counts outside their range are brought into it.
     #[must_use]
     pub fn new(options: LoadOptions) -> Self {
+        Self::named(options, SOURCE)
+    }
+
+    /// As [`Self::new`], by a source of this name, so that counts per key are its own.
+    #[must_use]
+    pub fn named(options: LoadOptions, source: &str) -> Self {
         let timeframes = options.timeframes.clamp(1, TIMEFRAMES.len());
         let keys = (0..options.instruments.clamp(1, INSTRUMENTS_MAX)).map(|number| {
             let name = format!("I{number:06}");
@@ -90,7 +99,11 @@ impl Load {
             (KeyHash::of_instrument("XSIM", &name), bytes, FIRST_COUNT)
         });
         Self {
-            templates: TIMEFRAMES.iter().take(timeframes).map(|t| Template::of(t)).collect(),
+            templates: TIMEFRAMES
+                .iter()
+                .take(timeframes)
+                .map(|timeframe| Template::of(timeframe, source))
+                .collect(),
             keys: keys.collect(),
             // Xorshift must not start at 0.
             random: options.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
@@ -101,7 +114,7 @@ impl Load {
     /// As [`Self::new`], in one timeframe that is named.
     #[must_use]
     pub fn within(options: LoadOptions, timeframe: &'static str) -> Self {
-        Self { templates: vec![Template::of(timeframe)], ..Self::new(options) }
+        Self { templates: vec![Template::of(timeframe, SOURCE)], ..Self::new(options) }
     }
 
     /// The next event, produced `now`. Instruments take turns; after each round the timeframe is
@@ -143,7 +156,7 @@ impl Load {
 }
 
 impl Template {
-    fn of(timeframe: &'static str) -> Self {
+    fn of(timeframe: &'static str, source: &str) -> Self {
         let start = 1_767_623_400_000_000_000;
         let value = v1::Value {
             value: Some(VALUE),
@@ -153,7 +166,7 @@ impl Template {
         let values = VALUES.map(|name| (name.to_owned(), value.clone()));
         let bytes = tidings_event::encode(&v1::Event {
             id: ID.to_vec().into(),
-            source: "load".to_owned(),
+            source: source.to_owned(),
             kind: v1::Kind::Indicators.into(),
             instrument: INSTRUMENT.to_owned(),
             venue: "XSIM".to_owned(),
