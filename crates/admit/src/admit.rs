@@ -11,6 +11,7 @@ use tidings_telemetry::Recorder;
 use tokio_util::task::TaskTracker;
 
 use crate::batch::{AdmitError, AdmitSettings};
+use crate::capacity::{Usage, Waiting};
 use crate::cells::Seeds;
 use crate::checkpoint::Progress;
 use crate::connections::Connections;
@@ -41,6 +42,10 @@ pub struct Admission {
     pub(crate) connections: Arc<Connections>,
     /// Of batches without a producer, so much is taken in between two turns of everybody else.
     pub(crate) turns: Turns,
+    /// How much of the measured capacity is used, where it was measured.
+    pub(crate) usage: Option<Mutex<Usage>>,
+    /// Who was refused because a queue was full.
+    pub(crate) waiting: Waiting,
     pub(crate) granting: tokio::sync::Mutex<()>,
     pub(crate) progress: tokio::sync::Mutex<Progress>,
     pub(crate) appended_bytes: std::sync::atomic::AtomicU64,
@@ -65,11 +70,16 @@ impl Admission {
         settings: AdmitSettings,
     ) -> Result<Arc<Self>, AdmitError> {
         let rebuilt = rebuild::rebuild(&*log, &catalog, &*clock, &settings).await?;
+        let usage = settings
+            .capacity
+            .map(|capacity| Mutex::new(Usage::of(capacity, clock.monotonic(), &recorder)));
         Ok(Arc::new(Self {
             routes: Routes::new(Arc::clone(&catalog)),
             log,
             catalog,
             clock,
+            usage,
+            waiting: Waiting::default(),
             recorder,
             settings,
             seeds: Mutex::new(rebuilt.producers),

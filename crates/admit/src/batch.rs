@@ -1,5 +1,6 @@
 //! What doors hand in and what they get back.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ pub struct AdmitSettings {
     pub definition_conflict: DefinitionPolicy,
     /// Most (source, key) pairs whose sequences are followed; 0 follows none.
     pub key_sequences_max: usize,
+    /// Events a second that this machine was measured to take, where it was.
+    pub capacity: Option<NonZeroU64>,
 }
 
 impl Default for AdmitSettings {
@@ -50,6 +53,7 @@ impl Default for AdmitSettings {
             checkpoint_bytes: 256 << 20,
             definition_conflict: DefinitionPolicy::Refuse,
             key_sequences_max: 1_000_000,
+            capacity: None,
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod admit;
 mod batch;
+mod capacity;
 mod cells;
 mod checkpoint;
 mod connections;

@@ -203,7 +203,7 @@ impl Admission {
         bytes += blocks.iter().map(|block: &Block| block.body.len() as u64).sum::<u64>();
         let events: u64 = blocks.iter().map(|block| u64::from(block.header.count)).sum();
         let result = self.append(blocks);
-        let durable = result.map(FutureExt::shared).map_err(|error| refuse::append(&error));
+        let durable = result.map(FutureExt::shared).map_err(|error| self.refused(&error, events));
         for group in open.iter_mut() {
             let next = group.next;
             let of_journal = group.group.route.topic.retention.journal() == journal;

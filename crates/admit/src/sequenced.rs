@@ -20,7 +20,6 @@ use crate::key_sequences::KeyCount;
 use crate::limits;
 use crate::place::{Found, Route};
 use crate::producers::Verdict;
-use crate::refuse;
 use crate::settle::SubmittedBlock;
 use crate::survey::mismatch;
 use crate::window::tenant_seed;
@@ -202,7 +201,7 @@ impl Admission {
         cell.producers.unsaved.keep(&*self.log, place, base);
         let pending = self.append(vec![whole]).map_err(|e| {
             self.undo_keys(&noted);
-            refuse::append(&e)
+            self.refused(&e, left)
         })?;
         self.tell_keys(place, &noted);
         let durable = pending.shared();

@@ -95,6 +95,8 @@ names! {
 names! {
     /// Values that rise and fall.
     Gauge {
+        AdmitCapacity "tidings_admit_capacity_events_per_second" "Events a second that this machine was measured to take; 0 while it was not measured.";
+        AdmitCapacityUsed "tidings_admit_capacity_used_percent" "Events stored in the last ten seconds, in hundredths of the measured capacity.";
         LogQueuedBytes "tidings_log_queued_bytes" "Bytes appended and not yet durable, all journals.";
         LogReadOnly "tidings_log_read_only_journals" "Journals that an I/O error made read-only.";
         LogWallDoubted "tidings_log_wall_doubted" "1 while retention counts by the monotonic clock because the wall clock jumped.";

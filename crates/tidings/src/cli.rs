@@ -77,6 +77,13 @@ pub(crate) enum Command {
         after_help = "Examples:\n  tidings trace 01900000-0000-7000-8000-000000000001\n  tidings trace 01900000-0000-7000-8000-000000000001 --source rsi-service-1 --json"
     )]
     Trace(TraceArgs),
+    /// Measure a running service, or with --here what this machine takes. Its topics and subscriptions
+    /// have a name of their own and are removed. Exit code 1 when an event was lost, came again or
+    /// came out of order.
+    #[command(
+        after_help = "Examples:\n  tidings bench\n  tidings bench --scenario latency,burst --rate 50000 --svg bench.svg\n  tidings bench --here --data-dir /var/lib/tidings"
+    )]
+    Bench(Box<crate::bench::BenchArgs>),
     /// Verify a data directory that no process has open. Exit code 3 names damaged ranges.
     #[command(
         after_help = "Examples:\n  tidings check tidings-data\n  tidings check --json /var/lib/tidings"

@@ -25,6 +25,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::DeadLetter(command) => dead_letter::run(command, cli.json).await,
         Command::Trace(args) => trace::run(args, cli.json).await,
         Command::Demo(args) => crate::demo::run(args, cli.json).await,
+        Command::Bench(args) => crate::bench::run(*args, cli.json).await,
         Command::Check(args) => check::run(&args, cli.json),
         Command::Doctor(args) => crate::doctor::run(args, cli.json).await,
         Command::Completions(args) => completions::run(&args),

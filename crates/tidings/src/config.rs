@@ -184,6 +184,16 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Where the capacity file is; where nobody named one it need not be there.
+    pub(crate) fn capacity_file(&self) -> (PathBuf, bool) {
+        match self.admission.capacity_file.as_str() {
+            "" => (self.data_dir.join(crate::capacity::FILE), false),
+            named => (PathBuf::from(named), true),
+        }
+    }
+}
+
 fn log_format(text: &str) -> Result<LogFormat, ConfigError> {
     match text {
         "json" => Ok(LogFormat::Json),

@@ -1,6 +1,7 @@
 //! `tidings doctor`: whether this machine, this data directory and a running service can keep the
 //! promise; what is wrong, why it matters, what to do.
 
+mod capacity;
 mod clock;
 mod directory;
 mod filesystem;
@@ -22,6 +23,7 @@ use crate::config::{Config, Flags};
 use crate::failure::Failure;
 use crate::output;
 use finding::{Finding, Report};
+pub(crate) use sync_speed::measure as sync_times;
 
 /// Carries out the checks that were asked for and says what they found.
 pub(crate) async fn run(args: DoctorArgs, json: bool) -> Result<(), Failure> {
@@ -73,6 +75,7 @@ async fn offline(args: &DoctorArgs, report: &mut Report) {
     report.extend(space::check(&disk, place, &config));
     report.add(filesystem::check(place));
     report.add(sync_speed::check(&disk, &clock, place));
+    report.add(capacity::check(&config));
     report.extend(limits::check(&config));
     report.add(memory::check(&config));
     report.add(port::check(config.addr, holder));

@@ -20,6 +20,9 @@ use crate::memory::pressure::Watch;
 /// How often admission is asked whether a checkpoint is due.
 const CHECKPOINT_LOOK: Duration = Duration::from_secs(1);
 
+/// How often is looked how much of the measured capacity is used.
+const LOAD_LOOK: Duration = Duration::from_secs(1);
+
 /// A running service.
 pub(crate) struct Running {
     addr: SocketAddr,
@@ -73,6 +76,9 @@ impl Running {
             periodic.spawn(export.run(Arc::clone(&parts.recorder)));
         }
         periodic.spawn(checkpoint(Arc::clone(&parts.admission)));
+        if parts.admission.settings().capacity.is_some() {
+            periodic.spawn(look_at_load(Arc::clone(&parts.admission)));
+        }
         let memory = build::pressure::keep(config, &parts, forms).watch();
         let memory =
             memory.map_err(|error| Failure::Failed(format!("cannot watch memory: {error}")))?;
@@ -126,6 +132,14 @@ async fn checkpoint(admission: Arc<Admission>) {
         if admission.checkpoint_due().await {
             save(&admission).await;
         }
+    }
+}
+
+/// Has admission look how much of the measured capacity is used.
+async fn look_at_load(admission: Arc<Admission>) {
+    loop {
+        Timer.after(LOAD_LOOK).await;
+        admission.look_at_load();
     }
 }
 

@@ -1,6 +1,8 @@
 //! The `tidings` executable: the service and its command line.
 
+mod bench;
 mod build;
+mod capacity;
 mod cli;
 mod command;
 mod config;
@@ -11,6 +13,7 @@ mod lifecycle;
 mod memory;
 mod output;
 mod reload;
+mod scraped;
 mod supervisor;
 
 use std::process::ExitCode;

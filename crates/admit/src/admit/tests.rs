@@ -1,5 +1,6 @@
 //! Admission over a log in memory: places, repeats, sequences, crashes; and a naive model of it.
 
+mod capacity;
 mod defining;
 mod key_seq;
 
@@ -30,12 +31,15 @@ async fn start() -> Node {
 }
 
 async fn open(log: Arc<MemoryLog>, clock: Arc<ManualClock>) -> Node {
+    open_with(log, clock, AdmitSettings::default()).await
+}
+
+async fn open_with(log: Arc<MemoryLog>, clock: Arc<ManualClock>, admitting: AdmitSettings) -> Node {
     let (shared, time): (Arc<dyn PartitionLog>, Arc<dyn Clock>) =
         (Arc::clone(&log) as _, Arc::clone(&clock) as _);
     let settings = CatalogSettings::default();
     let catalog = Catalog::open(Arc::clone(&shared), settings, Arc::clone(&time)).await.unwrap();
-    let settings = AdmitSettings::default();
-    let admission = Admission::open(shared, Arc::clone(&catalog), time, Recorder::new(), settings);
+    let admission = Admission::open(shared, Arc::clone(&catalog), time, Recorder::new(), admitting);
     let admission = admission.await.unwrap();
     Node { log, clock, catalog, admission }
 }

@@ -90,6 +90,7 @@ section! {
         definition_conflict: String,
         definitions_max: usize,
         key_sequences_max: usize,
+        capacity_file: String,
     }
 }
 

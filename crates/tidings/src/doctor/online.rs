@@ -9,6 +9,7 @@ use tidings_telemetry::Timer;
 
 use super::finding::{Finding, Report};
 use crate::failure::Failure;
+use crate::scraped::value;
 
 /// How long the service may take to answer.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -27,7 +28,9 @@ pub(super) async fn check(url: &str, report: &mut Report) -> Result<(), Failure>
     let config: ConfigDocument = get(rest, "/api/v1/config").await?;
     report.extend(configured(&config));
     let metrics = Timer.limit(ANSWER, rest.get("/metrics")).await.map_err(late)??;
-    report.extend(measured(&String::from_utf8_lossy(&metrics), &config));
+    let metrics = String::from_utf8_lossy(&metrics);
+    report.extend(measured(&metrics, &config));
+    report.add(super::capacity::used(&metrics));
     report.add(durable(&get(rest, "/api/v1/topics?limit=1000").await?));
     let lagging = Timer.limit(ANSWER, lagging(rest)).await.map_err(late)??;
     report.add(behind(&lagging));
@@ -76,12 +79,6 @@ fn configured(config: &ConfigDocument) -> Vec<Finding> {
         findings.push(Finding::warn("access", "server.insecure is on", why, remedy));
     }
     findings
-}
-
-/// A metric's value; 0 where it is not there.
-pub(super) fn value(metrics: &str, name: &str) -> f64 {
-    let mut lines = metrics.lines().filter_map(|line| line.split_once(' '));
-    lines.find(|(key, _)| *key == name).and_then(|(_, v)| v.parse().ok()).unwrap_or_default()
 }
 
 pub(super) fn measured(metrics: &str, config: &ConfigDocument) -> Vec<Finding> {

@@ -136,3 +136,27 @@ fn the_report_tells_what_why_and_what_to_do() {
     assert_eq!(document["findings"][1]["do"], "set it");
     assert_eq!(document["findings"][0].as_object().unwrap().len(), 3);
 }
+
+#[test]
+fn a_capacity_is_told_and_one_of_another_machine_doubted() {
+    let measured =
+        |cores| crate::capacity::Capacity::parse(&format!("events_per_second = 9\n{cores}"));
+    let judge = |cores| capacity::judge(Ok(Some(measured(cores).unwrap())), Some(2));
+    check(&capacity::judge(Ok(None), Some(2)), Verdict::Ok, "not measured");
+    check(&judge(""), Verdict::Ok, "9 events/s");
+    check(&judge("cores = 2\n"), Verdict::Ok, "9 events/s");
+    check(&judge("cores = 64\n"), Verdict::Warn, "with 64 cores, this machine has 2");
+}
+
+#[test]
+fn a_service_near_its_capacity_is_warned_of() {
+    let used = |percent: i64| {
+        let recorder = tidings_telemetry::Recorder::new();
+        recorder.set(tidings_telemetry::Gauge::AdmitCapacity, 500);
+        recorder.set(tidings_telemetry::Gauge::AdmitCapacityUsed, percent);
+        capacity::used(&recorder.encode())
+    };
+    check(&used(79), Verdict::Ok, "79 % of 500 events/s");
+    check(&used(80), Verdict::Warn, "80 % of 500 events/s");
+    check(&capacity::used(""), Verdict::Ok, "not measured");
+}

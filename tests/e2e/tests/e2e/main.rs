@@ -4,6 +4,8 @@
 mod api;
 mod bad_input;
 mod batching;
+mod bench;
+mod capacity;
 mod clocks;
 mod command_line;
 mod crash;

@@ -341,3 +341,8 @@ fn the_page_on_backups_is_true() {
 fn the_page_on_upgrading_is_true() {
     check_page(include_str!("../../../../docs/operate/upgrade.md"));
 }
+
+#[test]
+fn the_page_on_capacity_is_true() {
+    check_page(include_str!("../../../../docs/operate/capacity.md"));
+}

@@ -80,6 +80,7 @@ fn every_page_with_an_example_is_known() {
         "docs/operate/durability.md",
         // By `operate`, and the one on tracing here.
         "docs/operate/backup.md",
+        "docs/operate/capacity.md",
         "docs/operate/health.md",
         "docs/operate/install.md",
         "docs/operate/reload.md",
