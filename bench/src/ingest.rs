@@ -2,12 +2,12 @@
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use tidings_client::{BlockPlaced, Client, PublisherOptions, Transport};
+use tidings_client::{BlockPlaced, Client, Publisher, PublisherOptions, Transport};
 use tidings_event::{Clock, SystemClock};
 use tidings_market::load::LoadOptions;
 use tokio::task::JoinSet;
 
-use crate::blocks::{Blocks, PARTITIONS};
+use crate::blocks::{Blocks, Made as Block, PARTITIONS};
 use crate::meter::Meter;
 use crate::process::Server;
 use crate::report::{Report, Round};
@@ -43,7 +43,10 @@ pub(crate) async fn one(
 }
 
 /// As [`one`], with consumers over this transport.
-pub(crate) async fn one_over(
+///
+/// # Errors
+/// When the service refuses something, or what came is not what was sent.
+pub async fn one_over(
     transport: Transport,
     args: &Args,
     options: LoadOptions,
@@ -52,46 +55,65 @@ pub(crate) async fn one_over(
     let server = Server::start(&args.server).await?;
     let client = Client::connect(&server.url).await?;
     let mut consumers = JoinSet::new();
-    let mut blocks = Blocks::new(options);
-    let clock = SystemClock::new();
-    // Blocks are whole, so the round ends with the block that reaches the number of events.
-    let mut made = vec![];
-    let mut total = 0;
-    while total < args.events {
-        let block = blocks.next_full(clock.wall());
-        total += u64::from(block.count);
-        made.push(block);
-    }
+    let load = Made::events(args.events, options);
     for number in 0..subscriptions {
         let name = format!("bench-{number}");
         consume::subscribe(&client, &name, &["analysis/**"]).await?;
         let reader = Client::connect(&server.url).await?;
-        consumers.spawn(consume::take_over(transport, reader, name, total, |_| Ok(())));
+        consumers.spawn(consume::take_over(transport, reader, name, load.total, |_| Ok(())));
     }
     let options = PublisherOptions::sequenced("bench");
     let publisher = client.publisher(options).await?;
     let meter = Meter::start(&server)?;
-    let mut receipts = FuturesUnordered::new();
-    let mut stored = 0;
-    for block in made {
-        let place = (block.partition, PARTITIONS);
-        receipts.push(publisher.send_body_to(&block.topic, place, block.body, block.count).await?);
-        while receipts.len() >= WINDOW {
-            stored += count(receipts.next().await)?;
-        }
-    }
-    while !receipts.is_empty() {
-        stored += count(receipts.next().await)?;
-    }
+    let total = load.total;
+    load.publish(&publisher).await?;
     while let Some(ended) = consumers.join_next().await {
         ended.map_err(|e| BenchError::Check(e.to_string()))??;
-    }
-    if stored != total {
-        return Err(BenchError::Check(format!("{stored} events were stored of {total}")));
     }
     let round = meter.stop(&server, total)?;
     server.stop().await?;
     Ok(round)
+}
+
+/// Blocks made before time runs.
+pub(crate) struct Made {
+    blocks: Vec<Block>,
+    /// Events in them.
+    pub(crate) total: u64,
+}
+
+impl Made {
+    /// Blocks are whole, so they end with the one that reaches the number of events.
+    pub(crate) fn events(events: u64, options: LoadOptions) -> Self {
+        let (mut all, clock) = (Blocks::new(options), SystemClock::new());
+        let mut made = Self { blocks: vec![], total: 0 };
+        while made.total < events {
+            let block = all.next_full(clock.wall());
+            made.total += u64::from(block.count);
+            made.blocks.push(block);
+        }
+        made
+    }
+
+    /// Sends them in a window; returns once each is acknowledged, none as a duplicate.
+    pub(crate) async fn publish(self, publisher: &Publisher) -> Result<(), BenchError> {
+        let (mut receipts, mut stored) = (FuturesUnordered::new(), 0);
+        for block in self.blocks {
+            let place = (block.partition, PARTITIONS);
+            receipts
+                .push(publisher.send_body_to(&block.topic, place, block.body, block.count).await?);
+            while receipts.len() >= WINDOW {
+                stored += count(receipts.next().await)?;
+            }
+        }
+        while !receipts.is_empty() {
+            stored += count(receipts.next().await)?;
+        }
+        if stored == self.total {
+            return Ok(());
+        }
+        Err(BenchError::Check(format!("{stored} events were stored of {}", self.total)))
+    }
 }
 
 fn count(

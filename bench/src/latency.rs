@@ -10,7 +10,8 @@ use crate::process::Server;
 use crate::report::{Report, Round};
 use crate::{Args, BenchError, consume};
 
-const SECONDS: u64 = 12;
+/// How long it lasts, the warm-up with it.
+pub const SECONDS: u64 = 12;
 
 /// Runs the open loop at the asked rate.
 pub(crate) async fn run(args: &Args, report: &mut Report) -> Result<(), BenchError> {
@@ -22,7 +23,11 @@ pub(crate) async fn run(args: &Args, report: &mut Report) -> Result<(), BenchErr
     Ok(())
 }
 
-async fn one(args: &Args) -> Result<Round, BenchError> {
+/// One round at the asked rate.
+///
+/// # Errors
+/// When the service refuses something, or what came is not what was sent.
+pub async fn one(args: &Args) -> Result<Round, BenchError> {
     let server = Server::start(&args.server).await?;
     let client = Client::connect(&server.url).await?;
     consume::subscribe(&client, "bench", &["analysis/**"]).await?;

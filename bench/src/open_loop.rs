@@ -17,8 +17,9 @@ use crate::ws_fanout::broken;
 use crate::{BenchError, consume};
 
 /// Events leave in ticks of this length.
-const TICK: Duration = Duration::from_millis(1);
-const WARM_UP: Duration = Duration::from_secs(2);
+pub const TICK: Duration = Duration::from_millis(1);
+/// What is sent and checked but not timed.
+pub const WARM_UP: Duration = Duration::from_secs(2);
 
 /// So many events a second for so long, spread over instruments and timeframes.
 #[derive(Clone, Copy, Debug)]
@@ -102,13 +103,17 @@ pub(crate) async fn all(
     Ok(all)
 }
 
-/// Of latencies up to a minute.
-fn empty() -> Result<Histogram<u64>, BenchError> {
+/// Of latencies up to a minute, in microseconds.
+///
+/// # Errors
+/// Never with these bounds.
+pub fn empty() -> Result<Histogram<u64>, BenchError> {
     Histogram::new_with_bounds(1, 60_000_000, 3).map_err(broken)
 }
 
 /// The quantiles that a report shows.
-pub(crate) fn quantiles(histogram: &Histogram<u64>) -> Vec<(f64, Duration)> {
+#[must_use]
+pub fn quantiles(histogram: &Histogram<u64>) -> Vec<(f64, Duration)> {
     let value = |quantile| Duration::from_micros(histogram.value_at_quantile(quantile));
     [0.5, 0.99, 0.999, 1.0].into_iter().map(|quantile| (quantile, value(quantile))).collect()
 }

@@ -10,6 +10,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::BenchError;
+use crate::meter::Measured;
 
 /// Kernel clock ticks a second: fixed at 100 for user space on Linux.
 const TICKS_PER_SECOND: u64 = 100;
@@ -18,19 +19,22 @@ const TICKS_PER_SECOND: u64 = 100;
 const CONNECTIONS_MAX: &str = "16384";
 
 /// A running server on a directory of its own.
-pub(crate) struct Server {
+pub struct Server {
     child: Child,
-    pid: u32,
+    processes: Processes,
     /// Where it listens.
-    pub(crate) url: String,
+    pub url: String,
     /// From start to ready.
-    pub(crate) ready_after: Duration,
+    pub ready_after: Duration,
     dir: tempfile::TempDir,
 }
 
 impl Server {
     /// Starts the binary on an empty directory and waits until it is ready.
-    pub(crate) async fn start(binary: &Path) -> Result<Self, BenchError> {
+    ///
+    /// # Errors
+    /// When it cannot be started or ends at once.
+    pub async fn start(binary: &Path) -> Result<Self, BenchError> {
         Self::start_in(binary, tempfile::tempdir_in(".")?).await
     }
 
@@ -55,26 +59,30 @@ impl Server {
         let addr = ready["addr"].as_str().ok_or_else(gone)?;
         let pid = child.id().ok_or_else(gone)?;
         let url = format!("http://{addr}");
-        Ok(Self { child, pid, url, ready_after: clock.monotonic(), dir })
+        let processes = Processes(vec![pid]);
+        Ok(Self { child, processes, url, ready_after: clock.monotonic(), dir })
     }
 
     /// Processor time so far.
     pub(crate) fn cpu(&self) -> Result<Duration, BenchError> {
-        cpu_of(self.pid)
+        self.processes.cpu()
     }
 
     /// Bytes it caused to be written to disk so far.
     pub(crate) fn written_bytes(&self) -> Result<u64, BenchError> {
-        field(&fs::read_to_string(format!("/proc/{}/io", self.pid))?, "write_bytes:")
+        self.processes.written_bytes()
     }
 
     /// Resident memory in KiB.
     pub(crate) fn resident_kib(&self) -> Result<u64, BenchError> {
-        field(&fs::read_to_string(format!("/proc/{}/status", self.pid))?, "VmRSS:")
+        self.processes.resident_kib()
     }
 
     /// Ends it.
-    pub(crate) async fn stop(self) -> Result<(), BenchError> {
+    ///
+    /// # Errors
+    /// When it cannot be ended.
+    pub async fn stop(self) -> Result<(), BenchError> {
         self.kill().await.map(drop)
     }
 
@@ -85,9 +93,62 @@ impl Server {
     }
 }
 
+impl Measured for Server {
+    fn processes(&self) -> &Processes {
+        &self.processes
+    }
+}
+
+/// Processes that do one thing together, by their ids.
+#[derive(Clone, Debug)]
+pub struct Processes(pub Vec<u32>);
+
+impl Processes {
+    /// Processor time so far.
+    pub(crate) fn cpu(&self) -> Result<Duration, BenchError> {
+        self.0.iter().map(|&pid| cpu_of(pid)).sum()
+    }
+
+    /// Bytes they caused to be written to disk so far.
+    pub(crate) fn written_bytes(&self) -> Result<u64, BenchError> {
+        self.sum("io", "write_bytes:")
+    }
+
+    /// Resident memory in KiB.
+    pub(crate) fn resident_kib(&self) -> Result<u64, BenchError> {
+        self.sum("status", "VmRSS:")
+    }
+
+    fn sum(&self, file: &str, name: &str) -> Result<u64, BenchError> {
+        let of = |pid| field(&fs::read_to_string(format!("/proc/{pid}/{file}"))?, name);
+        self.0.iter().map(of).sum()
+    }
+}
+
 /// Processor time of this process.
 pub(crate) fn own_cpu() -> Result<Duration, BenchError> {
     cpu_of(std::process::id())
+}
+
+/// Processor time that anything used on this machine since it began, and how many cores it has.
+pub(crate) fn machine_cpu() -> Result<(Duration, u32), BenchError> {
+    let stat = fs::read_to_string("/proc/stat")?;
+    let broken = || BenchError::Check("/proc/stat is not as expected".into());
+    let all = stat.lines().next().and_then(|l| l.strip_prefix("cpu ")).ok_or_else(broken)?;
+    let fields: Vec<u64> = all.split_whitespace().filter_map(|f| f.parse().ok()).collect();
+    // user nice system idle iowait irq softirq steal; guests are in user.
+    let idle = [3, 4];
+    let busy: u64 = fields
+        .iter()
+        .take(8)
+        .enumerate()
+        .filter(|(at, _)| !idle.contains(at))
+        .map(|(_, t)| t)
+        .sum();
+    let is_core = |l: &&str| l.starts_with("cpu") && !l.starts_with("cpu ");
+    let cores = stat.lines().filter(is_core).count();
+    let cores = u32::try_from(cores).map_err(|_| broken())?;
+    Ok((Duration::from_millis(busy * 1_000 / TICKS_PER_SECOND), cores))
 }
 
 fn cpu_of(pid: u32) -> Result<Duration, BenchError> {

@@ -12,22 +12,44 @@ use crate::BenchError;
 
 /// One round of one scenario.
 #[derive(Debug, Default)]
-pub(crate) struct Round {
-    pub(crate) events: u64,
-    pub(crate) took: Duration,
-    pub(crate) server_cpu: Duration,
-    pub(crate) client_cpu: Duration,
-    pub(crate) written_bytes: u64,
-    pub(crate) resident_kib: u64,
+pub struct Round {
+    /// How many events.
+    pub events: u64,
+    /// From first to last.
+    pub took: Duration,
+    /// Of the server.
+    pub server_cpu: Duration,
+    /// Of the clients, which are this process.
+    pub client_cpu: Duration,
+    /// By the server, to disk.
+    pub written_bytes: u64,
+    /// Of the server at the end.
+    pub resident_kib: u64,
+    /// Share of all cores that anything else used meanwhile.
+    pub foreign: f64,
     /// Quantile and latency.
-    pub(crate) latencies: Vec<(f64, Duration)>,
-    pub(crate) ready_after: Duration,
+    pub latencies: Vec<(f64, Duration)>,
+    /// From start to ready.
+    pub ready_after: Duration,
 }
 
 impl Round {
     /// Events a second.
-    pub(crate) fn rate(&self) -> f64 {
+    #[must_use]
+    pub fn rate(&self) -> f64 {
         if self.took.is_zero() { 0.0 } else { self.events as f64 / self.took.as_secs_f64() }
+    }
+
+    /// Nanoseconds of the server's processor time an event.
+    #[must_use]
+    pub fn server_nanos(&self) -> f64 {
+        self.per_event(self.server_cpu.as_secs_f64() * 1e9)
+    }
+
+    /// The latency at this quantile.
+    #[must_use]
+    pub fn latency(&self, quantile: f64) -> Option<Duration> {
+        self.latencies.iter().find(|(q, _)| (q - quantile).abs() < 1e-9).map(|(_, l)| *l)
     }
 
     fn per_event(&self, total: f64) -> f64 {
@@ -36,38 +58,58 @@ impl Round {
 }
 
 /// All rounds of a run, by scenario.
-pub(crate) struct Report {
+pub struct Report {
     name: String,
     rounds: BTreeMap<String, Vec<Round>>,
 }
 
 impl Report {
-    pub(crate) fn new(name: &str) -> Self {
+    /// No rounds yet; the name goes into the files' names.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
         Self { name: name.to_owned(), rounds: BTreeMap::new() }
     }
 
-    pub(crate) fn add(&mut self, scenario: &str, round: Round) {
+    /// One more round.
+    pub fn add(&mut self, scenario: &str, round: Round) {
         self.rounds.entry(scenario.to_owned()).or_default().push(round);
     }
 
+    /// The rounds of a scenario so far.
+    #[must_use]
+    pub fn rounds(&self, scenario: &str) -> &[Round] {
+        self.rounds.get(scenario).map_or(&[], Vec::as_slice)
+    }
+
     /// Writes `<date>-<name>.json` and `.md`, and prints the table.
-    pub(crate) fn write(&self, folder: &Path) -> Result<(), BenchError> {
+    ///
+    /// # Errors
+    /// When the files cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<(), BenchError> {
+        self.write_saying(folder, "")
+    }
+
+    /// As [`Self::write`], with more to read above the table.
+    ///
+    /// # Errors
+    /// When the files cannot be written.
+    pub fn write_saying(&self, folder: &Path, more: &str) -> Result<(), BenchError> {
         let date: String = SystemClock::new().wall().to_string().chars().take(10).collect();
         let stem = format!("{date}-{}", self.name);
         fs::create_dir_all(folder)?;
         let table = self.table();
         let command = std::env::args().collect::<Vec<_>>().join(" ");
-        let page = format!("# {stem}\n\n{}\n\nCommand: `{command}`\n\n{table}", machine());
+        let page = format!("# {stem}\n\n{}\n\nCommand: `{command}`\n\n{more}{table}", machine());
         fs::write(folder.join(format!("{stem}.md")), page)?;
         let json = serde_json::to_string_pretty(&self.document()).unwrap_or_default();
         fs::write(folder.join(format!("{stem}.json")), json + "\n")?;
-        println!("\n{table}");
+        println!("\n{more}{table}");
         Ok(())
     }
 
     fn table(&self) -> String {
         let mut text = String::from(
-            "| scenario | ev/s | server ns/ev | client ns/ev | bytes written/ev | RSS MiB | latency ms | ready ms |\n|---|---|---|---|---|---|---|---|\n",
+            "| scenario | ev/s | server ns/ev | client ns/ev | bytes written/ev | RSS MiB | foreign % | latency ms | ready ms |\n|---|---|---|---|---|---|---|---|---|\n",
         );
         for (scenario, rounds) in &self.rounds {
             let of = |f: &dyn Fn(&Round) -> f64| spread(rounds.iter().map(f).collect());
@@ -85,12 +127,13 @@ impl Report {
             // Writing to a String cannot fail.
             let _infallible = writeln!(
                 text,
-                "| {scenario} | {} | {} | {} | {} | {} | {} | {} |",
+                "| {scenario} | {} | {} | {} | {} | {} | {} | {} | {} |",
                 of(&Round::rate).show(0),
-                of(&|r| r.per_event(r.server_cpu.as_secs_f64() * 1e9)).show(0),
+                of(&Round::server_nanos).show(0),
                 of(&|r| r.per_event(r.client_cpu.as_secs_f64() * 1e9)).show(0),
                 of(&|r| r.per_event(r.written_bytes as f64)).show(0),
                 of(&|r| r.resident_kib as f64 / 1024.0).show(1),
+                of(&|r| r.foreign * 100.0).show(0),
                 latencies.join("; "),
                 of(&|r| r.ready_after.as_secs_f64() * 1e3).show(0),
             );
@@ -108,6 +151,7 @@ impl Report {
                     "client_cpu_seconds": r.client_cpu.as_secs_f64(),
                     "written_bytes": r.written_bytes,
                     "resident_kib": r.resident_kib,
+                    "foreign": r.foreign,
                     "latency_seconds": r.latencies.iter().map(|(q, d)| (q.to_string(), d.as_secs_f64())).collect::<BTreeMap<_, _>>(),
                     "ready_seconds": r.ready_after.as_secs_f64(),
                 })
@@ -118,14 +162,21 @@ impl Report {
     }
 }
 
-struct Spread {
-    low: f64,
-    median: f64,
-    high: f64,
+/// Least, middle and greatest of some rounds.
+#[derive(Clone, Copy, Debug)]
+pub struct Spread {
+    /// The least.
+    pub low: f64,
+    /// The one in the middle.
+    pub median: f64,
+    /// The greatest.
+    pub high: f64,
 }
 
 impl Spread {
-    fn show(&self, digits: usize) -> String {
+    /// `median [low–high]`, with so many digits after the point.
+    #[must_use]
+    pub fn show(&self, digits: usize) -> String {
         let Self { low, median, high } = self;
         if high == &0.0 {
             return "–".into();
@@ -134,7 +185,9 @@ impl Spread {
     }
 }
 
-fn spread(mut values: Vec<f64>) -> Spread {
+/// What these values spread over.
+#[must_use]
+pub fn spread(mut values: Vec<f64>) -> Spread {
     values.sort_by(f64::total_cmp);
     let at = |index: usize| values.get(index).copied().unwrap_or_default();
     Spread { low: at(0), median: at(values.len() / 2), high: at(values.len().saturating_sub(1)) }

@@ -37,6 +37,14 @@ pub(crate) async fn run(args: &Args, report: &mut Report) -> Result<(), BenchErr
     Ok(())
 }
 
+/// One round of canonical JSON, a line an event.
+///
+/// # Errors
+/// When a request is refused, or not every event was stored.
+pub async fn ndjson(args: &Args) -> Result<Round, BenchError> {
+    one(args, canonical).await
+}
+
 async fn one(args: &Args, write: Write) -> Result<Round, BenchError> {
     let server = Server::start(&args.server).await?;
     let requests = args.events / CONNECTIONS / BATCH as u64;

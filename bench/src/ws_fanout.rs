@@ -148,7 +148,7 @@ async fn one(args: &Args, protobuf: bool) -> Result<Round, BenchError> {
         written_bytes: server.written_bytes()?,
         resident_kib: server.resident_kib()?,
         latencies: [0.5, 0.99, 0.999, 1.0].map(latency).to_vec(),
-        ready_after: Duration::ZERO,
+        ..Round::default()
     };
     server.stop().await?;
     Ok(round)
