@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::install::cargo_subcommand;
 use crate::steps::{Failure, Steps};
-use crate::{simulation, test, tidy, torture};
+use crate::{bench, simulation, test, tidy, torture};
 
 const DENY_VERSION: &str = "0.20.2";
 const AUDIT_VERSION: &str = "0.22.2";
@@ -38,6 +38,7 @@ pub(crate) fn run(root: &Path) -> Result<(), Failure> {
 
 fn all(root: &Path, steps: &mut Steps<'_>) -> Result<(), Failure> {
     steps.run("format", "cargo", &["fmt", "--all", "--check"])?;
+    bench::steps(steps)?;
     steps.call("tidy", || tidy::run(root))?;
     let clippy = ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
     steps.run("clippy", "cargo", &clippy)?;

@@ -1,5 +1,6 @@
 //! Development commands, run as `cargo xtask COMMAND`.
 
+mod bench;
 mod ci;
 mod docs;
 mod fuzz;
@@ -23,6 +24,7 @@ usage: cargo xtask COMMAND
   fuzz          [TARGET] [--minutes N]: libFuzzer over the parsers of outside bytes
   torture       [PART..] [--minutes N] [--seed S]: harm the release binary, judge what it does
   seeded-bugs   [--only NN..]: put bugs into a copy of the tree; the tests named for them must fail
+  bench         --peers [--rounds N] [--only SCENARIO,..]: the release binary beside its peers, in turns
   ci            everything that decides what lands: fmt, clippy, tidy, deny, audit, test
 ";
 
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         Some("fuzz") => fuzz::run(&root, &std::env::args().skip(2).collect::<Vec<_>>()),
         Some("torture") => torture::run(&root, &std::env::args().skip(2).collect::<Vec<_>>()),
         Some("seeded-bugs") => seeded::run(&root, &std::env::args().skip(2).collect::<Vec<_>>()),
+        Some("bench") => bench::run(&root, &std::env::args().skip(2).collect::<Vec<_>>()),
         Some("ci") => ci::run(&root),
         _ => {
             eprint!("{USAGE}");

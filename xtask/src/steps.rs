@@ -51,12 +51,33 @@ impl<'a> Steps<'a> {
 
     /// Runs a program; its output goes to the terminal.
     pub(crate) fn run(&mut self, name: &str, program: &str, args: &[&str]) -> Result<(), Failure> {
+        self.run_into(name, program, args, Stdio::inherit())
+    }
+
+    /// As [`Self::run`], without what it has to say of a success.
+    pub(crate) fn run_quietly(
+        &mut self,
+        name: &str,
+        program: &str,
+        args: &[&str],
+    ) -> Result<(), Failure> {
+        self.run_into(name, program, args, Stdio::null())
+    }
+
+    fn run_into(
+        &mut self,
+        name: &str,
+        program: &str,
+        args: &[&str],
+        output: Stdio,
+    ) -> Result<(), Failure> {
         println!("\n== {name}: {program} {}", args.join(" "));
         let start = self.clock.monotonic();
         let status = Command::new(program)
             .args(args)
             .current_dir(self.root)
             .stdin(Stdio::null())
+            .stdout(output)
             .status()
             .map_err(|source| Failure::Start { program: program.to_owned(), source })?;
         self.took.push((name.to_owned(), self.clock.monotonic() - start));
