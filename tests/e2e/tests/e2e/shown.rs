@@ -86,6 +86,8 @@ fn every_page_with_an_example_is_known() {
         "docs/operate/reload.md",
         "docs/operate/tracing.md",
         "docs/operate/upgrade.md",
+        // Its commands take an idle machine and the peers.
+        "docs/performance.md",
         "docs/spec/event.md",
         // By the tests of the rule language.
         "docs/spec/rules.md",
