@@ -8,6 +8,9 @@ use tidings_event::block::BodyBuilder;
 
 use crate::load::{Load, LoadEvent};
 
+/// A block is full at this many bytes.
+const BLOCK_BYTES: usize = 62_700;
+
 /// One block, ready to be sent.
 #[derive(Clone, Debug)]
 pub struct LoadBlock {
@@ -34,6 +37,20 @@ impl Blocks {
     #[must_use]
     pub fn new(load: Load, partitions: u32) -> Self {
         Self { load, partitions: partitions.max(1), open: BTreeMap::new() }
+    }
+
+    /// The next full block, of events produced `now`.
+    pub fn next_full(&mut self, now: Timestamp) -> LoadBlock {
+        loop {
+            let event = self.load.next_event(now);
+            let place = (event.timeframe, event.key.partition(self.partitions).0);
+            let body = self.open.entry(place).or_default();
+            // Far below what a body takes, one more event fits.
+            let _fits = body.push(event.bytes);
+            if body.len() >= BLOCK_BYTES {
+                return made(place, body);
+            }
+        }
     }
 
     /// The next so many events, produced `now`, in as many blocks as they fall into. Each event is

@@ -38,3 +38,14 @@ fn a_block_stays_within_what_a_body_may_have() {
     assert!(made.len() > 1 && made.iter().all(|made| made.body.len() <= block::BODY_BYTES_MAX));
     assert_eq!(made.iter().map(|made| made.count).sum::<u32>(), 6_000);
 }
+
+#[test]
+fn a_full_block_has_what_it_takes_to_be_full() {
+    let options = LoadOptions { seed: 3, instruments: 40, timeframes: 2 };
+    let mut blocks = Blocks::new(Load::new(options), 4);
+    for _ in 0..20 {
+        let full = blocks.next_full(Timestamp(9));
+        assert!((BLOCK_BYTES..BLOCK_BYTES + 1_000).contains(&full.body.len()));
+        assert_eq!(block::events(&full.body).count(), full.count as usize);
+    }
+}
