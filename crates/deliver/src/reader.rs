@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tidings_catalog::SubscriptionId;
 use tidings_event::JournalSeq;
 use tidings_event::hop::Committed;
 use tidings_log::{Journal, PartitionLog};
@@ -63,22 +64,26 @@ impl Reader {
         let started = clock.monotonic();
         self.registry.ends.read(blocks);
         let routes = self.registry.routes();
-        let Hands { matches, found } = hands;
+        let Hands { matches, found, order } = hands;
         for (number, block) in blocks.iter().enumerate() {
             if let Some(route) = routes.get(&block.topic_partition().topic) {
                 route.find((number, block), matches, found);
             }
         }
         // Blocks stay in order. By id first: the order of addresses is another one in each process.
-        found.sort_by_key(|concerned| (concerned.id, Arc::as_ptr(&concerned.live)));
+        let place = |(at, one): (usize, &Concerned)| (one.id, Arc::as_ptr(&one.live).addr(), at);
+        order.extend(found.iter().enumerate().map(place));
+        order.sort_unstable();
         let mut events = 0;
-        for theirs in found.chunk_by(|one, next| Arc::ptr_eq(&one.live, &next.live)) {
-            let block = |of: &Concerned| blocks.get(of.number);
-            let taken = theirs.iter().filter_map(|one| Some((block(one)?, &one.selected)));
-            if let Some(first) = theirs.first() {
+        for theirs in order.chunk_by(|one, next| (one.0, one.1) == (next.0, next.1)) {
+            let theirs = theirs.iter().filter_map(|&(_, _, at)| found.get(at));
+            let taken =
+                theirs.clone().filter_map(|one| Some((blocks.get(one.number)?, &one.selected)));
+            if let Some(first) = theirs.clone().next() {
                 events += first.live.push(taken);
             }
         }
+        order.clear();
         found.clear();
         self.registry.ends.offered(blocks);
         self.recorder.count(Counter::MatchEvents, events);
@@ -92,4 +97,6 @@ impl Reader {
 struct Hands {
     matches: Matches<u64>,
     found: Vec<Concerned>,
+    /// Places in `found`, by whom they concern: an id, and where its state is.
+    order: Vec<(SubscriptionId, usize, usize)>,
 }

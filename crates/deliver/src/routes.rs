@@ -1,8 +1,9 @@
 //! Who takes the blocks of each topic.
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
+// Its hash is seeded, and quick: who takes an event is looked up for each.
+use hashbrown::HashMap;
 use tidings_catalog::{Revision, SubscriptionId};
 use tidings_event::TopicId;
 use tidings_event::hop::Committed;

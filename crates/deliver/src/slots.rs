@@ -112,7 +112,8 @@ impl Slots {
 
     /// A partition, awoken when it rests.
     pub(crate) fn get_mut(&mut self, at: &TopicPartition) -> Option<&mut Slot> {
-        if !self.awake.contains_key(at) {
+        // Where none rests, or others do only, nothing has to be looked up twice.
+        if self.resting(*at).is_some() {
             self.wake(*at)?;
         }
         self.awake.get_mut(at).map(Box::as_mut)

@@ -1,8 +1,9 @@
 //! Which subscriptions an event is for, found without asking each.
 //!
 //! A filter is filed under the values of its most selective pin; an event is looked up by its own
-//! values, and only the filters found there are judged. Filters that are the same in their
-//! canonical form are judged once. What has no pin is judged for every event.
+//! values, and only the filters found there are judged, but for those that ask for nothing else: they
+//! pass. Filters that are the same in their canonical form are judged once. What has no pin is judged
+//! for every event.
 
 mod matches;
 
@@ -29,7 +30,7 @@ pub struct Index<K> {
     /// Where each key is.
     keys: HashMap<K, Place>,
     /// Slots by field and value; the fields in order of [`Pinned::ALL`].
-    filed: [HashMap<Box<str>, Vec<usize>>; Pinned::ALL.len()],
+    filed: [HashMap<Box<str>, Vec<Filed>>; Pinned::ALL.len()],
     /// Slots of the filters that have no pin.
     scanned: Vec<usize>,
 }
@@ -38,6 +39,14 @@ pub struct Index<K> {
 struct Group<K> {
     filter: Filter,
     keys: Vec<K>,
+}
+
+/// A filter under a value of its pin.
+#[derive(Clone, Copy, Debug)]
+struct Filed {
+    slot: usize,
+    /// Whether what has the value passes.
+    passes: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -122,7 +131,7 @@ impl<K: Copy + Eq + Hash + Ord> Index<K> {
     /// Calls `hit` for every key whose filter the event passes, in no order.
     pub fn matches(&self, envelope: &Envelope<'_>, event: &[u8], mut hit: impl FnMut(K)) {
         self.everything.iter().for_each(|key| hit(*key));
-        self.hits(envelope, event, |_, group| group.keys.iter().for_each(|key| hit(*key)));
+        self.hits(envelope, event, |slot| self.keys_of(slot).iter().for_each(|key| hit(*key)));
     }
 
     /// Finds for every key which events of a body pass, as runs. `out` is used again from block to
@@ -136,35 +145,37 @@ impl<K: Copy + Eq + Hash + Ord> Index<K> {
             if !self.slots.is_empty()
                 && let Some(envelope) = glance(event)
             {
-                self.hits(&envelope, event, |slot, _| out.hit(slot, count));
+                self.hits(&envelope, event, |slot| out.hit(slot, count));
             }
             count += 1;
         }
-        out.end(count, &self.everything, |slot| match self.groups.get(slot) {
-            Some(Some(group)) => &group.keys,
-            _ => &[],
-        });
+        out.end(count, &self.everything, |slot| self.keys_of(slot));
     }
 
-    /// The filters that the event passes.
+    fn keys_of(&self, slot: usize) -> &[K] {
+        match self.groups.get(slot) {
+            Some(Some(group)) => &group.keys,
+            _ => &[],
+        }
+    }
+
+    /// The slots of the filters that the event passes.
     #[inline]
-    fn hits(&self, envelope: &Envelope<'_>, event: &[u8], mut hit: impl FnMut(usize, &Group<K>)) {
-        let mut judge = |slots: &[usize]| {
-            for slot in slots {
-                if let Some(Some(group)) = self.groups.get(*slot)
-                    && group.filter.matches(envelope, event)
-                {
-                    hit(*slot, group);
-                }
-            }
+    fn hits(&self, envelope: &Envelope<'_>, event: &[u8], mut hit: impl FnMut(usize)) {
+        let is_passed = |slot: usize| match self.groups.get(slot) {
+            Some(Some(group)) => group.filter.matches(envelope, event),
+            _ => false,
         };
-        judge(&self.scanned);
+        self.scanned.iter().filter(|slot| is_passed(**slot)).for_each(|slot| hit(*slot));
         for (field, filed) in Pinned::ALL.into_iter().zip(&self.filed) {
             if filed.is_empty() {
                 continue;
             }
-            if let Some(slots) = field.value(envelope).and_then(|value| filed.get(value)) {
-                judge(slots);
+            let found = field.value(envelope).and_then(|value| filed.get(value));
+            for filed in found.into_iter().flatten() {
+                if filed.passes || is_passed(filed.slot) {
+                    hit(filed.slot);
+                }
             }
         }
     }
@@ -191,8 +202,9 @@ impl<K: Copy + Eq + Hash + Ord> Index<K> {
             return slot;
         };
         if let Some(filed) = self.filed.get_mut(pin.field as usize) {
+            let under = Filed { slot, passes: filter.is_pin() };
             for value in &pin.values {
-                filed.entry(value.clone()).or_default().push(slot);
+                filed.entry(value.clone()).or_default().push(under);
             }
         }
         slot
@@ -210,7 +222,7 @@ impl<K: Copy + Eq + Hash + Ord> Index<K> {
         let Some(filed) = self.filed.get_mut(pin.field as usize) else { return };
         for value in &pin.values {
             let Some(slots) = filed.get_mut(value) else { continue };
-            slots.retain(|other| *other != slot);
+            slots.retain(|other| other.slot != slot);
             if slots.is_empty() {
                 filed.remove(value);
             }

@@ -46,6 +46,7 @@ struct Compiled {
     canonical: Box<str>,
     test: Test,
     pins: Vec<Pin>,
+    is_pin: bool,
     cost: u32,
     /// Whether it is judged once for each pattern of an event.
     names_pattern: bool,
@@ -83,6 +84,7 @@ impl Filter {
             text: text.into(),
             canonical: canonical.into(),
             pins: pins::pins(&test),
+            is_pin: pins::say_all(&test),
             test,
             cost,
             names_pattern,
@@ -106,6 +108,12 @@ impl Filter {
     #[must_use]
     pub fn pins(&self) -> &[Pin] {
         &self.0.pins
+    }
+
+    /// Whether every event that has one of the values of its first pin passes.
+    #[must_use]
+    pub fn is_pin(&self) -> bool {
+        self.0.is_pin
     }
 
     /// Whether no index finds it: every event is judged by it.

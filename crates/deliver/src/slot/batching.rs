@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::BytesMut;
 use tidings_catalog::Batching;
 use tidings_event::block::BODY_BYTES_MAX;
 
@@ -111,7 +110,7 @@ impl Slot {
         if self.judge.is_none() || !is_plain || bytes >= GATHERED_BYTES || !sent.traced.is_empty() {
             return;
         }
-        let mut body = BytesMut::new();
+        let mut bodies = vec![sent.delivery.body.clone()];
         let most = bounds.bytes.min(GATHERED_BYTES);
         while let Some(run) = self.pass().filter(|run| !run.again && !run.redelivered) {
             let events = bounds.events.saturating_sub(u64::from(sent.delivery.count));
@@ -120,16 +119,13 @@ impl Slot {
                 break;
             }
             let Some(piece) = self.fresh.take_plain(run.first, rest) else { break };
-            if body.is_empty() {
-                body.extend_from_slice(&sent.delivery.body);
-            }
-            body.extend_from_slice(&piece.body);
             bytes += piece.body.len() as u64;
             self.goes(run, &piece, to);
             sent.join_first(&piece);
+            bodies.push(piece.body);
         }
-        if !body.is_empty() {
-            sent.delivery.body = body.freeze();
+        if bodies.len() > 1 {
+            sent.delivery.body = bodies.concat().into();
         }
     }
 }

@@ -112,6 +112,11 @@ pub(super) fn pins(test: &Test) -> Vec<Pin> {
     .collect()
 }
 
+/// Whether an event passes whenever it has one of the values of its only pin.
+pub(super) fn say_all(test: &Test) -> bool {
+    matches!(test, Test::OneOf(operand, _) if field_of(operand).is_some())
+}
+
 type Found = BTreeMap<Pinned, Vec<Box<str>>>;
 
 fn found(test: &Test) -> Found {

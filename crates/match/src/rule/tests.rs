@@ -239,6 +239,20 @@ fn pins_say_what_passing_events_are() {
 }
 
 #[test]
+fn only_the_values_of_one_field_say_all_of_a_filter() {
+    let says_all = |filter: &str| Filter::compile(filter).unwrap().is_pin();
+    assert!(says_all(r#"instrument == "A""#));
+    assert!(says_all(r#"venue in ["XNAS", "XNYS"]"#));
+    assert!(says_all(r#"severity == "HIGH""#));
+    assert!(!says_all(r#"instrument == "A" && is_final"#));
+    assert!(!says_all(r#"instrument == "A" || timeframe == "1m""#));
+    assert!(!says_all(r#"instrument != "A""#));
+    assert!(!says_all("is_final"));
+    // Its pin is the kind, which does not say that the pattern is there.
+    assert!(!says_all(r#"pattern.type in ["flag", "wedge"]"#));
+}
+
+#[test]
 fn whoever_saves_a_filter_is_told_what_it_costs() {
     let of = |text: &str| Filter::compile(text).unwrap();
     assert!(of("confidence > 0.5").is_slow());
