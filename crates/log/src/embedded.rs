@@ -46,7 +46,6 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 
 use self::context::Context;
-use self::entries::Entries;
 use self::journal::{JournalStore, Stop};
 use self::open::replay;
 use self::tables::Tables;
@@ -55,6 +54,14 @@ use crate::partition_log::{
     AppendError, Bounds, Caps, CommitError, Journal, Lease, LeaseError, PartitionLog, Pending,
     Pressure, ReadError, Table, TableChange, TopicError, TopicSpec,
 };
+
+/// What the other durable engine is made of, too: state tables and the time that retention goes by.
+pub mod parts {
+    pub use super::tables::{
+        INTERNAL, Tables, Topic, encode, topic_change, trim_change, wall_change,
+    };
+    pub use super::wall::{Leap, Now, WallGuard};
+}
 
 pub use check::{CheckError, CheckReport, DamagedRange, check};
 pub use inspect::{Inspection, inspect};
@@ -371,12 +378,11 @@ impl PartitionLog for EmbeddedLog {
     }
 
     fn get(&self, table: Table, key: &[u8]) -> Option<Bytes> {
-        let tables = self.tables.read();
-        Some(Bytes::copy_from_slice(tables.maps.get(&table)?.get(key)?))
+        self.tables.get(table, key)
     }
 
     fn table(&self, table: Table) -> BTreeMap<Bytes, Bytes> {
-        self.tables.read().maps.get(&table).map_or_else(BTreeMap::new, Entries::to_map)
+        self.tables.map(table)
     }
 
     async fn lease(&self, name: &str) -> Result<Lease, LeaseError> {

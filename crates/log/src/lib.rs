@@ -18,6 +18,7 @@ mod memory;
 mod partition_log;
 
 pub use disk::SystemDisk;
+pub use embedded::parts;
 pub use embedded::{
     CheckError, CheckReport, DamagedRange, EmbeddedLog, EmbeddedOptions, Inspection, OpenError,
     check, inspect,

@@ -16,7 +16,7 @@ use super::wall::{Leap, Now};
 use crate::partition_log::{Journal, Retention, Table, TableChange, TopicSpec};
 
 /// First table that is the engine's own.
-pub(crate) const INTERNAL: u32 = 1000;
+pub const INTERNAL: u32 = 1000;
 /// Topics: id -> what it is.
 const TOPICS: Table = Table(INTERNAL);
 /// Trim points: topic and partition -> offset.
@@ -31,14 +31,16 @@ const ENDS_MAX: usize = 40_000;
 
 /// A topic as the engine knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Topic {
-    pub(crate) spec: TopicSpec,
-    pub(crate) dropped: bool,
+pub struct Topic {
+    /// As it was ensured last.
+    pub spec: TopicSpec,
+    /// For ever.
+    pub dropped: bool,
 }
 
 /// All tables.
 #[derive(Debug, Default)]
-pub(crate) struct Tables(RwLock<Inner>);
+pub struct Tables(RwLock<Inner>);
 
 /// What is durable as of one group.
 #[derive(Debug, Default)]
@@ -66,7 +68,7 @@ impl Tables {
     }
 
     /// Applies blocks of commits in order; those that a snapshot holds already are skipped.
-    pub(crate) fn apply<'a>(&self, blocks: impl Iterator<Item = (u64, &'a Block)>) {
+    pub fn apply<'a>(&self, blocks: impl Iterator<Item = (u64, &'a Block)>) {
         let mut inner = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for (seq, block) in blocks {
             if block.header.end_offset() <= inner.tail {
@@ -83,15 +85,30 @@ impl Tables {
         self.0.write().unwrap_or_else(PoisonError::into_inner).bytes = 0;
     }
 
-    pub(crate) fn topic(&self, id: TopicId) -> Option<Topic> {
+    /// What is known of a topic.
+    #[must_use]
+    pub fn topic(&self, id: TopicId) -> Option<Topic> {
         self.read().topics.get(&id).copied()
     }
 
     /// Topics of a journal that are not dropped.
-    pub(crate) fn topics(&self, journal: Journal) -> Vec<TopicSpec> {
+    #[must_use]
+    pub fn topics(&self, journal: Journal) -> Vec<TopicSpec> {
         let inner = self.read();
         let live = inner.topics.values().filter(|t| !t.dropped).map(|t| t.spec);
         live.filter(|spec| spec.retention.journal() == journal).collect()
+    }
+
+    /// The value of a key.
+    #[must_use]
+    pub fn get(&self, table: Table, key: &[u8]) -> Option<Bytes> {
+        Some(Bytes::copy_from_slice(self.read().maps.get(&table)?.get(key)?))
+    }
+
+    /// A copy of a table.
+    #[must_use]
+    pub fn map(&self, table: Table) -> BTreeMap<Bytes, Bytes> {
+        self.read().maps.get(&table).map_or_else(BTreeMap::new, Entries::to_map)
     }
 
     /// Whether a key has just this value.
@@ -102,12 +119,14 @@ impl Tables {
     }
 
     /// Whether blocks of a topic are kept: all but those of dropped ones.
-    pub(crate) fn is_kept(&self, id: TopicId) -> bool {
+    #[must_use]
+    pub fn is_kept(&self, id: TopicId) -> bool {
         self.topic(id).is_none_or(|topic| !topic.dropped)
     }
 
     /// The time up to which retention had come, and how the clock leapt before.
-    pub(crate) fn wall(&self) -> Option<(Timestamp, Leap)> {
+    #[must_use]
+    pub fn wall(&self) -> Option<(Timestamp, Leap)> {
         let inner = self.read();
         let mut fields = Fields(inner.maps.get(&WALL)?.get(WALL_KEY)?);
         let time = Timestamp(fields.u64()?);
@@ -131,7 +150,8 @@ impl Tables {
     }
 
     /// Durable trim points of a journal's partitions.
-    pub(crate) fn trims(&self, journal: Journal) -> Vec<(TopicPartition, u64)> {
+    #[must_use]
+    pub fn trims(&self, journal: Journal) -> Vec<(TopicPartition, u64)> {
         let inner = self.read();
         let Some(trims) = inner.maps.get(&TRIMS) else { return vec![] };
         trims
@@ -173,7 +193,8 @@ impl Inner {
 }
 
 /// A record that creates, changes or drops a topic.
-pub(crate) fn topic_change(spec: &TopicSpec, dropped: bool) -> TableChange {
+#[must_use]
+pub fn topic_change(spec: &TopicSpec, dropped: bool) -> TableChange {
     let mut value = vec![];
     value.put_u32(spec.partitions);
     value.put_u32(u32::from(dropped));
@@ -185,7 +206,8 @@ pub(crate) fn topic_change(spec: &TopicSpec, dropped: bool) -> TableChange {
 }
 
 /// A record of a trim point.
-pub(crate) fn trim_change(partition: TopicPartition, trim: u64) -> TableChange {
+#[must_use]
+pub fn trim_change(partition: TopicPartition, trim: u64) -> TableChange {
     let mut key = partition.topic.0.to_be_bytes().to_vec();
     key.extend_from_slice(&partition.partition.0.to_be_bytes());
     let value = Bytes::copy_from_slice(&trim.to_le_bytes());
@@ -205,7 +227,8 @@ pub(crate) fn ends_change(journal: Journal, seq: u64, ends: &Ends) -> TableChang
 }
 
 /// A record of the time up to which retention has come.
-pub(crate) fn wall_change(now: &Now) -> TableChange {
+#[must_use]
+pub fn wall_change(now: &Now) -> TableChange {
     let mut value = vec![];
     for word in [now.time.0, now.leap.before.0, now.leap.nanos] {
         value.put_u64(word);
@@ -257,7 +280,8 @@ pub(crate) fn decode_change(record: &[u8]) -> Option<TableChange> {
 }
 
 /// The body of a commit's block, and how many records it has; `None` when they do not fit.
-pub(crate) fn encode(changes: &[TableChange]) -> Option<(Bytes, u32)> {
+#[must_use]
+pub fn encode(changes: &[TableChange]) -> Option<(Bytes, u32)> {
     let mut body = BodyBuilder::default();
     let record =
         |change: &TableChange| encode_change((change.table, &change.key, change.value.as_deref()));

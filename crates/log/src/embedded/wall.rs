@@ -14,24 +14,29 @@ const STOP_MAX: Duration = Duration::from_secs(7 * 86_400);
 
 /// By how much the clock was set forward in all, and which times of blocks are from before that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Leap {
-    pub(crate) before: Timestamp,
-    pub(crate) nanos: u64,
+pub struct Leap {
+    /// Times before this one are from before the clock leapt.
+    pub before: Timestamp,
+    /// By how much.
+    pub nanos: u64,
 }
 
 /// A moment, as retention counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Now {
-    pub(crate) time: Timestamp,
-    pub(crate) leap: Leap,
+pub struct Now {
+    /// The time that retention counts by.
+    pub time: Timestamp,
+    /// How the clock was set forward.
+    pub leap: Leap,
     /// The wall clock shows something else.
-    pub(crate) doubted: bool,
+    pub doubted: bool,
 }
 
 impl Now {
     /// Whether a block that was stored at a time is older than this. One that was stored before the
     /// clock leapt is as much younger as that.
-    pub(crate) fn is_older(&self, ingested_at: Timestamp, age: Duration) -> bool {
+    #[must_use]
+    pub fn is_older(&self, ingested_at: Timestamp, age: Duration) -> bool {
         let late = if ingested_at < self.leap.before { self.leap.nanos } else { 0 };
         ingested_at.0.saturating_add(late) < self.time.minus(age).0
     }
@@ -39,7 +44,7 @@ impl Now {
 
 /// Watches the wall clock against the monotonic one.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct WallGuard {
+pub struct WallGuard {
     /// Wall and monotonic time that belong together.
     known: Option<(Timestamp, Duration)>,
     /// Another pair that may, since when it holds.
@@ -60,12 +65,14 @@ fn expected((then, since): (Timestamp, Duration), monotonic: Duration) -> u64 {
 
 impl WallGuard {
     /// The guard at a start, given the time up to which retention had come before it.
-    pub(crate) fn after(last: Option<Timestamp>, leap: Leap, monotonic: Duration) -> Self {
+    #[must_use]
+    pub fn after(last: Option<Timestamp>, leap: Leap, monotonic: Duration) -> Self {
         Self { known: last.map(|last| (last, monotonic)), leap, ..Self::default() }
     }
 
     /// Whether a time is worth recording.
-    pub(crate) fn is_news(last: Option<(Timestamp, Leap)>, now: &Now) -> bool {
+    #[must_use]
+    pub fn is_news(last: Option<(Timestamp, Leap)>, now: &Now) -> bool {
         last.is_none_or(|(last, leap)| {
             leap != now.leap || last.0.abs_diff(now.time.0) >= nanos(TOLERANCE)
         })
@@ -73,7 +80,7 @@ impl WallGuard {
 
     /// The moment. A clock that is behind is never followed; one that is ahead is when it has been
     /// for ten minutes, and what was stored before then becomes no older by that.
-    pub(crate) fn look(&mut self, wall: Timestamp, monotonic: Duration) -> Now {
+    pub fn look(&mut self, wall: Timestamp, monotonic: Duration) -> Now {
         let known = *self.known.get_or_insert((wall, monotonic));
         let expected = expected(known, monotonic);
         let ahead = if self.agreed { TOLERANCE } else { STOP_MAX };
