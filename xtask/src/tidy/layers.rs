@@ -48,6 +48,8 @@ const WALLS: &[(&str, &[&str])] = &[
     ("axum", &["serve"]),
     ("tonic", &["wire", "serve", "client"]),
     ("kand", &["market"]),
+    ("magnetar-proto", &["log-pulsar"]),
+    ("magnetar-runtime-tokio", &["log-pulsar"]),
     ("clap", &[]),
 ];
 

@@ -1,0 +1,319 @@
+//! A journal in memory: the queue of appends, what is under way, the partitions, the newest blocks. One mutex guards
+//! it, held for work on blocks, never while the broker is asked.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tidings_event::block::Block;
+use tidings_event::hop::Committed;
+use tidings_event::{JournalSeq, Term, TopicPartition};
+use tidings_log::parts::Tables;
+use tidings_log::{AppendError, Journal, Pressure};
+use tokio::sync::{Notify, oneshot, watch};
+
+use crate::index::{BlockAt, Partitions};
+use crate::link::Locator;
+use crate::rate::Rate;
+
+/// The partition of the tables' records in the state journal.
+pub(crate) const STATE: TopicPartition = TopicPartition::new(0, 0);
+
+/// Resolves an append when every journal it went to is durable; dropped before, it fails it.
+pub(crate) struct Ack {
+    remaining: AtomicUsize,
+    sender: Mutex<Option<oneshot::Sender<JournalSeq>>>,
+}
+
+impl Ack {
+    pub(crate) fn new(journals: usize, sender: oneshot::Sender<JournalSeq>) -> Arc<Self> {
+        Arc::new(Self { remaining: AtomicUsize::new(journals), sender: Mutex::new(Some(sender)) })
+    }
+
+    fn settle(&self, seq: JournalSeq) {
+        if self.remaining.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
+            // Nobody may be waiting any more.
+            let _waiting = sender.map(|sender| sender.send(seq));
+        }
+    }
+}
+
+/// Blocks that go into one group, and who waits for them.
+pub(crate) struct Queued {
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) bytes: u64,
+    /// None but with the last part of an append that was cut.
+    pub(crate) ack: Option<Arc<Ack>>,
+}
+
+/// A group that was sent and is not known to be stored.
+pub(crate) struct Sent {
+    pub(crate) seq: u64,
+    pub(crate) parts: Vec<Queued>,
+    pub(crate) bytes: u64,
+}
+
+impl Sent {
+    pub(crate) fn blocks(&self) -> Vec<Block> {
+        self.parts.iter().flat_map(|part| part.blocks.iter().cloned()).collect()
+    }
+}
+
+/// A group that is stored: where, and how many of its blocks are kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GroupAt {
+    pub(crate) at: Locator,
+    pub(crate) live: u32,
+}
+
+/// Why nothing more is taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It was closed, and what waited did not get through.
+    Closed,
+    /// Another owner has it.
+    Fenced(Term),
+    /// What was sent cannot be told from what was not.
+    Failed(String),
+}
+
+/// What the mutex guards.
+pub(crate) struct Core {
+    pub(crate) queue: VecDeque<Queued>,
+    /// Of the queue and of what is under way.
+    pub(crate) queued_bytes: u64,
+    pub(crate) sent: VecDeque<Sent>,
+    pub(crate) partitions: Partitions,
+    /// Stored groups from `first_seq` on; one that is lost has none of its own.
+    pub(crate) groups: VecDeque<Option<GroupAt>>,
+    pub(crate) first_seq: u64,
+    /// Last group that is stored.
+    pub(crate) last_seq: u64,
+    pub(crate) ring: VecDeque<(u64, Vec<Committed>)>,
+    ring_bytes: usize,
+    pub(crate) ended: Option<Ended>,
+    /// Nothing more is taken; what was is still sent.
+    pub(crate) closing: bool,
+    /// Why the broker cannot be reached.
+    pub(crate) trouble: Option<String>,
+    pub(crate) rate: Rate,
+}
+
+/// A journal.
+pub(crate) struct JournalStore {
+    pub(crate) kind: Journal,
+    pub(crate) topic: String,
+    pub(crate) queue_bytes_max: u64,
+    pub(crate) ring_bytes_max: usize,
+    pub(crate) tables: Arc<Tables>,
+    /// Term of an owner that came after this one; 0 for none.
+    pub(crate) fenced_by: Arc<AtomicU64>,
+    core: Mutex<Core>,
+    pub(crate) wake: Notify,
+    pub(crate) durable: watch::Sender<JournalSeq>,
+}
+
+/// What opening found in a topic.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) partitions: Partitions,
+    pub(crate) groups: VecDeque<Option<GroupAt>>,
+    pub(crate) first_seq: u64,
+    pub(crate) last_seq: u64,
+}
+
+impl JournalStore {
+    pub(crate) fn new(
+        (kind, topic): (Journal, String),
+        (queue_bytes_max, ring_bytes_max): (u64, usize),
+        tables: &Arc<Tables>,
+        fenced_by: &Arc<AtomicU64>,
+        found: Found,
+    ) -> Self {
+        let core = Core {
+            queue: VecDeque::new(),
+            queued_bytes: 0,
+            sent: VecDeque::new(),
+            partitions: found.partitions,
+            groups: found.groups,
+            first_seq: found.first_seq,
+            last_seq: found.last_seq,
+            ring: VecDeque::new(),
+            ring_bytes: 0,
+            ended: None,
+            closing: false,
+            trouble: None,
+            rate: Rate::default(),
+        };
+        Self {
+            kind,
+            topic,
+            queue_bytes_max,
+            ring_bytes_max,
+            tables: Arc::clone(tables),
+            fenced_by: Arc::clone(fenced_by),
+            durable: watch::Sender::new(JournalSeq(core.last_seq)),
+            core: Mutex::new(core),
+            wake: Notify::new(),
+        }
+    }
+
+    pub(crate) fn core(&self) -> MutexGuard<'_, Core> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether so many bytes may be appended.
+    pub(crate) fn admit(&self, core: &Core, bytes: u64) -> Result<(), AppendError> {
+        if core.closing {
+            return Err(AppendError::Closed);
+        }
+        if core.ended.is_some() {
+            return Err(AppendError::ReadOnly);
+        }
+        // One append is always taken by an empty queue.
+        if core.queued_bytes > 0 && core.queued_bytes + bytes > self.queue_bytes_max {
+            return Err(AppendError::Full { retry_after: core.rate.drain(core.queued_bytes) });
+        }
+        Ok(())
+    }
+
+    /// Queues what was admitted, in parts that each fit into a group.
+    pub(crate) fn enqueue(&self, core: &mut Core, parts: Vec<Vec<Block>>, ack: &Arc<Ack>) {
+        let last = parts.len().saturating_sub(1);
+        for (at, blocks) in parts.into_iter().enumerate() {
+            let bytes = blocks.iter().map(stored_bytes).sum();
+            core.queued_bytes += bytes;
+            let ack = (at == last).then(|| Arc::clone(ack));
+            core.queue.push_back(Queued { blocks, bytes, ack });
+        }
+        self.wake.notify_one();
+    }
+
+    pub(crate) fn pressure(&self) -> Pressure {
+        let core = self.core();
+        Pressure {
+            queued_bytes: core.queued_bytes,
+            limit_bytes: self.queue_bytes_max,
+            drain: core.rate.drain(core.queued_bytes),
+        }
+    }
+
+    /// The oldest group that was sent is stored at a place.
+    pub(crate) fn stored(&self, at: Locator, now: Duration) {
+        let mut core = self.core();
+        let Some(sent) = core.sent.pop_front() else { return };
+        let seq = JournalSeq(sent.seq);
+        let blocks = sent.blocks();
+        if self.kind == Journal::State {
+            self.tables.apply(blocks.iter().map(|block| (sent.seq, block)));
+        }
+        let mut live = 0;
+        for block in &blocks {
+            let id = block.header.topic_partition;
+            // Nothing is kept of a topic that was dropped while its block was under way.
+            let kept = self.kind != Journal::State && self.tables.is_kept(id.topic);
+            if id == STATE
+                && let Some(state) = core.partitions.get_mut(&STATE)
+            {
+                state.durable = block.header.end_offset().0;
+            }
+            if let Some(partition) = core.partitions.get_mut(&id).filter(|_| kept) {
+                partition.push(BlockAt::new(&block.header, sent.seq));
+                live += 1;
+            }
+        }
+        if self.kind == Journal::State {
+            // Nobody reads it again before the next start.
+            core.groups.clear();
+        }
+        if core.groups.is_empty() {
+            core.first_seq = sent.seq;
+        }
+        core.groups.push_back(Some(GroupAt { at, live }));
+        core.last_seq = sent.seq;
+        core.queued_bytes = core.queued_bytes.saturating_sub(sent.bytes);
+        core.rate.drained(sent.bytes, now);
+        if self.kind != Journal::State {
+            let committed = blocks.into_iter().map(|block| Committed { seq, block });
+            core.remember(sent.seq, committed.collect(), self.ring_bytes_max);
+        }
+        drop(core);
+        self.durable.send_replace(seq);
+        for ack in sent.parts.iter().filter_map(|part| part.ack.as_ref()) {
+            ack.settle(seq);
+        }
+    }
+
+    /// Takes nothing more, and fails what waits.
+    pub(crate) fn end(&self, why: Ended) {
+        let mut core = self.core();
+        let tails: Vec<_> = core.partitions.iter().map(|(id, p)| (*id, p.durable)).collect();
+        core.queue.clear();
+        core.sent.clear();
+        core.queued_bytes = 0;
+        core.ended = Some(why);
+        for (id, durable) in tails {
+            if let Some(partition) = core.partitions.get_mut(&id) {
+                partition.tail = durable;
+            }
+        }
+    }
+
+    /// Lets go of the newest blocks.
+    pub(crate) fn shed(&self) -> u64 {
+        let mut core = self.core();
+        core.ring.clear();
+        std::mem::take(&mut core.ring_bytes) as u64
+    }
+}
+
+impl Core {
+    /// Keeps the newest groups, so that who keeps up is not read for.
+    fn remember(&mut self, seq: u64, blocks: Vec<Committed>, max: usize) {
+        self.ring_bytes += bytes_of(&blocks);
+        self.ring.push_back((seq, blocks));
+        while self.ring_bytes > max && self.ring.len() > 1 {
+            let gone = self.ring.pop_front().map_or(0, |(_, blocks)| bytes_of(&blocks));
+            self.ring_bytes = self.ring_bytes.saturating_sub(gone);
+        }
+    }
+
+    /// A group that is in memory.
+    pub(crate) fn recent(&self, seq: u64) -> Option<&[Committed]> {
+        let first = self.ring.front()?.0;
+        let at = usize::try_from(seq.checked_sub(first)?).ok()?;
+        self.ring.get(at).filter(|(found, _)| *found == seq).map(|(_, blocks)| &blocks[..])
+    }
+
+    /// Where a group is stored.
+    pub(crate) fn group(&self, seq: u64) -> Option<GroupAt> {
+        let at = usize::try_from(seq.checked_sub(self.first_seq)?).ok()?;
+        *self.groups.get(at)?
+    }
+
+    /// Blocks of groups are not kept any more.
+    pub(crate) fn free(&mut self, seqs: impl IntoIterator<Item = u64>) {
+        for seq in seqs {
+            let at = seq.checked_sub(self.first_seq).and_then(|at| usize::try_from(at).ok());
+            if let Some(Some(group)) = at.and_then(|at| self.groups.get_mut(at)) {
+                group.live = group.live.saturating_sub(1);
+            }
+        }
+        // The last one stays: it says where the journal is.
+        while self.groups.len() > 1 && self.groups[0].is_none_or(|group| group.live == 0) {
+            self.groups.pop_front();
+            self.first_seq += 1;
+        }
+    }
+}
+
+fn bytes_of(blocks: &[Committed]) -> usize {
+    blocks.iter().map(|committed| committed.block.body.len() + 256).sum()
+}
+
+/// Header and body.
+pub(crate) fn stored_bytes(block: &Block) -> u64 {
+    (block.header.encoded_bytes() + block.body.len()) as u64
+}

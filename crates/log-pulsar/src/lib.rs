@@ -1,0 +1,24 @@
+//! The log on Apache Pulsar: the same promise, kept by a cluster of brokers.
+//!
+//! Each journal is a topic, each message a group of blocks, and one owner writes them. Whoever opens the log takes the
+//! topics from the owner before, begins a hold with a message that says so, and reads what there is up to that message.
+//! `docs/spec/pulsar-log.md` says what lies in the topics and why nothing is lost or doubled.
+
+mod admin;
+mod append;
+mod index;
+mod journal;
+mod judge;
+mod link;
+mod log;
+mod message;
+mod open;
+mod options;
+mod rate;
+mod read;
+mod retention;
+mod topics;
+mod writer;
+
+pub use log::PulsarLog;
+pub use options::{OpenError, PulsarOptions};

@@ -1,0 +1,84 @@
+//! What the engine can be told, and why it may refuse to open.
+
+use std::time::Duration;
+
+/// Settings of the engine. The defaults are meant for production.
+#[derive(Clone, Debug)]
+pub struct PulsarOptions {
+    /// Where the broker listens: `pulsar://host:6650`.
+    pub url: String,
+    /// Where its admin interface listens: `http://host:8080`.
+    pub admin_url: String,
+    /// Whose the topics are.
+    pub tenant: String,
+    /// Where the topics are. The engine sets its policies; nothing else belongs into it.
+    pub namespace: String,
+    /// A group is sent when it has so many bytes, or when there is nothing more to put in.
+    pub group_bytes: usize,
+    /// Most groups under way to the broker, in each journal.
+    pub window: usize,
+    /// Most bytes a journal's queue may hold, those under way included.
+    pub queue_bytes_max: u64,
+    /// Bytes of recent blocks kept in memory for each journal.
+    pub ring_bytes: usize,
+    /// How long the broker may take to answer before the connection is given up.
+    pub answer_max: Duration,
+    /// How long a close waits for what is under way.
+    pub close_max: Duration,
+    /// Sends every connection to a broker elsewhere.
+    #[cfg(any(test, feature = "test-util"))]
+    pub detour: Option<std::net::SocketAddr>,
+}
+
+impl Default for PulsarOptions {
+    fn default() -> Self {
+        Self {
+            url: "pulsar://127.0.0.1:6650".to_owned(),
+            admin_url: "http://127.0.0.1:8080".to_owned(),
+            tenant: "tidings".to_owned(),
+            namespace: "log".to_owned(),
+            group_bytes: 64 << 10,
+            window: 64,
+            queue_bytes_max: 64 << 20,
+            ring_bytes: 32 << 20,
+            answer_max: Duration::from_secs(15),
+            close_max: Duration::from_secs(20),
+            #[cfg(any(test, feature = "test-util"))]
+            detour: None,
+        }
+    }
+}
+
+/// Why a log on Pulsar could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// No connection, or none that lasted.
+    #[error("cannot reach Pulsar at {url}: {reason}")]
+    Unreachable {
+        /// Where it should be.
+        url: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The admin interface refused.
+    #[error("Pulsar's admin interface answered {status} to {request}: {answer}")]
+    Refused {
+        /// What was asked.
+        request: String,
+        /// The HTTP status.
+        status: u16,
+        /// What it said.
+        answer: String,
+    },
+    /// Another owner opened the same log meanwhile.
+    #[error("another owner took the log over while it was being opened: only one may own it")]
+    Taken,
+    /// The topic holds what this version does not know.
+    #[error("topic {topic}: {reason}")]
+    Unreadable {
+        /// The topic.
+        topic: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
