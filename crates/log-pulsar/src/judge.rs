@@ -36,7 +36,8 @@ impl Judge {
             self.hold = front.hold;
             return Verdict::Begins;
         };
-        if front.hold != self.hold {
+        // Before the first start nobody holds it: terms begin at 1.
+        if front.hold != self.hold || self.hold == Hold::default() {
             return Verdict::Late;
         }
         if seq <= self.last {
