@@ -15,38 +15,10 @@ use tidings_log::conformance::fixture::{
 use tidings_log::{AppendError, Journal, PartitionLog, Pending, Table};
 use tidings_telemetry::Timer;
 
-use crate::rig::{self, OnPulsar};
+use crate::rig::OnPulsar;
 
 /// Nothing here takes as long.
 const LIMIT: Duration = Duration::from_secs(60);
-
-/// Runs a test when there is a broker.
-macro_rules! on_pulsar {
-    ($($(#[$doc:meta])* $name:ident => $test:ident;)+) => {
-        $($(#[$doc])*
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn $name() {
-            if rig::is_there() {
-                $test(OnPulsar::new().await).await;
-            }
-        })+
-    };
-}
-
-on_pulsar! {
-    /// Whatever was under way, at whichever moment.
-    cut_connections_lose_and_double_nothing => cuts;
-    /// The topic moves, or its ledger ends.
-    an_unloaded_topic_goes_on => unloads;
-    /// Publishers wait, memory stays bounded, and all goes on when it comes back.
-    a_silent_broker_holds_back_and_loses_nothing => silence;
-    /// By the next thing that it tries.
-    whoever_was_taken_over_is_told => taken_over;
-    /// The next owner came and went while it slept: what it sends is stored, and must not count.
-    whoever_slept_through_two_owners_acknowledges_nothing => slept;
-    /// With appends under way each time.
-    many_takeovers_keep_every_acknowledged_block => takeovers;
-}
 
 /// Appends one block after the other, each where the one before it ends.
 fn pipeline(
@@ -61,10 +33,13 @@ fn pipeline(
     (made, pending)
 }
 
-async fn resolve(pending: Vec<Pending>) {
+/// Waits for all of them; says where the last one is.
+async fn resolve(pending: Vec<Pending>) -> JournalSeq {
+    let mut last = JournalSeq(0);
     for accepted in pending {
-        Timer.limit(LIMIT, accepted).await.unwrap().unwrap();
+        last = Timer.limit(LIMIT, accepted).await.unwrap().unwrap();
     }
+    last
 }
 
 /// Waits until an owner has what it needs again.
@@ -93,7 +68,10 @@ async fn holds_just(
     assert_eq!(journal, want);
 }
 
-async fn cuts(mut engine: OnPulsar) {
+/// Whatever was under way, at whichever moment.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cut_connections_lose_and_double_nothing() {
+    let Some(mut engine) = OnPulsar::find().await else { return };
     let log = engine.open().await;
     let partition = partition(&*log, 1).await;
     let mut rng = StdRng::seed_from_u64(7);
@@ -103,7 +81,7 @@ async fn cuts(mut engine: OnPulsar) {
         // Some have come back, some are under way, some wait.
         let first = pending.drain(..rng.random_range(1..150)).collect();
         resolve(first).await;
-        engine.gate.cut();
+        engine.gate.cut().await;
         commit(&*log, vec![set(Table::CURSORS, "round", appended.len().to_string())]).await;
         resolve(pending).await;
         appended.extend(made);
@@ -112,7 +90,41 @@ async fn cuts(mut engine: OnPulsar) {
     holds_just(&mut engine, log, partition, &appended).await;
 }
 
-async fn unloads(mut engine: OnPulsar) {
+/// Some of what was under way is stored, and nobody was told; the rest never got there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_receipts_are_looked_up() {
+    let Some(mut engine) = OnPulsar::find().await else { return };
+    let log = engine.open().await;
+    let partition = partition(&*log, 1).await;
+    let mut appended = fill(&*log, partition, 3).await;
+    for round in 0..3 {
+        let (made, first) = pipeline(&*log, partition, 1);
+        appended.extend(made);
+        let last = resolve(first).await;
+        let entries = engine.entries("short").await;
+        engine.gate.shut();
+        let (stored, mut pending) = pipeline(&*log, partition, 50);
+        // The broker says so to whoever asks past the gate.
+        let has_some = async { while engine.entries("short").await == entries {} };
+        Timer.limit(LIMIT, has_some).await.unwrap();
+        engine.gate.shut_both();
+        let (unsent, more) = pipeline(&*log, partition, 50);
+        pending.extend(more);
+        engine.gate.cut().await;
+        engine.gate.open();
+        let groups = resolve(pending).await.0 - last.0;
+        // Each of them is in the topic once, and the start of the next hold.
+        assert_eq!(engine.entries("short").await, entries + groups + 1, "round {round}");
+        appended.extend(stored.into_iter().chain(unsent));
+    }
+    recover(&*log).await;
+    holds_just(&mut engine, log, partition, &appended).await;
+}
+
+/// The topic moves, or its ledger ends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unloaded_topic_goes_on() {
+    let Some(mut engine) = OnPulsar::find().await else { return };
     let log = engine.open().await;
     let partition = partition(&*log, 1).await;
     let mut appended = vec![];
@@ -129,7 +141,10 @@ async fn unloads(mut engine: OnPulsar) {
     holds_just(&mut engine, log, partition, &appended).await;
 }
 
-async fn silence(mut engine: OnPulsar) {
+/// Publishers wait, memory stays bounded, and all goes on when it comes back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_broker_holds_back_and_loses_nothing() {
+    let Some(mut engine) = OnPulsar::find().await else { return };
     let log = engine.open().await;
     let partition = partition(&*log, 1).await;
     let limit = log.pressure(Journal::Short).limit_bytes;
@@ -172,7 +187,10 @@ async fn told(former: &dyn PartitionLog, partition: TopicPartition) {
     assert!(former.health().is_err());
 }
 
-async fn taken_over(mut engine: OnPulsar) {
+/// By the next thing that it tries.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_was_taken_over_is_told() {
+    let Some(mut engine) = OnPulsar::find().await else { return };
     let former = engine.open().await;
     let partition = partition(&*former, 1).await;
     let mut appended = fill(&*former, partition, 5).await;
@@ -187,7 +205,10 @@ async fn taken_over(mut engine: OnPulsar) {
     holds_just(&mut engine, log, partition, &appended).await;
 }
 
-async fn slept(mut engine: OnPulsar) {
+/// The next owner came and went while it slept: what it sends is stored, and must not count.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_slept_through_two_owners_acknowledges_nothing() {
+    let Some(mut engine) = OnPulsar::find().await else { return };
     let former = engine.open().await;
     let partition = partition(&*former, 1).await;
     let mut appended = fill(&*former, partition, 5).await;
@@ -201,7 +222,10 @@ async fn slept(mut engine: OnPulsar) {
     holds_just(&mut engine, log, partition, &appended).await;
 }
 
-async fn takeovers(mut engine: OnPulsar) {
+/// With appends under way each time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_takeovers_keep_every_acknowledged_block() {
+    let Some(mut engine) = OnPulsar::find().await else { return };
     let mut log = engine.open().await;
     let partition = partition(&*log, 1).await;
     let mut acknowledged = 0;

@@ -43,7 +43,9 @@ pub(crate) fn is_there() -> bool {
 }
 
 fn is_healthy(at: SocketAddr) -> bool {
-    ask(at, "GET", "brokers/health").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    // Something else may listen there.
+    let is_ok = |answer: String| answer.starts_with("HTTP/1.1 200") && answer.contains("\r\nok");
+    ask(at, "GET", "brokers/health").is_ok_and(is_ok)
 }
 
 /// The answer of the admin interface.
@@ -67,6 +69,11 @@ pub(crate) struct OnPulsar {
 }
 
 impl OnPulsar {
+    /// A log for a test, where there is a broker.
+    pub(crate) async fn find() -> Option<Self> {
+        if is_there() { Some(Self::new().await) } else { None }
+    }
+
     pub(crate) async fn new() -> Self {
         let url = said("TIDINGS_PULSAR_URL", "pulsar://127.0.0.1:6650");
         let gate = Gate::before(address(&url)).await;
@@ -100,6 +107,15 @@ impl OnPulsar {
     /// Tells the broker to unload a journal's topic.
     pub(crate) async fn unload(&self, journal: &str) {
         self.ask("PUT", journal, "unload").await;
+    }
+
+    /// Messages that the broker has stored of a journal, whoever they are of.
+    pub(crate) async fn entries(&self, journal: &str) -> u64 {
+        let answer = self.ask("GET", journal, "internalStats").await;
+        // Around it there may be the marks of a chunk.
+        let json = &answer[answer.find('{').unwrap()..=answer.rfind('}').unwrap()];
+        let stats: serde_json::Value = serde_json::from_str(json).unwrap();
+        stats["numberOfEntries"].as_u64().unwrap()
     }
 
     async fn ask(&self, method: &'static str, journal: &str, what: &str) -> String {
