@@ -31,6 +31,9 @@ pub(crate) enum Failure {
     /// Seeded bugs cannot be put in, or are not caught.
     #[error("{0}")]
     Seeded(String),
+    /// No broker, or it cannot be had.
+    #[error(transparent)]
+    Pulsar(#[from] crate::pulsar::PulsarError),
     /// The tree breaks rules; each line names one place.
     #[error("{0}")]
     Untidy(String),

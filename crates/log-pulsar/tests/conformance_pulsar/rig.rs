@@ -33,7 +33,8 @@ pub(crate) fn is_there() -> bool {
             assert!(std::env::var_os("TIDINGS_PULSAR_REQUIRED").is_none(), "no Pulsar at {admin}");
             let told = format!(
                 "\n!! THE LOG ON PULSAR WAS NOT TESTED: no broker answers at {admin}.\n\
-                 !! TIDINGS_PULSAR_ADMIN names another; TIDINGS_PULSAR_REQUIRED=1 makes this an error.\n\n"
+                 !! `cargo xtask pulsar up` starts one, TIDINGS_PULSAR_URL and TIDINGS_PULSAR_ADMIN name another;\n\
+                 !! TIDINGS_PULSAR_REQUIRED=1 makes this an error.\n\n"
             );
             // Not by a macro: what those say is kept from sight when a test passes.
             std::io::stderr().write_all(told.as_bytes()).unwrap();
