@@ -1,7 +1,7 @@
 //! One standalone broker in its folder: started, asked, stopped.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -174,14 +174,19 @@ impl Broker {
         let Some(pid) = self.pid() else { return Ok(false) };
         signal("-TERM", pid)?;
         let deadline = self.clock.monotonic() + STOP;
-        while self.pid().is_some() {
-            if self.clock.monotonic() > deadline {
+        while is_alive(pid) {
+            // Its words go before its ports do.
+            if self.clock.monotonic() > deadline && self.pid() == Some(pid) {
                 signal("-KILL", pid)?;
             }
             rest();
         }
         let file = self.dir.join("pid");
-        fs::remove_file(&file).map_err(PulsarError::file(&file))?;
+        match fs::remove_file(&file) {
+            // Somebody else stopped it, too.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            removed => removed.map_err(PulsarError::file(&file))?,
+        }
         Ok(true)
     }
 
@@ -211,6 +216,14 @@ fn get(at: SocketAddr, path: &str) -> Option<String> {
     let mut answer = vec![];
     stream.read_to_end(&mut answer).ok()?;
     Some(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// Whether a process still holds its files and ports.
+fn is_alive(pid: u32) -> bool {
+    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
+    // The state follows the name, which stands in parentheses.
+    let state = stat.rsplit(") ").next().and_then(|rest| rest.chars().next());
+    !matches!(state, None | Some('Z' | 'X'))
 }
 
 fn signal(name: &str, pid: u32) -> Result<(), PulsarError> {
