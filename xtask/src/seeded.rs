@@ -46,6 +46,8 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<(), Failure> {
     if asked.is_empty() {
         return Err(Failure::Seeded(format!("no bug is called {}", only.join(" or "))));
     }
+    // Before the copy is made: the tree may move on meanwhile.
+    let commit = report::commit(root);
     let scratch = Scratch::of(root)?;
     clean(&scratch, &asked)?;
     let clock = SystemClock::new();
@@ -58,7 +60,7 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<(), Failure> {
     }
     scratch.sync()?;
     if only.is_empty() {
-        report::write(root, &rows)?;
+        report::write(root, &rows, &commit)?;
     }
     let missed = rows.iter().filter(|row| matches!(row.verdict, Verdict::Missed(_))).count();
     println!("\n{} of {} caught", rows.len() - missed, rows.len());

@@ -21,15 +21,16 @@ pub(crate) fn line(row: &Row<'_>) -> String {
     format!("{id} {word:<10} {seconds:>6.1} s  {name}: {why}")
 }
 
-/// Writes the page.
-pub(crate) fn write(root: &Path, rows: &[Row<'_>]) -> Result<(), Failure> {
+/// Writes the page about the tree of a commit.
+pub(crate) fn write(root: &Path, rows: &[Row<'_>], commit: &str) -> Result<(), Failure> {
     let path = root.join(PATH);
-    let text = page(rows, &commit(root));
+    let text = page(rows, commit);
     fs::write(&path, text)
         .map_err(|source| Failure::File { path: path.display().to_string(), source })
 }
 
-fn commit(root: &Path) -> String {
+/// The commit that is checked out, and its day.
+pub(crate) fn commit(root: &Path) -> String {
     let asked = ["show", "--no-patch", "--format=%h of %cs", "HEAD"];
     let output = Command::new("git").args(asked).current_dir(root).output();
     output.map_or_else(|_| "an unknown commit".into(), |output| first_line(&output.stdout))
