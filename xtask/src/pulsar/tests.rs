@@ -1,5 +1,6 @@
 //! What can be tested of the broker's command without a broker.
 
+use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -111,11 +112,15 @@ fn the_process_of_a_folder_is_known_by_its_words_and_stopped() {
     let dir = tempfile::tempdir().unwrap();
     let metadata = dir.path().join("metadata");
     let mut running = Command::new("sh")
-        .args(["-c", "read _", "standalone", "--metadata-dir"])
+        .args(["-c", "echo; read _", "standalone", "--metadata-dir"])
         .arg(&metadata)
         .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
         .spawn()
         .unwrap();
+    // A process that was only just started has no words yet.
+    let mut said = [0];
+    running.stdout.take().unwrap().read_exact(&mut said).unwrap();
     std::fs::write(dir.path().join("pid"), running.id().to_string()).unwrap();
     let asked = parse(&format!("down --dir {} --http-port 1", dir.path().display())).unwrap();
     let broker = Broker::at(&asked);
