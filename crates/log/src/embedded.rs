@@ -7,6 +7,7 @@
 mod append;
 mod check;
 mod context;
+mod echo;
 mod entries;
 mod fields;
 mod group;

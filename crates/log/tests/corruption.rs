@@ -24,13 +24,29 @@ fn open(disk: &FakeDisk) -> Result<Arc<EmbeddedLog>, OpenError> {
     let options = EmbeddedOptions {
         segment_bytes_min: 64 << 10,
         segment_bytes_max: 128 << 10,
-        ring_bytes: 1,
-        group_bytes_max: 1,
         snapshot_bytes: 1 << 10,
-        ..EmbeddedOptions::default()
+        ..of_the_disk()
     };
     let clock = Arc::new(ManualClock::at(NOW));
     EmbeddedLog::open(Arc::new(disk.clone()), Path::new(DIR), options, clock, Recorder::new())
+}
+
+/// Nothing is answered from memory, and every block has a group of its own.
+fn of_the_disk() -> EmbeddedOptions {
+    EmbeddedOptions { ring_bytes: 1, group_bytes_max: 1, ..EmbeddedOptions::default() }
+}
+
+/// A log that never rests for long enough to write a mark.
+fn open_busy(disk: &FakeDisk) -> Arc<EmbeddedLog> {
+    let options = EmbeddedOptions { mark_after: None, ..of_the_disk() };
+    let (disk, clock) = (Arc::new(disk.clone()), Arc::new(ManualClock::at(NOW)));
+    EmbeddedLog::open(disk, Path::new(DIR), options, clock, Recorder::new()).unwrap()
+}
+
+/// What a check says is lost.
+fn named(disk: &FakeDisk) -> Vec<(TopicPartition, Offset, Offset)> {
+    let report = check(disk, Path::new(DIR)).unwrap();
+    report.damaged.iter().map(|range| (range.partition, range.from, range.to)).collect()
 }
 
 type Stored = BTreeMap<TopicPartition, Vec<Block>>;
@@ -169,6 +185,60 @@ async fn damaged_segments_cost_one_group_and_are_named() {
         log.close().await;
     }
     assert!(losses > 150, "only {losses} of the damages hit anything");
+}
+
+/// Neighbouring groups, each of a partition that is in no other group, in a log that was killed: what
+/// stands behind them names all of them.
+#[tokio::test]
+async fn neighbours_that_are_destroyed_are_named_though_their_partitions_never_come_again() {
+    for (destroyed, behind) in [(1, 1), (2, 1), (3, 1), (16, 1), (17, 32), (40, 64), (300, 512)] {
+        let disk = FakeDisk::new();
+        let log = open_busy(&disk);
+        let id = |partition: u32| TopicPartition::new(1, partition);
+        log.ensure_topic(&topic(1, destroyed + 1, DAY)).await.unwrap();
+        for partition in 1..=destroyed {
+            append_all(&*log, vec![block(&*log, id(partition), 0, (3, 100))]).await;
+        }
+        let (segment, bytes) = files_of(&disk, |path| path.contains("/short/")).remove(0);
+        for base in 0..behind {
+            append_all(&*log, vec![block(&*log, id(0), base, (1, 100))]).await;
+        }
+        drop(log);
+        for page in 1..bytes / PAGE {
+            disk.zero_page(&segment, page).unwrap();
+        }
+        let what = format!("{destroyed} groups with {behind} behind");
+        let all: Vec<_> = (1..=destroyed).map(|p| (id(p), Offset(0), Offset(2))).collect();
+        assert_eq!(named(&disk), all, "{what}");
+        let log = open_busy(&disk);
+        for partition in 1..=destroyed {
+            assert_eq!(log.bounds(id(partition)).unwrap().tail, Offset(3), "{what}");
+            let lost = log.read(id(partition), Offset(0), 1).await;
+            assert!(matches!(lost, Err(ReadError::DataLoss { .. })), "{what}: {lost:?}");
+        }
+        assert_eq!(log.read(id(0), Offset(0), 1 << 20).await.unwrap().len(), behind as usize);
+    }
+}
+
+/// All of a segment whose index is gone, too, and whose partitions nobody wrote to again.
+#[tokio::test]
+async fn what_an_earlier_segment_held_is_named_by_the_next() {
+    let disk = FakeDisk::new();
+    let id = |partition: u32| TopicPartition::new(1, partition);
+    for opening in 0..2 {
+        let log = open_busy(&disk);
+        log.ensure_topic(&topic(1, 6, DAY)).await.unwrap();
+        for partition in opening * 3..opening * 3 + 3 {
+            append_all(&*log, vec![block(&*log, id(partition), 0, (3, 100))]).await;
+        }
+        drop(log);
+    }
+    let (index, _) = files_of(&disk, |path| path.ends_with("short/0000000001.idx")).remove(0);
+    disk.replace(&index, None);
+    for page in 1..=3 {
+        disk.zero_page(&index.with_extension("seg"), page).unwrap();
+    }
+    assert_eq!(named(&disk), [0, 1, 2].map(|p| (id(p), Offset(0), Offset(2))));
 }
 
 /// Several places at once may hide where a loss ends; that there is one, never.

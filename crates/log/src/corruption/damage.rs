@@ -11,6 +11,8 @@ use super::{Effort, Tally};
 use crate::fake_disk::FakeDisk;
 
 const PAGE: u64 = 4096;
+/// Most neighbouring pages that are zeroed.
+const ZEROS_MAX: u64 = 16;
 
 /// What is done to a log. Files are numbered by their names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,12 +31,14 @@ pub enum Damage {
         /// Bytes that are left.
         len: u64,
     },
-    /// A page is zero.
+    /// Neighbouring pages are zero.
     Zero {
         /// In which file.
         file: usize,
-        /// Which.
+        /// The first.
         page: u64,
+        /// How many.
+        pages: u64,
     },
     /// A page or a whole file is as it once was.
     Stale {
@@ -118,7 +122,8 @@ impl Files {
         let mut all = self.whole_files();
         let pages: Vec<(usize, u64)> = self.pages().collect();
         for &(file, page) in &pages {
-            all.push(Damage::Zero { file, page });
+            let zero = |pages| Damage::Zero { file, page, pages };
+            all.extend([zero(1), zero(rng.random_range(2..=ZEROS_MAX))]);
             let stale = |back| Damage::Stale { file, back, page: Some(page) };
             all.extend((0..self.before[file].len()).map(stale));
             for swapped in [false, true] {
@@ -178,7 +183,9 @@ impl Damage {
         let done = match *self {
             Self::Flip { file, bit } => disk.flip_bit(path(file), bit),
             Self::Cut { file, len } => disk.cut(path(file), len),
-            Self::Zero { file, page } => disk.zero_page(path(file), page),
+            Self::Zero { file, page, pages } => {
+                (page..page + pages).try_for_each(|page| disk.zero_page(path(file), page))
+            }
             Self::Stale { file, back, page: None } => {
                 disk.replace(path(file), Some(&files.before[file][back]));
                 Ok(())
@@ -225,9 +232,8 @@ impl Damage {
         match *self {
             Self::Flip { file, bit } => is(file) && (place.from..place.to).contains(&(bit / 8)),
             Self::Cut { file, len } => is(file) && len < place.to,
-            Self::Zero { file, page } | Self::Stale { file, page: Some(page), .. } => {
-                on(file, page)
-            }
+            Self::Zero { file, page, pages } => (page..page + pages).any(|page| on(file, page)),
+            Self::Stale { file, page: Some(page), .. } => on(file, page),
             Self::Misdirected { file, page, of, of_page, swapped } => {
                 on(file, page) || swapped && on(of, of_page)
             }

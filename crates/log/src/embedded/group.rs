@@ -19,8 +19,7 @@ const ECHO: usize = 20;
 /// No directory is larger: a group of the smallest blocks.
 const FRONT_BYTES_MAX: usize = 4 << 20;
 
-/// Where a partition ended after a group: the next group repeats it, so that the loss of a whole
-/// group still names what was lost.
+/// Where partitions ended.
 pub(crate) type Ends = Vec<(TopicPartition, Offset)>;
 
 /// A group's front: header, directory and echo, without the bodies.

@@ -82,9 +82,6 @@ pub(crate) struct Core {
     pub(crate) segments: BTreeMap<u32, Segment>,
     /// Last group that is written; durable unless a write is under way.
     pub(crate) last_seq: u64,
-    pub(crate) last_ends: Ends,
-    /// Where partitions ended that were written since the last mark: the next one repeats it.
-    pub(crate) unmarked: BTreeMap<TopicPartition, Offset>,
     pub(crate) stop: Option<Stop>,
     pub(crate) failed: Option<String>,
     /// A write waits for room on the disk.
@@ -121,8 +118,6 @@ impl JournalStore {
             partitions: recovered.partitions,
             segments: recovered.segments,
             last_seq: recovered.last_seq,
-            last_ends: vec![],
-            unmarked: BTreeMap::new(),
             stop: None,
             failed: None,
             no_room: false,

@@ -310,8 +310,10 @@ fn fold(
     tables: &Tables,
 ) {
     let swallow = source.options.sabotaged(Sabotage::SwallowGap);
+    let mut holed = recovered.missing > 0;
     for found in &scan.groups {
-        if found.after_hole && !swallow {
+        holed |= found.after_hole;
+        if holed && !swallow {
             let echo = found.group.echo.iter().filter(|(id, _)| tables.is_kept(id.topic));
             for (partition, end) in echo {
                 recovered.partitions.entry(*partition).or_default().lose_up_to(end.0);

@@ -4,11 +4,11 @@ use std::io::{self, IoSlice};
 use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use tidings_event::TopicPartition;
 use tidings_event::block::Block;
 use tidings_telemetry::{Counter, Latency};
 
-use super::group::{self, Ends, GROUP_BYTES_MAX, PAGE, Stamp};
+use super::echo::Echo;
+use super::group::{self, GROUP_BYTES_MAX, PAGE, Stamp};
 use super::indexer::Indexer;
 use super::journal::{Core, JournalStore, Queued, Stop, Written};
 use super::options::Sabotage;
@@ -18,8 +18,6 @@ use crate::partition_log::Journal;
 
 /// Most bytes one write and its sync carry.
 const WRITE_BYTES_MAX: u64 = 2 << 20;
-/// Most partitions that a mark repeats the ends of.
-const ECHO_MAX: usize = 100_000;
 const ZEROS: [u8; PAGE] = [0; PAGE];
 
 pub(crate) struct Writer {
@@ -29,6 +27,7 @@ pub(crate) struct Writer {
     previous: End,
     /// Highest segment number in use.
     highest: u32,
+    echo: Echo,
     marked: bool,
     segment_bytes: u64,
     /// Who writes the indexes of full segments; nobody where this does it.
@@ -40,6 +39,8 @@ struct Active {
     file: Arc<dyn DiskFile>,
     generation: u64,
     crc: u32,
+    /// Whether no group is in it.
+    empty: bool,
     at: u64,
 }
 
@@ -52,11 +53,13 @@ enum Next {
 impl Writer {
     pub(crate) fn new(journal: Arc<JournalStore>, previous: End, highest: u32) -> Self {
         let segment_bytes = journal.context.options.segment_bytes_min;
+        let echo = Echo::new(journal.ends());
         Self {
             journal,
             active: None,
             previous,
             highest,
+            echo,
             marked: true,
             segment_bytes,
             indexer: None,
@@ -171,17 +174,15 @@ impl Writer {
     /// Encodes groups and writes all of them at once, without a copy of any body.
     fn write_groups(&mut self, groups: Vec<Vec<Block>>) -> io::Result<Vec<Written>> {
         let Some(active) = &mut self.active else { return Err(io::Error::other("no segment")) };
-        let mut core = self.journal.core();
-        let durable = core.last_seq;
-        let mut ends = std::mem::take(&mut core.last_ends);
-        drop(core);
+        let durable = self.journal.core().last_seq;
         let (start, mut at, mut fronts, mut written) = (active.at, active.at, vec![], vec![]);
         for (seq, blocks) in (durable + 1..).zip(groups) {
             let stamp =
                 Stamp { generation: active.generation, seq, durable, previous_crc: active.crc };
+            let ends = self.echo.before(seq, active.empty);
             let front = group::encode(&stamp, blocks.iter(), &ends);
-            ends = ends_of(&blocks);
-            active.crc = front.crc;
+            self.echo.take_in(seq, &blocks);
+            (active.crc, active.empty) = (front.crc, false);
             let page = u32::try_from(at / PAGE as u64).map_err(io::Error::other)?;
             at += front.total as u64;
             fronts.push(front);
@@ -199,8 +200,6 @@ impl Writer {
         self.journal.when_there_is_room(|| active.file.write_all_at(&slices, start))?;
         active.at = at;
         let mut core = self.journal.core();
-        core.last_ends = ends;
-        core.unmarked.extend(written.iter().flat_map(|group| ends_of(&group.blocks)));
         if let Some(segment) = core.segments.get_mut(&active.number) {
             segment.bytes = at;
         }
@@ -232,8 +231,7 @@ impl Writer {
         let seq = core.last_seq;
         let stamp =
             Stamp { generation: active.generation, seq, durable: seq, previous_crc: active.crc };
-        let ends = std::mem::take(&mut core.unmarked);
-        let front = group::encode(&stamp, [].iter(), &ends.into_iter().take(ECHO_MAX).collect());
+        let front = group::encode(&stamp, [].iter(), &self.echo.at_mark(seq));
         active.at += front.total as u64;
         active.crc = front.crc;
         if let Some(segment) = core.segments.get_mut(&active.number) {
@@ -279,6 +277,7 @@ impl Writer {
             file: Arc::clone(&segment.file),
             generation: segment.header.generation,
             crc: segment.header.crc,
+            empty: true,
             at: segment.bytes,
         });
         journal.core().segments.insert(segment.header.number, segment);
@@ -331,12 +330,6 @@ fn split(batch: &mut [Queued], shared: usize) -> Vec<Vec<Block>> {
         }
     }
     groups
-}
-
-fn ends_of(blocks: &[Block]) -> Ends {
-    let ends: std::collections::BTreeMap<TopicPartition, _> =
-        blocks.iter().map(|b| (b.header.topic_partition, b.header.end_offset())).collect();
-    ends.into_iter().collect()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tidings_event::ManualClock;
+use tidings_event::{ManualClock, TopicPartition};
 use tidings_telemetry::Recorder;
 
 use super::*;
