@@ -6,11 +6,11 @@ use std::sync::{Arc, MutexGuard};
 use bytes::Bytes;
 use tidings_event::block::{BODY_BYTES_MAX, Block, BlockHeader, Flags, HEADER_BYTES_MAX, crc32c};
 use tidings_event::{JournalSeq, Offset, Term, TopicPartition};
-use tidings_log::parts::{INTERNAL, encode};
+use tidings_log::parts::{Ack, INTERNAL, encode};
 use tidings_log::{AppendError, CommitError, Journal, Pending, TableChange};
 
 use crate::PulsarLog;
-use crate::journal::{Ack, Core, JournalStore, STATE, stored_bytes};
+use crate::journal::{Core, JournalStore, STATE, stored_bytes};
 use crate::open::EPOCH;
 
 /// Most bytes of one block.
@@ -94,7 +94,7 @@ impl PulsarLog {
         changes: &[TableChange],
     ) -> Result<Pending, CommitError> {
         let current = self.current_term();
-        let is_held = || self.leases().held.values().any(|held| *held == token);
+        let is_held = || self.leases.has(token);
         if current != self.term || token != current && !is_held() {
             return Err(CommitError::Fenced { given: token, current });
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use tidings_event::block::BlockHeader;
 use tidings_event::{Offset, Timestamp, TopicPartition};
+use tidings_log::parts::Shelved;
 use tidings_log::{Bounds, ReadError};
 
 /// Where one block is.
@@ -31,6 +32,12 @@ impl BlockAt {
 
     pub(crate) fn end(&self) -> u64 {
         self.base + u64::from(self.count)
+    }
+
+    /// As retention sees it.
+    pub(crate) fn shelved(&self) -> Shelved {
+        let (written, bytes, ingested_at) = (self.seq, self.bytes, self.ingested_at);
+        Shelved { written, end: self.end(), bytes, ingested_at }
     }
 }
 

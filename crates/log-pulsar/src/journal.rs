@@ -2,16 +2,16 @@
 //! it, held for work on blocks, never while the broker is asked.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tidings_event::block::Block;
 use tidings_event::hop::Committed;
 use tidings_event::{JournalSeq, Term, TopicPartition};
-use tidings_log::parts::Tables;
+use tidings_log::parts::{Ack, Tables};
 use tidings_log::{AppendError, Journal, Pressure};
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, watch};
 
 use crate::index::{BlockAt, Partitions};
 use crate::link::Locator;
@@ -19,26 +19,6 @@ use crate::rate::Rate;
 
 /// The partition of the tables' records in the state journal.
 pub(crate) const STATE: TopicPartition = TopicPartition::new(0, 0);
-
-/// Resolves an append when every journal it went to is durable; dropped before, it fails it.
-pub(crate) struct Ack {
-    remaining: AtomicUsize,
-    sender: Mutex<Option<oneshot::Sender<JournalSeq>>>,
-}
-
-impl Ack {
-    pub(crate) fn new(journals: usize, sender: oneshot::Sender<JournalSeq>) -> Arc<Self> {
-        Arc::new(Self { remaining: AtomicUsize::new(journals), sender: Mutex::new(Some(sender)) })
-    }
-
-    fn settle(&self, seq: JournalSeq) {
-        if self.remaining.fetch_sub(1, Ordering::AcqRel) == 1 {
-            let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
-            // Nobody may be waiting any more.
-            let _waiting = sender.map(|sender| sender.send(seq));
-        }
-    }
-}
 
 /// Blocks that go into one group, and who waits for them.
 pub(crate) struct Queued {

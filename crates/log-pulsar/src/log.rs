@@ -1,6 +1,6 @@
 //! The log as its callers see it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tidings_event::block::Block;
 use tidings_event::hop::Committed;
 use tidings_event::{Clock, Epoch, JournalSeq, Offset, Term, Timestamp, TopicId, TopicPartition};
-use tidings_log::parts::{Now, Tables, WallGuard, wall_change};
+use tidings_log::parts::{Leases, Now, Tables, WallGuard, wall_change};
 use tidings_log::{
     AppendError, Bounds, Caps, CommitError, Journal, Lease, LeaseError, PartitionLog, Pending,
     Pressure, ReadError, Table, TableChange, TopicError, TopicSpec,
@@ -44,17 +44,11 @@ pub struct PulsarLog {
     pub(crate) kept: Kept,
     pub(crate) reads: Semaphore,
     recorder: Arc<Recorder>,
-    leases: Mutex<Leases>,
+    /// The term keeps every other process out.
+    pub(crate) leases: Leases,
     wall: Mutex<WallGuard>,
     writers: Mutex<JoinSet<()>>,
     close_max: Duration,
-}
-
-/// Leases of this process: the term keeps every other out.
-#[derive(Default)]
-pub(crate) struct Leases {
-    pub(crate) held: HashMap<String, Term>,
-    granted: u64,
 }
 
 impl fmt::Debug for PulsarLog {
@@ -96,7 +90,7 @@ impl PulsarLog {
             kept: Kept::default(),
             reads: Semaphore::new(READS),
             recorder,
-            leases: Mutex::default(),
+            leases: Leases::new(opened.term),
             wall: Mutex::new(wall),
             writers: Mutex::new(writers),
             close_max: options.close_max,
@@ -127,10 +121,6 @@ impl PulsarLog {
     pub(crate) fn open_for_more(&self) -> Result<(), AppendError> {
         let state = self.journal(Journal::State);
         state.admit(&state.core(), 0)
-    }
-
-    pub(crate) fn leases(&self) -> MutexGuard<'_, Leases> {
-        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn writers(&self) -> MutexGuard<'_, JoinSet<()>> {
@@ -307,22 +297,11 @@ impl PartitionLog for PulsarLog {
 
     async fn lease(&self, name: &str) -> Result<Lease, LeaseError> {
         self.open_for_more().map_err(CommitError::from)?;
-        let mut leases = self.leases();
-        if leases.held.contains_key(name) {
-            return Err(LeaseError::Held(name.to_owned()));
-        }
-        // The log's term is durable and grows at every open, so that tokens grow for ever.
-        leases.granted += 1;
-        let token = Term((self.term.0 << 32) + leases.granted);
-        leases.held.insert(name.to_owned(), token);
-        Ok(Lease { name: name.to_owned(), token })
+        self.leases.grant(name)
     }
 
     fn release(&self, lease: &Lease) {
-        let mut leases = self.leases();
-        if leases.held.get(&lease.name) == Some(&lease.token) {
-            leases.held.remove(&lease.name);
-        }
+        self.leases.take_back(lease);
     }
 
     fn shed(&self) -> u64 {

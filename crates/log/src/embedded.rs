@@ -4,6 +4,7 @@
 //! retention class, written by one [`writer`] thread, read by anyone; the state journal's records
 //! become [`tables`].
 
+mod ack;
 mod append;
 mod check;
 mod context;
@@ -15,6 +16,7 @@ mod index;
 mod indexer;
 mod inspect;
 mod journal;
+mod leases;
 mod meta;
 mod open;
 mod options;
@@ -29,10 +31,11 @@ mod snapshot;
 mod still;
 mod tables;
 mod topics;
+mod trims;
 mod wall;
 mod writer;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -48,6 +51,7 @@ use tokio::sync::{Semaphore, watch};
 
 use self::context::Context;
 use self::journal::{JournalStore, Stop};
+use self::leases::Leases;
 use self::open::replay;
 use self::tables::Tables;
 use self::wall::{Now, WallGuard};
@@ -56,11 +60,15 @@ use crate::partition_log::{
     Pressure, ReadError, Table, TableChange, TopicError, TopicSpec,
 };
 
-/// What the other durable engine is made of, too: state tables and the time that retention goes by.
+/// What the other durable engine is made of, too: state tables, leases, what retention chooses and the time it
+/// goes by.
 pub mod parts {
+    pub use super::ack::Ack;
+    pub use super::leases::Leases;
     pub use super::tables::{
         INTERNAL, Tables, Topic, encode, topic_change, trim_change, wall_change,
     };
+    pub use super::trims::{Shelf, Shelved, Trims, partitions_of, plan};
     pub use super::wall::{Leap, Now, WallGuard};
 }
 
@@ -88,19 +96,13 @@ pub struct EmbeddedLog {
     /// In the order of [`Journal`].
     journals: [Arc<JournalStore>; 4],
     threads: Mutex<Vec<JoinHandle<()>>>,
-    leases: Mutex<Leases>,
+    /// The data directory's lock keeps every other process out.
+    leases: Leases,
     wall: Mutex<WallGuard>,
     lock: Mutex<Option<Box<dyn Send + Sync>>>,
     reads: Arc<Semaphore>,
     /// Whether everything happens in the thread that asks for it.
     is_still: bool,
-}
-
-/// Leases of this process: the data directory's lock keeps every other out.
-#[derive(Default)]
-struct Leases {
-    held: HashMap<String, Term>,
-    granted: u64,
 }
 
 impl EmbeddedLog {
@@ -144,10 +146,6 @@ impl EmbeddedLog {
             .filter(|change| !self.tables.holds(change))
             .map(|change| self.commit_records(&[change]))
             .collect()
-    }
-
-    fn leases(&self) -> std::sync::MutexGuard<'_, Leases> {
-        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The moment, as retention counts.
@@ -389,22 +387,11 @@ impl PartitionLog for EmbeddedLog {
     async fn lease(&self, name: &str) -> Result<Lease, LeaseError> {
         let state = self.journal(Journal::State);
         state.admit(&state.core(), 0).map_err(CommitError::from)?;
-        let mut leases = self.leases();
-        if leases.held.contains_key(name) {
-            return Err(LeaseError::Held(name.to_owned()));
-        }
-        // The log's term is durable and grows at every open, so that tokens grow for ever.
-        leases.granted += 1;
-        let token = Term((self.term.0 << 32) + leases.granted);
-        leases.held.insert(name.to_owned(), token);
-        Ok(Lease { name: name.to_owned(), token })
+        self.leases.grant(name)
     }
 
     fn release(&self, lease: &Lease) {
-        let mut leases = self.leases();
-        if leases.held.get(&lease.name) == Some(&lease.token) {
-            leases.held.remove(&lease.name);
-        }
+        self.leases.take_back(lease);
     }
 
     fn shed(&self) -> u64 {

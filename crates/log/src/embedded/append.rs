@@ -6,7 +6,8 @@ use tidings_event::block::{Block, BlockHeader, Flags, HEADER_BYTES_MAX, crc32c};
 use tidings_event::{JournalSeq, Offset, Term, TopicPartition};
 
 use super::EmbeddedLog;
-use super::journal::{Ack, Core, JournalStore};
+use super::ack::Ack;
+use super::journal::{Core, JournalStore};
 use super::recovery::STATE;
 use super::tables::{self, INTERNAL};
 use crate::partition_log::{AppendError, CommitError, Journal, PartitionLog, Pending, TableChange};
@@ -89,7 +90,7 @@ impl EmbeddedLog {
         changes: &[TableChange],
     ) -> Result<Pending, CommitError> {
         let current = self.term;
-        if token != current && !self.leases().held.values().any(|held| *held == token) {
+        if token != current && !self.leases.has(token) {
             return Err(CommitError::Fenced { given: token, current });
         }
         let size = |c: &TableChange| c.key.len() + c.value.as_ref().map_or(0, |v| v.len());

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,8 +12,9 @@ use tidings_event::block::Block;
 use tidings_event::hop::Committed;
 use tidings_event::{JournalSeq, Offset, Timestamp, TopicPartition};
 use tidings_telemetry::{Counter, Gauge, Latency};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
+use super::ack::Ack;
 use super::context::{Context, is_no_room};
 use super::group::Ends;
 use super::meta::Identity;
@@ -29,26 +30,6 @@ const ASSUMED_BYTES_PER_SECOND: f64 = 64e6;
 
 /// The part of the live ring that stays when memory is short: who keeps up needs no more.
 const SPARED_PART: usize = 8;
-
-/// Resolves an append when every journal it went to is durable; dropped before, it fails it.
-pub(crate) struct Ack {
-    remaining: AtomicUsize,
-    sender: Mutex<Option<oneshot::Sender<JournalSeq>>>,
-}
-
-impl Ack {
-    pub(crate) fn new(journals: usize, sender: oneshot::Sender<JournalSeq>) -> Arc<Self> {
-        Arc::new(Self { remaining: AtomicUsize::new(journals), sender: Mutex::new(Some(sender)) })
-    }
-
-    fn settle(&self, seq: JournalSeq) {
-        if self.remaining.fetch_sub(1, Ordering::AcqRel) == 1 {
-            let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
-            // Nobody may be waiting any more.
-            let _waiting = sender.map(|s| s.send(seq));
-        }
-    }
-}
 
 /// An append that waits for its turn.
 pub(crate) struct Queued {

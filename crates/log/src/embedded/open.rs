@@ -15,6 +15,7 @@ use super::context::{Context, is_no_room};
 use super::group::{self, PAGE};
 use super::indexer::Indexer;
 use super::journal::JournalStore;
+use super::leases::Leases;
 use super::meta::Identity;
 use super::options::{EmbeddedOptions, OpenError};
 use super::recovery::{Recovered, Source, recover};
@@ -84,7 +85,7 @@ impl EmbeddedLog {
             context,
             tables,
             threads: Mutex::default(),
-            leases: Mutex::default(),
+            leases: Leases::new(identity.term),
             wall: Mutex::new(wall),
             lock: Mutex::new(Some(lock)),
             reads: Arc::new(Semaphore::new(READS)),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use tidings_event::block::BlockHeader;
 use tidings_event::{Offset, Timestamp, TopicPartition};
 
+use super::trims::Shelved;
 use crate::partition_log::Bounds;
 
 /// Where one block is: 32 bytes.
@@ -34,6 +35,13 @@ impl BlockRef {
 
     pub(crate) fn end(&self) -> u64 {
         self.base + u64::from(self.count)
+    }
+
+    /// As retention sees it.
+    pub(crate) fn shelved(&self) -> Shelved {
+        let written = u64::from(self.segment) << 32 | u64::from(self.page);
+        let (bytes, ingested_at) = (self.bytes, self.ingested_at);
+        Shelved { written, end: self.end(), bytes, ingested_at }
     }
 }
 

@@ -1,31 +1,28 @@
 //! Retention: what is too old or too much goes, block by block; files go when nothing in them is
 //! kept.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 
-use tidings_event::{PartitionId, TopicPartition};
+use tidings_event::TopicPartition;
 
 use super::journal::{Core, JournalStore};
+use super::partitions::BlockRef;
 use super::segment::Segment;
+use super::trims::{self, Shelf, Trims, partitions_of};
 use super::wall::Now;
 use crate::partition_log::TopicSpec;
-
-/// New trim points.
-pub(crate) type Trims = BTreeMap<TopicPartition, u64>;
 
 impl JournalStore {
     /// Where retention puts the trim points of a journal's topics.
     pub(crate) fn plan_trim(&self, topics: &[TopicSpec], now: &Now) -> Trims {
         let core = self.core();
-        let mut trims = Trims::new();
-        for spec in topics {
-            by_age(&core, spec, now, &mut trims);
-            if let Some(bytes) = spec.retention.bytes {
-                by_bytes(&core, spec, bytes, &mut trims);
-            }
-        }
+        let mut trims = trims::plan(topics, now, |id| {
+            let known = core.partitions.get(&id)?;
+            let blocks = known.blocks.iter().map(BlockRef::shelved);
+            Some(Shelf { trim: known.trim, floor: known.floor(), blocks })
+        });
         self.by_cap(&core, &mut trims);
         trims
     }
@@ -127,49 +124,6 @@ impl Core {
             if let Some(segment) = self.segments.get_mut(number) {
                 segment.live = segment.live.saturating_sub(*blocks);
             }
-        }
-    }
-}
-
-fn partitions_of(spec: &TopicSpec) -> impl Iterator<Item = TopicPartition> + use<> {
-    let topic = spec.id;
-    (0..spec.partitions).map(move |p| TopicPartition { topic, partition: PartitionId(p) })
-}
-
-fn by_age(core: &Core, spec: &TopicSpec, now: &Now, trims: &mut Trims) {
-    let age = spec.retention.age;
-    for id in partitions_of(spec) {
-        let Some(partition) = core.partitions.get(&id) else { continue };
-        let floor = partition.floor();
-        let blocks = partition.blocks.iter();
-        let expired = blocks.take_while(|b| now.is_older(b.ingested_at, age) && b.end() <= floor);
-        if let Some(last) = expired.last() {
-            trims.insert(id, last.end());
-        }
-    }
-}
-
-fn by_bytes(core: &Core, spec: &TopicSpec, max: u64, trims: &mut Trims) {
-    let mut kept = vec![];
-    for id in partitions_of(spec) {
-        let Some(partition) = core.partitions.get(&id) else { continue };
-        let trim = trims.get(&id).copied().unwrap_or(partition.trim);
-        let floor = partition.floor();
-        let blocks = partition.blocks.iter().filter(|b| b.end() > trim);
-        kept.extend(blocks.map(|b| ((b.segment, b.page), id, b.end(), b.bytes, b.end() <= floor)));
-    }
-    // As they were written: their times say less, for clocks stand still.
-    kept.sort_unstable_by_key(|block| (block.0, block.2, block.1));
-    let mut bytes: u64 = kept.iter().map(|block| u64::from(block.3)).sum();
-    for (_, id, end, size, may_go) in kept {
-        if bytes <= max {
-            break;
-        }
-        // Nothing else goes for what may not go yet.
-        bytes -= u64::from(size);
-        if may_go {
-            let trim = trims.entry(id).or_default();
-            *trim = end.max(*trim);
         }
     }
 }

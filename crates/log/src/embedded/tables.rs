@@ -13,7 +13,7 @@ use super::entries::Entries;
 use super::fields::{Fields, Put, short};
 use super::group::Ends;
 use super::wall::{Leap, Now};
-use crate::partition_log::{Journal, Retention, Table, TableChange, TopicSpec};
+use crate::partition_log::{Journal, Retention, Table, TableChange, TopicError, TopicSpec};
 
 /// First table that is the engine's own.
 pub const INTERNAL: u32 = 1000;
@@ -89,6 +89,35 @@ impl Tables {
     #[must_use]
     pub fn topic(&self, id: TopicId) -> Option<Topic> {
         self.read().topics.get(&id).copied()
+    }
+
+    /// Whether a topic is there just so.
+    ///
+    /// # Errors
+    /// It can never be.
+    pub fn is_as_asked(&self, spec: &TopicSpec) -> Result<bool, TopicError> {
+        let journal = spec.retention.journal();
+        match self.topic(spec.id) {
+            None => Ok(false),
+            Some(Topic { dropped: true, .. }) => Err(TopicError::Dropped(spec.id)),
+            Some(Topic { spec: known, .. }) => {
+                let class = known.retention.journal();
+                if known.partitions != spec.partitions || class != journal {
+                    let (partitions, journal) = (known.partitions, class.name());
+                    return Err(TopicError::Mismatch { id: spec.id, partitions, journal });
+                }
+                Ok(known == *spec)
+            }
+        }
+    }
+
+    /// A topic that is to be dropped.
+    ///
+    /// # Errors
+    /// There is none, or not any more.
+    pub fn still_there(&self, id: TopicId) -> Result<TopicSpec, TopicError> {
+        let Topic { spec, dropped } = self.topic(id).ok_or(TopicError::Unknown(id))?;
+        if dropped { Err(TopicError::Dropped(id)) } else { Ok(spec) }
     }
 
     /// Topics of a journal that are not dropped.
