@@ -4,21 +4,64 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
+use tidings_event::Timestamp;
+use tidings_log::Journal;
 use tidings_telemetry::Timer;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::options::{OpenError, PulsarOptions};
+use crate::patience::Patience;
 
-const ANSWER: Duration = Duration::from_secs(30);
+/// No answer has more bytes that is of use here.
+const ANSWER_BYTES_MAX: usize = 4 << 20;
 
 /// One admin interface.
 pub(crate) struct Admin<'a> {
-    options: &'a PulsarOptions,
+    pub(crate) options: &'a PulsarOptions,
+}
+
+/// What it said, and when it is there.
+pub(crate) struct Answer {
+    pub(crate) body: Bytes,
+    pub(crate) date: Option<Timestamp>,
+}
+
+impl Answer {
+    /// `null` for an answer without a body, or one that is no JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+}
+
+/// The names of the journals' topics.
+pub(crate) fn topics() -> impl Iterator<Item = &'static str> {
+    Journal::TOPICS.into_iter().chain([Journal::State]).map(Journal::name)
+}
+
+/// The policies of the namespace: what is stored is kept until this engine lets go of it.
+fn policies() -> [(&'static str, Value); 5] {
+    [
+        ("retention", json!({ "retentionTimeInMinutes": -1, "retentionSizeInMB": -1 })),
+        // The broker's own memory of producers loses what a producer that starts again sends.
+        ("deduplication", json!(false)),
+        (
+            "inactiveTopicPolicies",
+            json!({
+                "inactiveTopicDeleteMode": "delete_when_no_subscriptions",
+                "maxInactiveDurationSeconds": 86_400,
+                "deleteWhileInactive": false,
+            }),
+        ),
+        // A topic that somebody removed must be missed, and not come back empty.
+        ("autoTopicCreation", json!({ "allowAutoTopicCreation": false })),
+        // A subscription of somebody else that falls behind must not stop the log.
+        ("backlogQuota", json!({ "limitSize": -1, "policy": "producer_request_hold" })),
+    ]
 }
 
 impl<'a> Admin<'a> {
@@ -26,35 +69,49 @@ impl<'a> Admin<'a> {
         Self { options }
     }
 
-    /// Makes tenant, namespace and topics exist; what is there already is left as it is, but for the policies.
-    ///
-    /// Nothing is removed by the broker: a message is kept until this engine lets go of it.
-    pub(crate) async fn prepare(&self, topics: &[&str]) -> Result<(), OpenError> {
-        let PulsarOptions { tenant, namespace, .. } = self.options;
-        let clusters = self.ask(Method::GET, "clusters", None).await?;
-        let tenant_body = json!({ "allowedClusters": clusters, "adminRoles": [] });
-        self.make(&format!("tenants/{tenant}"), tenant_body).await?;
-        let names = format!("namespaces/{tenant}/{namespace}");
-        self.make(&names, json!({})).await?;
-        let policies = [
-            ("retention", json!({ "retentionTimeInMinutes": -1, "retentionSizeInMB": -1 })),
-            // The broker's own memory of producers loses what a producer that starts again sends.
-            ("deduplication", json!(false)),
-            (
-                "inactiveTopicPolicies",
-                json!({
-                    "inactiveTopicDeleteMode": "delete_when_no_subscriptions",
-                    "maxInactiveDurationSeconds": 86_400,
-                    "deleteWhileInactive": false,
-                }),
-            ),
-        ];
-        for (policy, body) in policies {
-            self.ask(Method::POST, &format!("{names}/{policy}"), Some(body)).await?;
+    /// The path of the namespace.
+    pub(crate) fn namespace(&self) -> String {
+        format!("namespaces/{}/{}", self.options.tenant, self.options.namespace)
+    }
+
+    /// The path of a journal's topic.
+    pub(crate) fn topic(&self, topic: &str) -> String {
+        format!("persistent/{}/{}/{topic}", self.options.tenant, self.options.namespace)
+    }
+
+    /// As [`Self::prepare`], and puts up with a broker that is not there yet.
+    pub(crate) async fn prepare_patiently(&self) -> Result<(), OpenError> {
+        let mut patience = Patience::of(self.options.start_max);
+        loop {
+            let error = match self.prepare().await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            let may_pass = match &error {
+                OpenError::Unreachable { .. } => true,
+                // Of two who change it at once, one is told of the conflict.
+                OpenError::Refused { status, .. } => *status >= 500 || *status == 409,
+                _ => false,
+            };
+            if !may_pass || !patience.is_left().await {
+                return Err(error);
+            }
+            tracing::warn!(%error, "waits for Pulsar");
         }
-        for topic in topics {
-            let path = format!("persistent/{tenant}/{namespace}/{topic}/partitions");
-            self.make(&path, json!(1)).await?;
+    }
+
+    /// Makes tenant, namespace and topics exist; what is there already is left as it is, but for the policies.
+    async fn prepare(&self) -> Result<(), OpenError> {
+        let clusters = self.ask(Method::GET, "clusters", None).await?.json();
+        let tenant_body = json!({ "allowedClusters": clusters, "adminRoles": [] });
+        self.make(&format!("tenants/{}", self.options.tenant), tenant_body).await?;
+        let namespace = self.namespace();
+        self.make(&namespace, json!({})).await?;
+        for (policy, body) in policies() {
+            self.ask(Method::POST, &format!("{namespace}/{policy}"), Some(body)).await?;
+        }
+        for topic in topics() {
+            self.make(&format!("{}/partitions", self.topic(topic)), json!(1)).await?;
         }
         Ok(())
     }
@@ -68,23 +125,33 @@ impl<'a> Admin<'a> {
         if is_there { Ok(()) } else { Err(refused) }
     }
 
-    /// Sends one request; `null` for an answer without a body.
+    /// What is there of this path; `null` where there is nothing.
+    pub(crate) async fn find(&self, path: &str) -> Result<Value, OpenError> {
+        match self.ask(Method::GET, path, None).await {
+            Ok(answer) => Ok(answer.json()),
+            // What a broker does not have, or does not know of.
+            Err(OpenError::Refused { status: 404 | 405 | 412, .. }) => Ok(Value::Null),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends one request.
     pub(crate) async fn ask(
         &self,
         method: Method,
         path: &str,
         body: Option<Value>,
-    ) -> Result<Value, OpenError> {
+    ) -> Result<Answer, OpenError> {
         let request = format!("{method} {path}");
-        let sent = Timer.limit(ANSWER, self.send(method, path, body)).await;
+        let sent = Timer.limit(self.options.answer_max, self.send(method, path, body)).await;
         let (status, answer) = sent
             .map_err(|_| self.unreachable("no answer in time"))?
             .map_err(|error| self.unreachable(error))?;
         if !status.is_success() {
-            let answer = String::from_utf8_lossy(&answer).into_owned();
+            let answer = String::from_utf8_lossy(&answer.body).into_owned();
             return Err(OpenError::Refused { request, status: status.as_u16(), answer });
         }
-        Ok(serde_json::from_slice(&answer).unwrap_or(Value::Null))
+        Ok(answer)
     }
 
     fn unreachable(&self, reason: impl ToString) -> OpenError {
@@ -96,7 +163,7 @@ impl<'a> Admin<'a> {
         method: Method,
         path: &str,
         body: Option<Value>,
-    ) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<(StatusCode, Answer), Box<dyn std::error::Error + Send + Sync>> {
         let url: Uri = self.options.admin_url.parse()?;
         let host = url.host().ok_or("the address names no host")?;
         let authority = format!("{host}:{}", url.port_u16().unwrap_or(8080));
@@ -113,6 +180,16 @@ impl<'a> Admin<'a> {
         driving.spawn(connection);
         let answer = sender.send_request(request).await?;
         let status = answer.status();
-        Ok((status, answer.into_body().collect().await?.to_bytes()))
+        let date = answer.headers().get(header::DATE).and_then(|date| date.to_str().ok());
+        let date = date.and_then(timestamp);
+        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await?.to_bytes();
+        Ok((status, Answer { body, date }))
     }
+}
+
+/// A time as HTTP writes it.
+fn timestamp(text: &str) -> Option<Timestamp> {
+    let time = httpdate::parse_http_date(text).ok()?;
+    let since = time.duration_since(std::time::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    u64::try_from(since.as_nanos()).ok().map(Timestamp)
 }

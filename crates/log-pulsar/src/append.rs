@@ -10,7 +10,7 @@ use tidings_log::parts::{Ack, INTERNAL, encode};
 use tidings_log::{AppendError, CommitError, Journal, Pending, TableChange};
 
 use crate::PulsarLog;
-use crate::journal::{Core, JournalStore, STATE, stored_bytes};
+use crate::journal::{Core, JournalStore, STATE, Waiting, stored_bytes};
 use crate::open::EPOCH;
 
 /// Most bytes of one block.
@@ -51,9 +51,10 @@ impl PulsarLog {
             let _waiting = sender.send(JournalSeq(0));
             return Ok(pending);
         }
-        let ack = Ack::new(parts.len(), sender);
+        let (ack, since) = (Ack::new(parts.len(), sender), self.clock.monotonic());
+        let waiting = Waiting { ack, since };
         for mut part in parts {
-            part.journal.enqueue(&mut part.core, cut(part.blocks), &ack);
+            part.journal.enqueue(&mut part.core, cut(part.blocks), &waiting);
         }
         Ok(pending)
     }
@@ -144,7 +145,8 @@ impl PulsarLog {
         let block = Block { header, body };
         journal.admit(&core, stored_bytes(&block))?;
         core.partitions.entry(STATE).or_default().tail = block.header.end_offset().0;
-        journal.enqueue(&mut core, vec![vec![block]], &Ack::new(1, sender));
+        let waiting = Waiting { ack: Ack::new(1, sender), since: self.clock.monotonic() };
+        journal.enqueue(&mut core, vec![vec![block]], &waiting);
         Ok(pending)
     }
 }

@@ -11,6 +11,7 @@ use tidings_event::hop::Committed;
 use tidings_event::{JournalSeq, Term, TopicPartition};
 use tidings_log::parts::{Ack, Tables};
 use tidings_log::{AppendError, Journal, Pressure};
+use tidings_telemetry::{Counter, Gauge, Latency, Recorder};
 use tokio::sync::{Notify, watch};
 
 use crate::index::{BlockAt, Partitions};
@@ -20,12 +21,19 @@ use crate::rate::Rate;
 /// The partition of the tables' records in the state journal.
 pub(crate) const STATE: TopicPartition = TopicPartition::new(0, 0);
 
+/// Who waits for an append, and since when.
+#[derive(Clone)]
+pub(crate) struct Waiting {
+    pub(crate) ack: Arc<Ack>,
+    pub(crate) since: Duration,
+}
+
 /// Blocks that go into one group, and who waits for them.
 pub(crate) struct Queued {
     pub(crate) blocks: Vec<Block>,
     pub(crate) bytes: u64,
     /// None but with the last part of an append that was cut.
-    pub(crate) ack: Option<Arc<Ack>>,
+    pub(crate) waiting: Option<Waiting>,
 }
 
 /// A group that was sent and is not known to be stored.
@@ -90,6 +98,7 @@ pub(crate) struct JournalStore {
     pub(crate) tables: Arc<Tables>,
     /// Term of an owner that came after this one; 0 for none.
     pub(crate) fenced_by: Arc<AtomicU64>,
+    pub(crate) recorder: Arc<Recorder>,
     core: Mutex<Core>,
     pub(crate) wake: Notify,
     pub(crate) durable: watch::Sender<JournalSeq>,
@@ -110,6 +119,7 @@ impl JournalStore {
         (queue_bytes_max, ring_bytes_max): (u64, usize),
         tables: &Arc<Tables>,
         fenced_by: &Arc<AtomicU64>,
+        recorder: &Arc<Recorder>,
         found: Found,
     ) -> Self {
         let core = Core {
@@ -134,6 +144,7 @@ impl JournalStore {
             ring_bytes_max,
             tables: Arc::clone(tables),
             fenced_by: Arc::clone(fenced_by),
+            recorder: Arc::clone(recorder),
             durable: watch::Sender::new(JournalSeq(core.last_seq)),
             core: Mutex::new(core),
             wake: Notify::new(),
@@ -160,15 +171,20 @@ impl JournalStore {
     }
 
     /// Queues what was admitted, in parts that each fit into a group.
-    pub(crate) fn enqueue(&self, core: &mut Core, parts: Vec<Vec<Block>>, ack: &Arc<Ack>) {
+    pub(crate) fn enqueue(&self, core: &mut Core, parts: Vec<Vec<Block>>, waiting: &Waiting) {
         let last = parts.len().saturating_sub(1);
         for (at, blocks) in parts.into_iter().enumerate() {
             let bytes = blocks.iter().map(stored_bytes).sum();
             core.queued_bytes += bytes;
-            let ack = (at == last).then(|| Arc::clone(ack));
-            core.queue.push_back(Queued { blocks, bytes, ack });
+            self.queue_grew(bytes, 1);
+            let waiting = (at == last).then(|| waiting.clone());
+            core.queue.push_back(Queued { blocks, bytes, waiting });
         }
         self.wake.notify_one();
+    }
+
+    fn queue_grew(&self, bytes: u64, sign: i64) {
+        self.recorder.shift(Gauge::LogQueuedBytes, sign * i64::try_from(bytes).unwrap_or(0));
     }
 
     pub(crate) fn pressure(&self) -> Pressure {
@@ -220,9 +236,14 @@ impl JournalStore {
             core.remember(sent.seq, committed.collect(), self.ring_bytes_max);
         }
         drop(core);
+        self.queue_grew(sent.bytes, -1);
+        self.recorder.count(Counter::LogGroups, 1);
+        self.recorder.count(Counter::LogBytes, sent.bytes);
         self.durable.send_replace(seq);
-        for ack in sent.parts.iter().filter_map(|part| part.ack.as_ref()) {
-            ack.settle(seq);
+        for waiting in sent.parts.iter().filter_map(|part| part.waiting.as_ref()) {
+            if waiting.ack.settle(seq) {
+                self.recorder.time(Latency::LogAppend, now.saturating_sub(waiting.since));
+            }
         }
     }
 
@@ -232,7 +253,11 @@ impl JournalStore {
         let tails: Vec<_> = core.partitions.iter().map(|(id, p)| (*id, p.durable)).collect();
         core.queue.clear();
         core.sent.clear();
-        core.queued_bytes = 0;
+        self.queue_grew(std::mem::take(&mut core.queued_bytes), -1);
+        if matches!(why, Ended::Failed(_)) {
+            self.recorder.count(Counter::LogErrors, 1);
+            self.recorder.shift(Gauge::LogReadOnly, 1);
+        }
         core.ended = Some(why);
         for (id, durable) in tails {
             if let Some(partition) = core.partitions.get_mut(&id) {

@@ -6,6 +6,7 @@
 
 mod admin;
 mod append;
+mod examine;
 mod index;
 mod journal;
 mod judge;
@@ -14,11 +15,13 @@ mod log;
 mod message;
 mod open;
 mod options;
+mod patience;
 mod rate;
 mod read;
 mod retention;
 mod topics;
 mod writer;
 
+pub use examine::{Observation, Standing, examine};
 pub use log::PulsarLog;
-pub use options::{OpenError, PulsarOptions};
+pub use options::{OpenError, OptionError, PulsarOptions};

@@ -90,7 +90,8 @@ impl Broker {
         Ok(Self { url, resolver, answer_max: options.answer_max, closing: TaskTracker::new() })
     }
 
-    async fn connect(&self) -> Result<Link, LinkError> {
+    /// One connection more.
+    pub(crate) async fn connect(&self) -> Result<Link, LinkError> {
         let config = ConnectionConfig {
             keepalive_interval: KEEPALIVE,
             operation_timeout: self.answer_max,

@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 
 use crate::admin::Admin;
 use crate::append::BLOCK_BYTES_MAX;
+use crate::examine;
 use crate::index::Partition;
 use crate::journal::{Ended, JournalStore};
 use crate::link::Broker;
@@ -67,11 +68,10 @@ impl PulsarLog {
         clock: Arc<dyn Clock>,
         recorder: Arc<Recorder>,
     ) -> Result<Arc<Self>, OpenError> {
-        let names: Vec<&str> =
-            Journal::TOPICS.into_iter().chain([Journal::State]).map(Journal::name).collect();
-        Admin::new(&options).prepare(&names).await?;
+        Admin::new(&options).prepare_patiently().await?;
+        examine::insist(&options, &*clock).await?;
         let broker = Arc::new(Broker::new(&options)?);
-        let opened = open::open(&options, &broker, &clock).await?;
+        let opened = open::open(&options, &broker, &clock, &recorder).await?;
         let (mut journals, mut writers) = (vec![], JoinSet::new());
         for writer in opened.writers {
             journals.push(Arc::clone(&writer.journal));

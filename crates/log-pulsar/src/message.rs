@@ -7,12 +7,16 @@ use bytes::Bytes;
 use tidings_event::block::{Block, BlockHeader, crc32c};
 use tidings_event::{Epoch, Term};
 
+use crate::append::BLOCK_BYTES_MAX;
+
 const MAGIC: &[u8] = b"TPG1";
 const VERSION: u8 = 1;
 const START: u8 = 0;
 const GROUP: u8 = 1;
 const CRC_AT: usize = 40;
 const HEAD: usize = CRC_AT + 4;
+/// Most bytes of a message: what is stored whole, or one block; and what the client puts before it.
+pub(crate) const MESSAGE_BYTES_MAX: usize = HEAD + BLOCK_BYTES_MAX + (64 << 10);
 
 /// One unbroken holding of a topic by its owner. Each connection that writes begins a new one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

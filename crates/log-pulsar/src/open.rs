@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::FuturesOrdered;
@@ -13,7 +12,7 @@ use tidings_event::block::{Block, BlockHeader};
 use tidings_event::{Clock, Epoch, Term};
 use tidings_log::Journal;
 use tidings_log::parts::Tables;
-use tidings_telemetry::Timer;
+use tidings_telemetry::{Recorder, Timer};
 
 use crate::index::BlockAt;
 use crate::journal::{Found, GroupAt, JournalStore, STATE};
@@ -21,13 +20,11 @@ use crate::judge::{Judge, Verdict};
 use crate::link::{Broker, LinkError, Locator, Tail, Writing};
 use crate::message::{self, Hold, MessageError};
 use crate::options::{OpenError, PulsarOptions};
+use crate::patience::Patience;
 use crate::writer::Writer;
 
 /// The only epoch of a log that was never restored.
 pub(crate) const EPOCH: Epoch = Epoch(1);
-/// Tries before it is given up.
-const TRIES: u32 = 20;
-const RETRY: Duration = Duration::from_millis(500);
 
 /// Everything that opening makes.
 pub(crate) struct Opened {
@@ -63,24 +60,23 @@ pub(crate) async fn open(
     options: &PulsarOptions,
     broker: &Arc<Broker>,
     clock: &Arc<dyn Clock>,
+    recorder: &Arc<Recorder>,
 ) -> Result<Opened, OpenError> {
-    let opening = Opening { options, broker, clock };
-    let mut tries = 1;
+    let opening = Opening { options, broker, clock, recorder };
+    let mut patience = Patience::of(options.start_max);
     loop {
         let error = match opening.all().await {
             Ok(opened) => return Ok(opened),
             Err(Stop::For(error)) => return Err(error),
             Err(Stop::Link(error)) => error,
         };
-        if tries == TRIES {
+        if !patience.is_left().await {
             return Err(OpenError::Unreachable {
                 url: options.url.clone(),
                 reason: error.to_string(),
             });
         }
-        tracing::warn!(%error, tries, "cannot open the log yet");
-        Timer.after(RETRY).await;
-        tries += 1;
+        tracing::warn!(%error, "cannot open the log yet");
     }
 }
 
@@ -88,6 +84,7 @@ struct Opening<'a> {
     options: &'a PulsarOptions,
     broker: &'a Arc<Broker>,
     clock: &'a Arc<dyn Clock>,
+    recorder: &'a Arc<Recorder>,
 }
 
 /// A topic that was taken, as far as it was read.
@@ -208,7 +205,7 @@ impl Opening<'_> {
     ) -> Writer {
         let limits = (self.options.queue_bytes_max, self.options.ring_bytes);
         let place = (taken.journal, taken.topic);
-        let journal = JournalStore::new(place, limits, tables, fenced_by, found);
+        let journal = JournalStore::new(place, limits, tables, fenced_by, self.recorder, found);
         Writer {
             journal: Arc::new(journal),
             broker: Arc::clone(self.broker),

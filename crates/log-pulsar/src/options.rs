@@ -1,6 +1,12 @@
 //! What the engine can be told, and why it may refuse to open.
 
+mod rules;
+
 use std::time::Duration;
+
+pub use rules::OptionError;
+
+use crate::examine::Observation;
 
 /// Settings of the engine. The defaults are meant for production.
 #[derive(Clone, Debug)]
@@ -21,6 +27,8 @@ pub struct PulsarOptions {
     pub queue_bytes_max: u64,
     /// Bytes of recent blocks kept in memory for each journal.
     pub ring_bytes: usize,
+    /// How long opening puts up with a broker that does not answer.
+    pub start_max: Duration,
     /// How long the broker may take to answer before the connection is given up.
     pub answer_max: Duration,
     /// How long a close waits for what is under way.
@@ -41,6 +49,7 @@ impl Default for PulsarOptions {
             window: 64,
             queue_bytes_max: 64 << 20,
             ring_bytes: 32 << 20,
+            start_max: Duration::from_secs(30),
             answer_max: Duration::from_secs(15),
             close_max: Duration::from_secs(20),
             #[cfg(any(test, feature = "test-util"))]
@@ -73,6 +82,9 @@ pub enum OpenError {
     /// Another owner opened the same log meanwhile.
     #[error("another owner took the log over while it was being opened: only one may own it")]
     Taken,
+    /// The cluster cannot keep what the log promises.
+    #[error("this Pulsar cannot keep what is promised: {}", told(.0))]
+    Unkept(Vec<Observation>),
     /// The topic holds what this version does not know.
     #[error("topic {topic}: {reason}")]
     Unreadable {
@@ -81,4 +93,10 @@ pub enum OpenError {
         /// What is wrong.
         reason: String,
     },
+}
+
+fn told(broken: &[Observation]) -> String {
+    let told =
+        |it: &Observation| format!("{}: {}, and {}: {}", it.about, it.found, it.why, it.remedy);
+    broken.iter().map(told).collect::<Vec<_>>().join("; ")
 }

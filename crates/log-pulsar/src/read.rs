@@ -7,6 +7,7 @@ use tidings_event::block::Block;
 use tidings_event::hop::Committed;
 use tidings_event::{JournalSeq, Offset, TopicPartition};
 use tidings_log::{Journal, ReadError};
+use tidings_telemetry::Counter;
 
 use crate::PulsarLog;
 use crate::index::{BlockAt, data_loss};
@@ -161,6 +162,7 @@ impl PulsarLog {
         }
         let gone = || ReadError::Io(format!("group {seq} of {} is gone", journal.topic));
         let first = journal.core().group(seq).ok_or_else(gone)?;
+        journal.recorder.count(Counter::LogReads, 1);
         let mut tail = Tail::from(&self.broker, &journal.topic, first.at);
         let (mut next, mut bytes, mut failed) = (seq, 0, 0);
         let mut asked = None;

@@ -19,12 +19,14 @@ impl Ack {
         Arc::new(Self { remaining: AtomicUsize::new(journals), sender: Mutex::new(Some(sender)) })
     }
 
-    /// One of the journals has it.
-    pub fn settle(&self, seq: JournalSeq) {
-        if self.remaining.fetch_sub(1, Ordering::AcqRel) == 1 {
+    /// One of the journals has it; `true` when it was the last.
+    pub fn settle(&self, seq: JournalSeq) -> bool {
+        let is_last = self.remaining.fetch_sub(1, Ordering::AcqRel) == 1;
+        if is_last {
             let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
             // Nobody may be waiting any more.
             let _waiting = sender.map(|sender| sender.send(seq));
         }
+        is_last
     }
 }
