@@ -5,8 +5,12 @@ use std::io::IsTerminal;
 use tracing::Dispatch;
 use tracing::dispatcher::set_global_default;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::SubscriberBuilder;
 use tracing_subscriber::reload::Handle;
+
+/// Libraries that tell at `info` of each connection; whoever names them hears them.
+const TALKATIVE: &str = "magnetar_runtime_tokio=warn,magnetar_proto=warn";
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,7 +80,14 @@ pub fn start_logs(level: &str, format: LogFormat) -> Result<LogLevel, LogsError>
 }
 
 fn read(level: &str) -> Result<EnvFilter, LogsError> {
-    EnvFilter::try_new(level).map_err(|_| LogsError::Level(level.to_owned()))
+    let read =
+        |text: &str| EnvFilter::try_new(text).map_err(|_| LogsError::Level(level.to_owned()));
+    let filter = read(level)?;
+    match filter.max_level_hint() {
+        Some(most) if most <= LevelFilter::WARN => Ok(filter),
+        // What is named twice counts as it is named last.
+        _ => read(&format!("{TALKATIVE},{level}")),
+    }
 }
 
 fn reloading<S: 'static>(handle: Handle<EnvFilter, S>) -> LogLevel {

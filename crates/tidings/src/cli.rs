@@ -38,9 +38,10 @@ pub(crate) enum Command {
         after_help = "Examples:\n  tidings demo\n  tidings demo --for 60s --instruments 2000\n  tidings demo --csv AAPL-1d.csv --csv BTC-PERP-1m.csv.gz --json"
     )]
     Demo(crate::demo::DemoArgs),
-    /// Run the service.
+    /// Run the service. Its log is in the data directory, or with `engine.kind` pulsar on an Apache
+    /// Pulsar.
     #[command(
-        after_help = "Examples:\n  tidings serve\n  tidings serve --data-dir /var/lib/tidings --addr 127.0.0.1:9000\n  tidings serve --print-config > tidings.toml"
+        after_help = "Examples:\n  tidings serve\n  tidings serve --data-dir /var/lib/tidings --addr 127.0.0.1:9000\n  TIDINGS_ENGINE__KIND=pulsar tidings serve --config tidings.toml\n  tidings serve --print-config > tidings.toml"
     )]
     Serve(ServeArgs),
     /// Publish events: canonical JSON, one a line, from a file or stdin.
@@ -84,13 +85,14 @@ pub(crate) enum Command {
         after_help = "Examples:\n  tidings bench\n  tidings bench --scenario latency,burst --rate 50000 --svg bench.svg\n  tidings bench --here --data-dir /var/lib/tidings"
     )]
     Bench(Box<crate::bench::BenchArgs>),
-    /// Verify a data directory that no process has open. Exit code 3 names damaged ranges.
+    /// Verify a data directory of the embedded engine that no process has open. Exit code 3 names
+    /// damaged ranges.
     #[command(
-        after_help = "Examples:\n  tidings check tidings-data\n  tidings check --json /var/lib/tidings"
+        after_help = "Examples:\n  tidings check tidings-data\n  tidings check --json /var/lib/tidings\n  tidings check --config /etc/tidings/tidings.toml"
     )]
     Check(CheckArgs),
-    /// Examine this machine, the data directory and, with --server, a running service. Exit code 1
-    /// when something fails, 4 when the service cannot be reached.
+    /// Examine this machine, the data directory or the Pulsar that is configured and, with --server, a
+    /// running service. Exit code 1 when something fails, 4 when the service cannot be reached.
     #[command(
         after_help = "Examples:\n  tidings doctor --data-dir /var/lib/tidings\n  tidings doctor --server http://127.0.0.1:8080 --json"
     )]
@@ -121,7 +123,7 @@ pub(crate) struct ServeArgs {
     /// Address to serve on; port 0 takes a free one.
     #[arg(long)]
     pub(crate) addr: Option<String>,
-    /// Directory of the log.
+    /// Directory of the embedded log.
     #[arg(long)]
     pub(crate) data_dir: Option<PathBuf>,
     /// Serve on an address that other machines can reach, although nobody is authenticated.
@@ -241,8 +243,11 @@ pub(crate) struct TraceArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// The data directory.
-    pub(crate) data_dir: PathBuf,
+    /// The data directory; absent, the one that is configured.
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Configuration file; ./tidings.toml when it is there.
+    #[arg(long)]
+    pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

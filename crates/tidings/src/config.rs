@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod docs;
+mod engine;
 mod health;
 mod intervals;
 mod layers;
@@ -24,6 +25,7 @@ use toml::Table;
 
 #[cfg(test)]
 use docs::reference;
+pub(crate) use engine::Engine;
 use layers::{environment, merge, parse_file, set};
 use written::{
     AsWritten, WrittenAdmission, WrittenIntervals, WrittenLimits, WrittenLog, WrittenTopics,
@@ -38,6 +40,7 @@ pub(crate) struct Config {
     pub(crate) addr: SocketAddr,
     pub(crate) origins: Origins,
     pub(crate) data_dir: PathBuf,
+    pub(crate) engine: Engine,
     pub(crate) log: WrittenLog,
     pub(crate) limits: WrittenLimits,
     /// Bytes that the process keeps within.
@@ -72,6 +75,8 @@ pub(crate) enum ConfigError {
     Refused(String),
     #[error("`{key}` is {value}: {rule}")]
     Value { key: &'static str, value: String, rule: &'static str },
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Several(Vec<ConfigError>),
 }
 
 /// What the command line says, where it says something.
@@ -81,6 +86,8 @@ pub(crate) struct Flags {
     pub(crate) addr: Option<String>,
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) insecure: bool,
+    /// The embedded engine, whatever is configured.
+    pub(crate) embedded: bool,
 }
 
 impl Config {
@@ -107,6 +114,9 @@ impl Config {
         if flags.insecure {
             set(&mut table, "server", "insecure", true.into());
         }
+        if flags.embedded {
+            set(&mut table, "engine", "kind", engine::EMBEDDED.into());
+        }
         Self::check(user.map(|(file, _)| file), table)
     }
 
@@ -126,13 +136,10 @@ impl Config {
                         address, or say --insecure";
             return Err(ConfigError::Value { key: "server.addr", value: addr.to_string(), rule });
         }
+        let engine = engine::engine(&written.engine, &written.pulsar)?;
         check_log(&written.log)?;
         let log_format = log_format(&written.logging.format)?;
-        let policy = &written.admission.definition_conflict;
-        if !matches!(policy.as_str(), "refuse" | "warn") {
-            let (key, value) = ("admission.definition_conflict", format!("`{policy}`"));
-            return Err(ConfigError::Value { key, value, rule: "it must be refuse or warn" });
-        }
+        check_policy(&written.admission.definition_conflict)?;
         at_least_one("topics.partitions", u64::from(written.topics.partitions))?;
         at_least_one("limits.connections", written.limits.connections as u64)?;
         at_least_one("limits.batch_events", written.limits.batch_events as u64)?;
@@ -158,6 +165,7 @@ impl Config {
             addr,
             origins,
             data_dir: written.data.dir,
+            engine,
             trim_interval: Duration::from_secs(written.log.trim_interval_seconds),
             log: written.log,
             limits: written.limits,
@@ -192,6 +200,14 @@ impl Config {
             named => (PathBuf::from(named), true),
         }
     }
+}
+
+fn check_policy(policy: &str) -> Result<(), ConfigError> {
+    if matches!(policy, "refuse" | "warn") {
+        return Ok(());
+    }
+    let (key, value) = ("admission.definition_conflict", format!("`{policy}`"));
+    Err(ConfigError::Value { key, value, rule: "it must be refuse or warn" })
 }
 
 fn log_format(text: &str) -> Result<LogFormat, ConfigError> {

@@ -56,6 +56,8 @@ pub(crate) async fn run(args: DemoArgs, json: bool) -> Result<(), Failure> {
     let flags = Flags {
         addr: Some("127.0.0.1:0".to_owned()),
         data_dir: Some(args.data_dir.clone().unwrap_or_else(|| folder.path().to_owned())),
+        // Its events are nobody's: they do not go where a configuration may send them.
+        embedded: true,
         ..Flags::default()
     };
     let config = Config::load(&flags, std::iter::empty()).map_err(Failure::failed)?;

@@ -1,5 +1,5 @@
-//! `tidings doctor`: whether this machine, this data directory and a running service can keep the
-//! promise; what is wrong, why it matters, what to do.
+//! `tidings doctor`: whether this machine, this data directory or Pulsar, and a running service can keep
+//! the promise; what is wrong, why it matters, what to do.
 
 mod capacity;
 mod clock;
@@ -10,6 +10,7 @@ mod limits;
 mod memory;
 mod online;
 mod port;
+mod pulsar;
 mod space;
 mod sync_speed;
 
@@ -19,7 +20,7 @@ use tidings_event::{Clock, SystemClock};
 use tidings_log::SystemDisk;
 
 use crate::cli::DoctorArgs;
-use crate::config::{Config, Flags};
+use crate::config::{Config, Engine, Flags};
 use crate::failure::Failure;
 use crate::output;
 use finding::{Finding, Report};
@@ -57,6 +58,7 @@ async fn offline(args: &DoctorArgs, report: &mut Report) {
         addr: args.addr.clone(),
         data_dir: args.data_dir.clone(),
         insecure: false,
+        embedded: false,
     };
     let config = match Config::load(&flags, std::env::vars()) {
         Ok(config) => config,
@@ -68,18 +70,34 @@ async fn offline(args: &DoctorArgs, report: &mut Report) {
     };
     let file = config.file.as_ref().map_or("defaults".to_owned(), |f| f.display().to_string());
     report.add(Finding::ok("configuration", file));
+    let is_ours: port::IsOurs = match &config.engine {
+        Engine::Embedded => {
+            let holder = on_disk(&config, &clock, report);
+            Box::new(move |pid, _| holder == Some(pid))
+        }
+        Engine::Pulsar(options) => {
+            report.extend(pulsar::check(options, &clock).await);
+            // There is no lock that would name it.
+            Box::new(|_, name| name == env!("CARGO_BIN_NAME"))
+        }
+    };
+    report.add(capacity::check(&config));
+    report.extend(limits::check(&config));
+    report.add(memory::check(&config));
+    report.add(port::check(config.addr, &is_ours));
+    report.extend(clock::check(&clock, began).await);
+}
+
+/// What keeps the embedded log. The process that has it, if one does.
+fn on_disk(config: &Config, clock: &dyn Clock, report: &mut Report) -> Option<u32> {
     let disk = SystemDisk;
     let holder = directory::holder(&config.data_dir);
     let place = directory::nearest(&config.data_dir);
     report.extend(directory::check(&disk, &config.data_dir, holder));
-    report.extend(space::check(&disk, place, &config));
+    report.extend(space::check(&disk, place, config));
     report.add(filesystem::check(place));
-    report.add(sync_speed::check(&disk, &clock, place));
-    report.add(capacity::check(&config));
-    report.extend(limits::check(&config));
-    report.add(memory::check(&config));
-    report.add(port::check(config.addr, holder));
-    report.extend(clock::check(&clock, began).await);
+    report.add(sync_speed::check(&disk, clock, place));
+    holder
 }
 
 fn versions() -> Finding {

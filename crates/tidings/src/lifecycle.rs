@@ -1,12 +1,14 @@
 //! Owns every task and the order of starting and stopping.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_admit::Admission;
 use tidings_event::SystemClock;
 use tidings_insight::Summaries;
+use tidings_log::PartitionLog;
 use tidings_serve::{Parts, ShownConfig};
 use tidings_telemetry::{Memory, Recorder, Timer, Traces};
 use tokio::task::JoinSet;
@@ -22,6 +24,9 @@ const CHECKPOINT_LOOK: Duration = Duration::from_secs(1);
 
 /// How often is looked how much of the measured capacity is used.
 const LOAD_LOOK: Duration = Duration::from_secs(1);
+
+/// How often is looked, at a stop, whether the log still takes what the other stages wait for.
+const FINISH_LOOK: Duration = Duration::from_secs(10);
 
 /// A running service.
 pub(crate) struct Running {
@@ -43,7 +48,7 @@ impl Running {
         let (traces, export) = Traces::start(&config.traces).map_err(Failure::failed)?;
         let recorder = Recorder::with_traces(traces);
         let shared = Shared { clock: Arc::new(SystemClock::new()), recorder };
-        let log = build::log::open(config, &shared)?;
+        let log = build::log::open(config, &shared).await?;
         let catalog = build::catalog::open(config, &log, &shared).await?;
         let admission = build::admit::open(config, &log, &catalog, &shared).await?;
         let deliver = build::deliver::open(config, &log, &catalog, &shared).await?;
@@ -113,14 +118,30 @@ impl Running {
         let served = self.ended().await;
         self.periodic.shutdown().await;
         drop(self.memory);
-        if let Some(intervals) = &self.parts.intervals {
-            intervals.close().await;
-        }
-        self.summaries.close().await;
-        self.parts.admission.close().await;
-        self.parts.deliver.close().await;
-        self.parts.log.close().await;
+        let Parts { intervals, admission, deliver, log, .. } = self.parts;
+        let summaries = self.summaries;
+        let finishing = async {
+            if let Some(intervals) = &intervals {
+                intervals.close().await;
+            }
+            summaries.close().await;
+            admission.close().await;
+            deliver.close().await;
+        };
+        finish(finishing, &*log).await;
+        log.close().await;
         served
+    }
+}
+
+/// Waits for the stages above the log, as long as that takes what they give it.
+async fn finish(finishing: impl Future<Output = ()>, log: &dyn PartitionLog) {
+    let mut finishing = pin!(finishing);
+    while Timer.limit(FINISH_LOOK, &mut finishing).await.is_err() {
+        if let Err(reason) = log.health() {
+            tracing::error!(%reason, "stops without what the log does not take: acks may come again");
+            return;
+        }
     }
 }
 

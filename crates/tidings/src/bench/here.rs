@@ -22,7 +22,7 @@ use super::round::{Bench, Round};
 use super::search::Search;
 use super::{BenchError, Failure, on_a_bed, output, unsound};
 use crate::capacity::{Capacity, FILE};
-use crate::config::{Config, Flags};
+use crate::config::{Config, Engine, Flags};
 use crate::doctor::sync_times;
 
 /// Looks for the steady rate: after them it is known to a sixty-fourth of the ceiling.
@@ -69,7 +69,16 @@ pub(super) async fn run(args: &BenchArgs, json: bool) -> Result<(), Failure> {
 fn data_dir(args: &BenchArgs) -> Result<PathBuf, Failure> {
     let flags = Flags { data_dir: args.data_dir.clone(), ..Flags::default() };
     let config = Config::load(&flags, std::env::vars());
-    Ok(config.map_err(|error| Failure::Usage(error.to_string()))?.data_dir)
+    let config = config.map_err(|error| Failure::Usage(error.to_string()))?;
+    match config.engine {
+        Engine::Embedded => Ok(config.data_dir),
+        // A service of its own would take the log from the one that has it.
+        Engine::Pulsar(_) => Err(Failure::Usage(
+            "--here measures the embedded engine on this machine's disk, and `engine.kind` is pulsar: measure a \
+             service that runs with `tidings bench --server`"
+                .to_owned(),
+        )),
+    }
 }
 
 fn micros_at(times: &[Duration], share: usize) -> Option<u64> {

@@ -1,24 +1,43 @@
-//! The embedded log.
+//! The log, by whoever keeps it.
 
 use std::sync::Arc;
 
 use tidings_log::{EmbeddedLog, EmbeddedOptions, OpenError, PartitionLog, SystemDisk};
+use tidings_log_pulsar::{OpenError as PulsarError, PulsarLog, PulsarOptions};
 
 use super::Shared;
-use crate::config::Config;
+use crate::config::{Config, Engine};
 use crate::failure::Failure;
 
 /// With a small memory budget each journal's queue and ring take at most these parts of it.
 const PARTS: (u64, u64) = (32, 16);
 
-pub(crate) fn open(config: &Config, shared: &Shared) -> Result<Arc<dyn PartitionLog>, Failure> {
+/// Opens it; this may wait: for room on a disk that is full, for a broker that does not answer yet.
+pub(crate) async fn open(
+    config: &Config,
+    shared: &Shared,
+) -> Result<Arc<dyn PartitionLog>, Failure> {
+    match &config.engine {
+        Engine::Embedded => embedded(config, shared),
+        Engine::Pulsar(options) => pulsar(config, options, shared).await,
+    }
+}
+
+/// Most bytes of each journal's queue and ring.
+fn sizes(config: &Config) -> (u64, usize) {
     let (queue, ring) = (config.memory_budget / PARTS.0, config.memory_budget / PARTS.1);
+    let ring = usize::try_from(ring).unwrap_or(usize::MAX);
+    (config.log.queue_bytes_max.min(queue), config.log.ring_bytes.min(ring))
+}
+
+fn embedded(config: &Config, shared: &Shared) -> Result<Arc<dyn PartitionLog>, Failure> {
+    let (queue_bytes_max, ring_bytes) = sizes(config);
     let options = EmbeddedOptions {
         segment_bytes_min: config.log.segment_bytes_min,
         segment_bytes_max: config.log.segment_bytes_max,
         journal_bytes_max: config.log.journal_bytes_max,
-        queue_bytes_max: config.log.queue_bytes_max.min(queue),
-        ring_bytes: config.log.ring_bytes.min(usize::try_from(ring).unwrap_or(usize::MAX)),
+        queue_bytes_max,
+        ring_bytes,
         ..EmbeddedOptions::default()
     };
     let (clock, recorder) = (Arc::clone(&shared.clock), Arc::clone(&shared.recorder));
@@ -30,4 +49,40 @@ pub(crate) fn open(config: &Config, shared: &Shared) -> Result<Arc<dyn Partition
         )),
         other => Failure::failed(other),
     })?)
+}
+
+async fn pulsar(
+    config: &Config,
+    options: &PulsarOptions,
+    shared: &Shared,
+) -> Result<Arc<dyn PartitionLog>, Failure> {
+    let (queue_bytes_max, ring_bytes) = sizes(config);
+    let options = PulsarOptions { queue_bytes_max, ring_bytes, ..options.clone() };
+    let (clock, recorder) = (Arc::clone(&shared.clock), Arc::clone(&shared.recorder));
+    tracing::info!(url = options.url, namespace = options.namespace, "opens the log on Pulsar");
+    let log = PulsarLog::open(options, clock, recorder).await.map_err(|error| refused(&error))?;
+    tracing::info!(term = log.term().0, "has the log");
+    Ok(log)
+}
+
+/// Why a log on Pulsar did not open, and what to do.
+fn refused(error: &PulsarError) -> Failure {
+    let remedy = match error {
+        PulsarError::Unreachable { .. } => {
+            "start it, or correct engine.pulsar.url and engine.pulsar.admin_url; `tidings doctor` looks at it"
+        }
+        PulsarError::Refused { status: 401 | 403, .. } => {
+            "let clients without a name administer the namespace: this version sends none"
+        }
+        PulsarError::Refused { .. } => {
+            "its own log says more; `tidings doctor` looks at how it is set"
+        }
+        PulsarError::Taken => "stop the other one, or name another engine.pulsar.namespace",
+        PulsarError::Unkept(_) => "`tidings doctor` looks again",
+        PulsarError::Unreadable { .. } => {
+            let detail = format!("{error}; docs/operate/pulsar.md says how a log is restored");
+            return Failure::Damaged(detail);
+        }
+    };
+    Failure::Failed(format!("{error}; {remedy}"))
 }

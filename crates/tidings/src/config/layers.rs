@@ -10,13 +10,29 @@ pub(super) fn parse_file(file: &str, text: &str) -> Result<Table, ConfigError> {
         let line = error.span().map_or(1, |span| line_of(text, span.start));
         invalid(format!("{file}:{line}"), error.message())
     })?;
+    let table = flat(table);
     check_keys(file, text, &table)?;
     Ok(table)
 }
 
+/// `[engine.pulsar]`, which TOML puts inside `[engine]`, as a section of that name beside it.
+fn flat(table: Table) -> Table {
+    let mut sections = Table::new();
+    for (name, value) in table {
+        let Value::Table(keys) = value else {
+            sections.insert(name, value);
+            continue;
+        };
+        let (inner, keys): (Table, Table) = keys.into_iter().partition(|(_, v)| v.is_table());
+        sections.extend(inner.into_iter().map(|(key, keys)| (format!("{name}.{key}"), keys)));
+        sections.insert(name, Value::Table(keys));
+    }
+    sections
+}
+
 fn check_keys(file: &str, text: &str, table: &Table) -> Result<(), ConfigError> {
     // The shipped file is held to its own keys by a test.
-    let known: Table = DEFAULT.parse().unwrap_or_default();
+    let known = flat(DEFAULT.parse().unwrap_or_default());
     for (section, keys) in table {
         let place = || format!("{file}:{}", line_with(text, &format!("[{section}]"), section));
         let Some(Value::Table(known_keys)) = known.get(section) else {
@@ -58,7 +74,8 @@ pub(super) fn set(table: &mut Table, section: &str, key: &str, value: Value) {
     }
 }
 
-/// `TIDINGS_SECTION__KEY` for every key of the file. Lists are separated by commas.
+/// `TIDINGS_SECTION__KEY` for every key of the file, `TIDINGS_SECTION__INNER__KEY` for one of a section inside another.
+/// Lists are separated by commas.
 pub(super) fn environment(
     table: &mut Table,
     variables: impl Iterator<Item = (String, String)>,
@@ -66,10 +83,11 @@ pub(super) fn environment(
     for (variable, text) in variables {
         let lower = variable.to_ascii_lowercase();
         let Some((section, key)) =
-            lower.strip_prefix("tidings_").and_then(|rest| rest.split_once("__"))
+            lower.strip_prefix("tidings_").and_then(|rest| rest.rsplit_once("__"))
         else {
             continue;
         };
+        let section = &section.replace("__", ".");
         let Some(Value::Table(keys)) = table.get(section) else {
             return Err(unknown(variable, "section", section, table.keys()));
         };

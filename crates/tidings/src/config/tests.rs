@@ -6,7 +6,7 @@ use std::time::Duration;
 use tidings_deliver::Thresholds;
 
 use super::reloadable::RELOADABLE;
-use super::{Config, ConfigError, DEFAULT, Flags, reference};
+use super::{Config, ConfigError, DEFAULT, Engine, Flags, reference};
 
 fn load(file: &str, variables: &[(&str, &str)], flags: Flags) -> Result<Config, String> {
     let dir = tempfile::tempdir().unwrap();
@@ -98,6 +98,68 @@ fn values_are_checked() {
     }
     let open = "[server]\naddr = \"0.0.0.0:80\"\ninsecure = true";
     assert!(load(open, &[], Flags::default()).is_ok());
+}
+
+const PULSAR: &str = "[engine]\nkind = \"pulsar\"\n[engine.pulsar]\nnamespace = \"file\"\n";
+
+#[test]
+fn a_section_inside_another_has_its_layers_too() {
+    let config = load(PULSAR, &[], Flags::default()).unwrap();
+    let Engine::Pulsar(options) = config.engine else { panic!("{:?}", config.engine) };
+    assert_eq!((&*options.namespace, &*options.tenant), ("file", "tidings"));
+    assert_eq!(options.start_max, Duration::from_secs(30));
+    let variables = [
+        ("TIDINGS_ENGINE__PULSAR__NAMESPACE", "environment"),
+        ("TIDINGS_ENGINE__PULSAR__WINDOW", "7"),
+    ];
+    let config = load(PULSAR, &variables, Flags::default()).unwrap();
+    let Engine::Pulsar(options) = config.engine else { panic!("{:?}", config.engine) };
+    assert_eq!((&*options.namespace, options.window), ("environment", 7));
+    let by_default = load("", &[], Flags::default()).unwrap().engine;
+    assert!(matches!(by_default, Engine::Embedded));
+    let flags = Flags { embedded: true, ..Flags::default() };
+    assert!(matches!(load(PULSAR, &[], flags).unwrap().engine, Engine::Embedded));
+}
+
+#[test]
+fn mistakes_about_the_engine_are_named_all_at_once() {
+    assert_eq!(
+        refused("[engine]\nkind = \"kafka\"", &[]),
+        "`engine.kind` is `kafka`: it must be embedded or pulsar"
+    );
+    assert_eq!(
+        refused("[engine.pulsar]\nurls = \"\"", &[]),
+        "tidings.toml:2: unknown key `urls`; did you mean `url`?"
+    );
+    assert_eq!(
+        refused("[engine.plusar]\nurl = \"\"", &[]),
+        "tidings.toml:1: unknown section `engine.plusar`; did you mean `engine.pulsar`?"
+    );
+    assert_eq!(
+        refused("", &[("TIDINGS_ENGINE__PULSAR__WINDOWS", "x")]),
+        "TIDINGS_ENGINE__PULSAR__WINDOWS: unknown key `windows`; did you mean `window`?"
+    );
+    let file = "[engine]\nkind = \"pulsar\"\n[engine.pulsar]\nurl = \"broker\"\nanswer_seconds = 0\n\
+                admin_url = \"http://me:secret@broker:8080\"";
+    let told = refused(file, &[]);
+    let lines: Vec<_> = told.lines().collect();
+    assert_eq!(lines.len(), 3, "{told}");
+    for (line, key) in
+        lines.iter().zip(["url: `broker`", "admin_url: `***`", "answer_seconds: `0`"])
+    {
+        assert!(line.starts_with(&format!("engine.pulsar.{key}: ")), "{told}");
+    }
+    assert!(!told.contains("secret"), "{told}");
+}
+
+#[test]
+fn the_engine_waits_for_a_restart() {
+    let old = load("", &[], Flags::default()).unwrap();
+    let reload = old.reload(&load(PULSAR, &[], Flags::default()).unwrap()).unwrap();
+    assert!(matches!(reload.config.engine, Engine::Embedded));
+    let waiting: Vec<_> = reload.waiting.iter().map(|w| w.key.as_str()).collect();
+    assert_eq!(waiting, ["engine.kind", "engine.pulsar.namespace"]);
+    assert_eq!(old.shown()["engine.pulsar"]["namespace"], "log");
 }
 
 #[test]

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 macro_rules! section {
-    ($(#[$doc:meta])* $name:ident { $($key:ident: $kind:ty,)+ }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$of_key:meta])* $key:ident: $kind:ty,)+ }) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Deserialize)]
         #[serde(deny_unknown_fields)]
-        pub(crate) struct $name { $(pub(crate) $key: $kind,)+ }
+        pub(crate) struct $name { $($(#[$of_key])* pub(crate) $key: $kind,)+ }
     };
 }
 
@@ -18,6 +18,9 @@ section! {
     AsWritten {
         server: WrittenServer,
         data: WrittenData,
+        engine: WrittenEngine,
+        #[serde(rename = "engine.pulsar")]
+        pulsar: WrittenPulsar,
         log: WrittenLog,
         limits: WrittenLimits,
         memory: WrittenMemory,
@@ -44,6 +47,28 @@ section! {
     /// Where the log is.
     WrittenData {
         dir: PathBuf,
+    }
+}
+
+section! {
+    /// Who keeps the log.
+    WrittenEngine {
+        kind: String,
+    }
+}
+
+section! {
+    /// The log on Pulsar.
+    WrittenPulsar {
+        url: String,
+        admin_url: String,
+        tenant: String,
+        namespace: String,
+        start_seconds: u64,
+        answer_seconds: u64,
+        close_seconds: u64,
+        group_bytes: usize,
+        window: usize,
     }
 }
 

@@ -3,7 +3,7 @@
 use rustix::process::{Resource, getrlimit};
 
 use super::finding::Finding;
-use crate::config::Config;
+use crate::config::{Config, Engine};
 
 /// Segments, journals, and whatever a process has open besides its connections.
 const OTHER_FILES: u64 = 256;
@@ -13,11 +13,12 @@ const BEYOND_SEGMENT: u64 = 16 << 20;
 
 pub(crate) fn check(config: &Config) -> Vec<Finding> {
     let files = getrlimit(Resource::Nofile).current;
-    let size = getrlimit(Resource::Fsize).current;
-    vec![
-        open_files(files, config.limits.connections as u64),
-        file_size(size, config.log.segment_bytes_max),
-    ]
+    let mut findings = vec![open_files(files, config.limits.connections as u64)];
+    if matches!(config.engine, Engine::Embedded) {
+        let size = getrlimit(Resource::Fsize).current;
+        findings.push(file_size(size, config.log.segment_bytes_max));
+    }
+    findings
 }
 
 pub(crate) fn open_files(limit: Option<u64>, connections: u64) -> Finding {

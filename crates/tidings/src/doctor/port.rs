@@ -12,7 +12,10 @@ const CHECK: &str = "port";
 /// `LISTEN` in `/proc/net/tcp`.
 const LISTENING: &str = "0A";
 
-pub(crate) fn check(addr: SocketAddr, holder: Option<u32>) -> Finding {
+/// Tells the service of this configuration by its process and name.
+pub(crate) type IsOurs = Box<dyn Fn(u32, &str) -> bool>;
+
+pub(crate) fn check(addr: SocketAddr, is_ours: &IsOurs) -> Finding {
     let error = match TcpListener::bind(addr) {
         Ok(_) => return Finding::ok(CHECK, format!("{addr} is free")),
         Err(error) => error,
@@ -23,8 +26,8 @@ pub(crate) fn check(addr: SocketAddr, holder: Option<u32>) -> Finding {
         return Finding::fail(CHECK, found, why, "name another address with --addr");
     }
     match owner(addr.port()) {
-        Some((pid, name)) if holder == Some(pid) => {
-            let found = format!("{addr} is in use by {name} ({pid}), which has the data directory");
+        Some((pid, name)) if is_ours(pid, &name) => {
+            let found = format!("{addr} is in use by {name} ({pid}), which has the log");
             let remedy = "nothing if that is the service: ask it with --server";
             Finding::warn(CHECK, found, "a second service could not start", remedy)
         }

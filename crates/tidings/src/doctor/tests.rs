@@ -121,6 +121,18 @@ fn what_a_service_counts_is_judged() {
 }
 
 #[test]
+fn what_the_log_on_pulsar_needs_is_told_as_the_rest() {
+    use tidings_log_pulsar::{Observation, Standing};
+    let told = |standing, why, remedy: &str| {
+        let (about, found, remedy) = ("retention", "an hour".to_owned(), remedy.to_owned());
+        pulsar::finding(Observation { about, standing, found, why, remedy })
+    };
+    check(&told(Standing::Kept, "", ""), Verdict::Ok, "an hour");
+    check(&told(Standing::Doubtful, "why", "do"), Verdict::Warn, "an hour");
+    check(&told(Standing::Broken, "why", "do"), Verdict::Fail, "an hour");
+}
+
+#[test]
 fn the_report_tells_what_why_and_what_to_do() {
     let mut report = Report::default();
     report.add(Finding::ok("port", "free"));

@@ -1,0 +1,73 @@
+//! Who keeps the log, by the configuration.
+
+use std::time::Duration;
+
+use tidings_log_pulsar::{OptionError, PulsarOptions};
+
+use super::ConfigError;
+use super::layers::invalid;
+use super::written::{WrittenEngine, WrittenPulsar};
+
+/// The word for the engine that needs nothing installed.
+pub(super) const EMBEDDED: &str = "embedded";
+/// The word for the other one.
+const PULSAR: &str = "pulsar";
+
+/// Who keeps the log.
+#[derive(Clone, Debug)]
+pub(crate) enum Engine {
+    /// Files in the data directory.
+    Embedded,
+    /// Topics of a cluster; sizes that depend on the memory budget are the defaults.
+    Pulsar(Box<PulsarOptions>),
+}
+
+/// Checks both sections; the settings of Pulsar also where they are not used yet.
+///
+/// # Errors
+/// Everything that is wrong.
+pub(super) fn engine(
+    written: &WrittenEngine,
+    pulsar: &WrittenPulsar,
+) -> Result<Engine, ConfigError> {
+    let mut wrong = vec![];
+    let kind = written.kind.as_str();
+    if !matches!(kind, EMBEDDED | PULSAR) {
+        let (key, value) = ("engine.kind", format!("`{kind}`"));
+        wrong.push(ConfigError::Value { key, value, rule: "it must be embedded or pulsar" });
+    }
+    let options = options(pulsar);
+    wrong.extend(options.check().into_iter().map(told));
+    match wrong.len() {
+        0 if kind == PULSAR => Ok(Engine::Pulsar(Box::new(options))),
+        0 => Ok(Engine::Embedded),
+        1 => Err(wrong.remove(0)),
+        _ => Err(ConfigError::Several(wrong)),
+    }
+}
+
+fn options(written: &WrittenPulsar) -> PulsarOptions {
+    PulsarOptions {
+        url: written.url.clone(),
+        admin_url: written.admin_url.clone(),
+        tenant: written.tenant.clone(),
+        namespace: written.namespace.clone(),
+        start_max: Duration::from_secs(written.start_seconds),
+        answer_max: Duration::from_secs(written.answer_seconds),
+        close_max: Duration::from_secs(written.close_seconds),
+        group_bytes: written.group_bytes,
+        window: written.window,
+        ..PulsarOptions::default()
+    }
+}
+
+/// A setting of the engine by its key.
+fn told(error: OptionError) -> ConfigError {
+    let key = match error.setting {
+        "start_max" => "start_seconds",
+        "answer_max" => "answer_seconds",
+        "close_max" => "close_seconds",
+        same => same,
+    };
+    invalid(format!("engine.pulsar.{key}"), &format!("`{}`: {}", error.value, error.rule))
+}
