@@ -11,6 +11,7 @@ use rand::{RngExt, SeedableRng};
 use tidings_event::block::Block;
 use tidings_event::{JournalSeq, ManualClock, Offset, TopicPartition};
 use tidings_log::conformance::fixture::{DAY, NOW, append_all, block, commit, set, topic};
+use tidings_log::disk::{Disk, OpenMode};
 use tidings_log::fake_disk::FakeDisk;
 use tidings_log::{
     EmbeddedLog, EmbeddedOptions, Journal, OpenError, PartitionLog, ReadError, Table, check,
@@ -239,6 +240,34 @@ async fn what_an_earlier_segment_held_is_named_by_the_next() {
         disk.zero_page(&index.with_extension("seg"), page).unwrap();
     }
     assert_eq!(named(&disk), [0, 1, 2].map(|p| (id(p), Offset(0), Offset(2))));
+}
+
+/// A process that ends while it makes a segment leaves a file without a header, and goes on in the next.
+#[tokio::test]
+async fn a_segment_that_was_never_begun_is_no_loss_and_one_that_was_is() {
+    let disk = FakeDisk::new();
+    let id = TopicPartition::new(1, 0);
+    let path = |number: u32| PathBuf::from(format!("{DIR}/short/{number:010}.seg"));
+    for base in 0..3 {
+        let log = open_busy(&disk);
+        log.ensure_topic(&topic(1, 1, DAY)).await.unwrap();
+        append_all(&*log, vec![block(&*log, id, base, (1, 100))]).await;
+        drop(log);
+        // The first opening writes to segment 1.
+        if base == 0 {
+            disk.open(&path(2), OpenMode::CreateNew).unwrap();
+        }
+        let report = check(&disk, Path::new(DIR)).unwrap();
+        assert!(report.is_sound(), "after {base}: {report:?}");
+    }
+    let begun = [path(1), path(3), path(4)];
+    for path in &begun {
+        let copy = disk.copy();
+        copy.cut(path, 0).unwrap();
+        // It cannot be told of the last one: nothing speaks of it.
+        let is_last = *path == begun[2];
+        assert_eq!(check(&copy, Path::new(DIR)).unwrap().is_sound(), is_last, "{path:?}");
+    }
 }
 
 /// Several places at once may hide where a loss ends; that there is one, never.

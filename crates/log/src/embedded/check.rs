@@ -92,11 +92,7 @@ fn add(report: &mut CheckReport, found: super::recovery::Recovered) {
     report.groups += found.counted.0;
     report.blocks += found.counted.1;
     report.missing_groups += found.missing;
-    // A segment that was being created when the process died has no header and is no loss.
-    let torn = |path: &PathBuf| {
-        found.segments.values().all(|s| s.path < *path) && !found.lost.contains(path)
-    };
-    report.unreadable.extend(found.unreadable.iter().filter(|p| !torn(p)).cloned());
+    report.unreadable.extend(found.unreadable);
     for (partition, known) in found.partitions {
         report.damaged.extend(known.damaged.iter().map(|(from, to)| DamagedRange {
             partition,

@@ -48,10 +48,8 @@ pub(crate) struct Recovered {
     pub(crate) missing: u64,
     /// Groups and blocks found.
     pub(crate) counted: (u64, u64),
-    /// Segment files whose header is unreadable.
+    /// Segment files whose header is damaged.
     pub(crate) unreadable: Vec<PathBuf>,
-    /// Those of them that hold more than a header, and nothing that can be salvaged.
-    pub(crate) lost: Vec<PathBuf>,
 }
 
 /// A segment file as it was found.
@@ -136,6 +134,13 @@ fn salvage(
     }))
 }
 
+/// Whether the segment after this one says that this one was there. A header that was rebuilt does not say what was
+/// before it.
+fn named_later(path: &Path, later: &[Named]) -> bool {
+    let next = later.iter().find_map(|next| Some((next.header?, next.salvaged)));
+    next.is_some_and(|(header, salvaged)| salvaged || header.previous.segment == number_of(path))
+}
+
 /// Writes what was judged to be the tail once more, and makes it durable.
 ///
 /// It may be in the page cache only, and after a failed sync the system takes it for stored: then no
@@ -169,14 +174,15 @@ pub(crate) fn recover(
     for (at, Named { path, header, salvaged }) in files.iter().enumerate() {
         let number = header.map_or(0, |header| header.number);
         recovered.highest = number_of(path).max(number).max(recovered.highest);
-        if *salvaged || header.is_none() {
-            tracing::warn!(file = %path.display(), salvaged, "segment header is unreadable");
-            recovered.unreadable.push(path.clone());
-        }
         let Some(header) = header else {
-            recovered.lose(source.disk, path).map_err(OpenError::io(path))?;
+            let known = named_later(path, &files[at + 1..]);
+            recovered.miss(source.disk, path, known).map_err(OpenError::io(path))?;
             continue;
         };
+        if *salvaged {
+            tracing::warn!(file = %path.display(), "segment header was damaged");
+            recovered.unreadable.push(path.clone());
+        }
         let before = match recovered.segments.is_empty() {
             // Retention removed what was before the first; of state records a snapshot holds it.
             true => (journal == Journal::State).then(|| tables.read().seq),
@@ -247,12 +253,13 @@ impl Recovered {
         recovered
     }
 
-    /// Takes note of a segment that nothing is known of.
-    fn lose(&mut self, disk: &dyn Disk, path: &Path) -> io::Result<()> {
-        // Groups are only written behind a durable header: this one was there.
-        if disk.open(path, OpenMode::Read)?.len()? > PAGE as u64 {
+    /// Takes note of a segment whose header is unreadable. Groups are only written behind a durable header, and the
+    /// next segment names this one when it had one: otherwise it was being made, and holds nothing.
+    fn miss(&mut self, disk: &dyn Disk, path: &Path, named_later: bool) -> io::Result<()> {
+        let had_groups = disk.open(path, OpenMode::Read)?.len()? > PAGE as u64;
+        if had_groups || named_later {
             tracing::error!(file = %path.display(), "a segment of the log is lost");
-            self.lost.push(path.to_owned());
+            self.unreadable.push(path.to_owned());
         }
         Ok(())
     }
