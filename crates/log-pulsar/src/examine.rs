@@ -116,14 +116,16 @@ async fn reached(options: &PulsarOptions) -> Result<Observation, OpenError> {
     })
 }
 
-/// Before the log is opened: refuses what is broken; what is doubtful is logged.
-pub(crate) async fn insist(options: &PulsarOptions, clock: &dyn Clock) -> Result<(), OpenError> {
-    let mut broken = facts(&Admin::new(options), clock).await?.judged();
+/// Before the log is opened: refuses what is broken; what is doubtful is logged. Whether what is acknowledged is on more
+/// than one disk.
+pub(crate) async fn insist(options: &PulsarOptions, clock: &dyn Clock) -> Result<bool, OpenError> {
+    let facts = facts(&Admin::new(options), clock).await?;
+    let mut broken = facts.judged();
     for it in broken.iter().filter(|it| it.standing == Standing::Doubtful) {
         tracing::warn!(about = it.about, found = %it.found, why = it.why, remedy = %it.remedy, "Pulsar");
     }
     broken.retain(|it| it.standing == Standing::Broken);
-    if broken.is_empty() { Ok(()) } else { Err(OpenError::Unkept(broken)) }
+    if broken.is_empty() { Ok(facts.is_replicated()) } else { Err(OpenError::Unkept(broken)) }
 }
 
 async fn facts(admin: &Admin<'_>, clock: &dyn Clock) -> Result<Facts, OpenError> {

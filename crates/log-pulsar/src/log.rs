@@ -50,6 +50,7 @@ pub struct PulsarLog {
     wall: Mutex<WallGuard>,
     writers: Mutex<JoinSet<()>>,
     close_max: Duration,
+    replicated: bool,
 }
 
 impl fmt::Debug for PulsarLog {
@@ -69,7 +70,7 @@ impl PulsarLog {
         recorder: Arc<Recorder>,
     ) -> Result<Arc<Self>, OpenError> {
         Admin::new(&options).prepare_patiently().await?;
-        examine::insist(&options, &*clock).await?;
+        let replicated = examine::insist(&options, &*clock).await?;
         let broker = Arc::new(Broker::new(&options)?);
         let opened = open::open(&options, &broker, &clock, &recorder).await?;
         let (mut journals, mut writers) = (vec![], JoinSet::new());
@@ -94,6 +95,7 @@ impl PulsarLog {
             wall: Mutex::new(wall),
             writers: Mutex::new(writers),
             close_max: options.close_max,
+            replicated,
         }))
     }
 
@@ -172,8 +174,8 @@ impl PartitionLog for PulsarLog {
         Caps {
             engine: "pulsar",
             durable: true,
-            // Whether a cluster has several copies is the cluster's setting.
-            replicated: false,
+            // As the cluster was set when it was opened.
+            replicated: self.replicated,
             block_bytes_max: BLOCK_BYTES_MAX,
             journal_bytes_max: None,
         }

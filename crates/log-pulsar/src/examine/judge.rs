@@ -154,13 +154,22 @@ impl Facts {
         Observation::kept(about, format!("stops producers of {which}")).doubtful(why, remedy)
     }
 
+    /// The least that any topic says.
+    fn quorum(&self, of: &str) -> Option<i64> {
+        // One that does not say it is none.
+        let said = self.topics.iter().map(|topic| number(&topic.persistence[of]));
+        said.collect::<Option<Vec<_>>>()?.into_iter().min()
+    }
+
+    /// Whether what is acknowledged is on more than one disk.
+    pub(super) fn is_replicated(&self) -> bool {
+        self.quorum("bookkeeperAckQuorum").is_some_and(|confirmed| confirmed > 1)
+    }
+
     fn copies(&self) -> Observation {
         let about = "copies";
-        let of =
-            |name| self.topics.iter().filter_map(move |it| number(&it.persistence[name])).min();
-        let (Some(written), Some(confirmed)) =
-            (of("bookkeeperWriteQuorum"), of("bookkeeperAckQuorum"))
-        else {
+        let written = self.quorum("bookkeeperWriteQuorum");
+        let (Some(written), Some(confirmed)) = (written, self.quorum("bookkeeperAckQuorum")) else {
             let why = "how many disks have what was acknowledged is not known";
             let remedy = "ask for the namespace's persistence, and for the broker's defaults";
             return Observation::kept(about, "cannot be told").doubtful(why, remedy);
@@ -168,7 +177,7 @@ impl Facts {
         let found =
             format!("{written} written, {confirmed} confirmed before a publish is answered");
         let found = Observation::kept(about, found);
-        if confirmed > 1 {
+        if self.is_replicated() {
             return found;
         }
         let why = "what was acknowledged may be on one disk only: losing that loses it";

@@ -50,6 +50,7 @@ fn a_cluster_as_it_should_be_is_well() {
     let all = facts().judged();
     assert!(all.iter().all(|it| it.standing == Standing::Kept && it.why.is_empty()), "{all:?}");
     assert_eq!(all.len(), 10);
+    assert!(facts().is_replicated());
 }
 
 #[test]
@@ -86,7 +87,10 @@ fn what_is_worth_a_look_is_doubtful() {
     let limited = json!({ "message_age": { "limitTime": 60, "policy": "producer_exception" } });
     doubtful(with(|topic| topic.quota = limited), "backlog quota");
     let one = json!({ "bookkeeperWriteQuorum": 1, "bookkeeperAckQuorum": 1 });
-    doubtful(with(|topic| topic.persistence = one), "copies");
+    let once = with(|topic| topic.persistence = one);
+    assert!(!once.is_replicated());
+    doubtful(once, "copies");
+    doubtful(with(|topic| topic.persistence = Value::Null), "copies");
     doubtful(Facts { creation: Value::Null, ..facts() }, "topic creation");
     doubtful(Facts { broker: Value::Null, ..facts() }, "message size");
     let clocks = Some((Timestamp::from_millis(0), Timestamp::from_millis(6_000)));
