@@ -60,6 +60,16 @@ pub(crate) fn shim() -> &'static Path {
     })
 }
 
+/// The project's own tools; always built, for no test has them beside itself.
+pub(crate) fn xtask() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let profile = profile();
+        build("xtask", &profile);
+        profile.join("xtask")
+    })
+}
+
 /// `target/<profile>` of the running program: a test in `deps`, or a program beside the executable.
 fn profile() -> PathBuf {
     let program = std::env::current_exe().expect("a program has a path");

@@ -4,11 +4,13 @@
 
 mod chronicle;
 mod desk;
+mod engine;
 mod events;
 mod executable;
 mod http;
 mod limit;
 pub mod mixed;
+mod pulsar;
 mod server;
 mod settlements;
 mod shim;
@@ -20,10 +22,12 @@ mod witness;
 
 pub use chronicle::Chronicle;
 pub use desk::{Desk, Pulled};
+pub use engine::Engine;
 pub use events::{TestEvent, heavy_indicator, indicator, indicator_json, without_source};
 pub use executable::{Finished, example, executable, finish, run, run_with_input};
 pub use http::{Answer, ask, send_raw, until};
 pub use limit::soon;
+pub use pulsar::{OwnPulsar, Pulsar};
 pub use server::{Ended, Server};
 pub use settlements::settlements;
 pub use shim::{Call, Fault, Shim, Wall};

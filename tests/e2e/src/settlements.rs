@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use prost::Message;
 use tidings_catalog::{Catalog, InternalTopic, SubscriptionId};
@@ -9,6 +10,7 @@ use tidings_checker::history::{Range, Settled};
 use tidings_event::topic_name::DEFAULT_TENANT;
 use tidings_event::v1::Settlement;
 use tidings_event::{PartitionId, TopicId, block};
+use tidings_log::PartitionLog;
 
 use crate::stored::{READ_BYTES, open};
 
@@ -17,7 +19,10 @@ use crate::stored::{READ_BYTES, open};
 /// # Panics
 /// When it cannot be read.
 pub async fn settlements(data: &Path) -> Vec<Settled> {
-    let (log, catalog) = open(data).await;
+    of_log(open(data).await).await
+}
+
+pub(crate) async fn of_log((log, catalog): (Arc<dyn PartitionLog>, Arc<Catalog>)) -> Vec<Settled> {
     let names = Names::of(&catalog);
     let mut all = Vec::new();
     for number in 0..InternalTopic::SETTLEMENTS.partitions {

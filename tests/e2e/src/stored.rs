@@ -21,9 +21,22 @@ pub(crate) const READ_BYTES: usize = 4 << 20;
 
 /// Opens a data directory that nobody serves.
 pub(crate) async fn open(data: &Path) -> (Arc<dyn PartitionLog>, Arc<Catalog>) {
+    let log = open_embedded(data).await;
+    let catalog = open_catalog(&log).await;
+    (log, catalog)
+}
+
+/// The definitions in a log.
+pub(crate) async fn open_catalog(log: &Arc<dyn PartitionLog>) -> Arc<Catalog> {
+    let (settings, clock) = (CatalogSettings::default(), Arc::new(SystemClock::new()));
+    let catalog = Catalog::open(Arc::clone(log), settings, clock).await;
+    catalog.expect("the catalog can be read")
+}
+
+async fn open_embedded(data: &Path) -> Arc<dyn PartitionLog> {
     let clock = Arc::new(SystemClock::new());
     let mut tries = 0;
-    let log: Arc<dyn PartitionLog> = loop {
+    loop {
         let (disk, options) = (Arc::new(SystemDisk), EmbeddedOptions::default());
         match EmbeddedLog::open(disk, data, options, clock.clone(), Recorder::new()) {
             // A process that another thread starts has the files of this one, a lock that was just
@@ -34,9 +47,7 @@ pub(crate) async fn open(data: &Path) -> (Arc<dyn PartitionLog>, Arc<Catalog>) {
             }
             log => break log.expect("the log can be opened"),
         }
-    };
-    let catalog = Catalog::open(Arc::clone(&log), CatalogSettings::default(), clock).await;
-    (log, catalog.expect("the catalog can be read"))
+    }
 }
 
 /// Writes down every event of every topic, as if a subscription of this name had been given each
@@ -45,8 +56,15 @@ pub(crate) async fn open(data: &Path) -> (Arc<dyn PartitionLog>, Arc<Catalog>) {
 /// # Panics
 /// When it cannot be read.
 pub async fn record_stored(data: &Path, chronicle: &Chronicle, reader: &str) {
+    record_log(open(data).await, chronicle, reader).await;
+}
+
+pub(crate) async fn record_log(
+    (log, catalog): (Arc<dyn PartitionLog>, Arc<Catalog>),
+    chronicle: &Chronicle,
+    reader: &str,
+) {
     chronicle.subscription(reader, &["**"]);
-    let (log, catalog) = open(data).await;
     for topic in catalog.snapshot().topics(DEFAULT_TENANT) {
         let name = topic.name.path();
         for partition in 0..topic.partitions {

@@ -2,10 +2,10 @@
 //! checker finds nothing lost, nothing invented, nothing out of order, and every delivery's end
 //! written down exactly once.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tidings_e2e::mixed::{KINDS, Load, Producer, attach, drain, random};
-use tidings_e2e::{Chronicle, Server, Thresholds, record_stored, settlements, soon};
+use tidings_e2e::{Chronicle, Engine, Pulsar, Server, Thresholds, soon};
 
 /// Of an ordinary run; `TIDINGS_MIXED_KILLS` and `TIDINGS_MIXED_EVENTS` ask for more. So many events
 /// are acknowledged between the first start and the last kill.
@@ -19,9 +19,11 @@ fn asked(variable: &str, otherwise: u64) -> u64 {
 }
 
 /// Where a run keeps its log and its history; with `TIDINGS_MIXED_DIR` they stay there.
-fn place() -> (Option<tempfile::TempDir>, PathBuf) {
+fn place(engine: &str) -> (Option<tempfile::TempDir>, PathBuf) {
     if let Some(kept) = std::env::var_os("TIDINGS_MIXED_DIR") {
-        return (None, kept.into());
+        let kept = PathBuf::from(kept).join(engine);
+        std::fs::create_dir_all(&kept).unwrap();
+        return (None, kept);
     }
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().to_owned();
@@ -40,10 +42,9 @@ async fn live(server: Server, load: &mut Load, until: u64) {
     tokio::join!(load.publish(&url), killing);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn kills_of_service_and_consumers_leave_every_delivery_with_one_exact_end() {
-    let (_dir, path) = place();
-    let (data, chronicle) = (path.join("data"), Chronicle::open(&path));
+/// The run, on an engine.
+async fn kill_often(engine: &Engine, path: &Path) {
+    let (data, chronicle) = (path.join("data"), Chronicle::open(path));
     let kills = asked("TIDINGS_MIXED_KILLS", KILLS);
     let events = asked("TIDINGS_MIXED_EVENTS", EVENTS);
     let each = events / kills;
@@ -52,7 +53,7 @@ async fn kills_of_service_and_consumers_leave_every_delivery_with_one_exact_end(
         Producer { name: "p", sequenced: true, topic: None, timeframe: "1m", labels: 0, under_way };
     let mut load = Load::new(producer, chronicle.clone());
     for life in 1..=kills {
-        let server = Server::start(&data);
+        let server = engine.start(&data);
         if life == 1 {
             KINDS.iter().for_each(|kind| kind.open(&server, &chronicle));
         }
@@ -63,12 +64,12 @@ async fn kills_of_service_and_consumers_leave_every_delivery_with_one_exact_end(
         soon("the members to end", members.join_all()).await;
         chronicle.mark("crash", None);
     }
-    let server = Server::start(&data);
+    let server = engine.start(&data);
     drain(&server, &chronicle).await;
     let ended = server.terminate();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    chronicle.settled(settlements(&data).await);
-    record_stored(&data, &chronicle, "the log").await;
+    chronicle.settled(engine.settlements(&data).await);
+    engine.record_stored(&data, &chronicle, "the log").await;
     let told = chronicle.judged(&Thresholds {
         min_acked: events as usize,
         min_deliveries: events as usize,
@@ -77,4 +78,17 @@ async fn kills_of_service_and_consumers_leave_every_delivery_with_one_exact_end(
         ..Thresholds::default()
     });
     eprint!("{kills} kills\n{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kills_of_service_and_consumers_leave_every_delivery_with_one_exact_end() {
+    let (_dir, path) = place("");
+    kill_often(&Engine::Embedded, &path).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kills_leave_every_delivery_with_one_exact_end_on_pulsar() {
+    let Some(pulsar) = Pulsar::find() else { return };
+    let (_dir, path) = place("pulsar");
+    kill_often(&pulsar.engine(), &path).await;
 }

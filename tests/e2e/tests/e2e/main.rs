@@ -35,6 +35,8 @@ mod openapi;
 mod operate;
 mod order;
 mod overload;
+mod pulsar;
+mod pulsar_faults;
 mod python;
 mod redrive;
 mod refusals;
