@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::install::cargo_subcommand;
 use crate::steps::{Failure, Steps};
-use crate::{bench, simulation, test, tidy, torture};
+use crate::{bench, gate, simulation, test, tidy, torture};
 
 const DENY_VERSION: &str = "0.20.2";
 const AUDIT_VERSION: &str = "0.22.2";
@@ -46,6 +46,7 @@ fn all(root: &Path, steps: &mut Steps<'_>) -> Result<(), Failure> {
     steps.run("deny", "cargo", &["deny", "--locked", "check", "bans", "licenses", "sources"])?;
     audit(root, steps)?;
     test::steps(steps)?;
+    gate::steps(steps)?;
     simulation::steps(steps)?;
     torture::build_quickly(steps)?;
     torture::steps(steps, torture::QUICK, TORTURE)?;

@@ -32,3 +32,15 @@ pub(crate) fn cargo_subcommand(
 pub(crate) fn llvm_tools(steps: &mut Steps<'_>) -> Result<(), Failure> {
     steps.run("install llvm-tools", "rustup", &["component", "add", "llvm-tools"])
 }
+
+/// Installs a package of the system, where it is one of Debian's kind and lets us.
+pub(crate) fn debian_package(steps: &mut Steps<'_>, package: &str) -> Result<(), Failure> {
+    let name = format!("install {package}");
+    let install = ["install", "--yes", "--no-install-recommends", package];
+    // The list of packages may be older than what it names.
+    let first = steps.run(&name, "apt-get", &install);
+    first.or_else(|_| {
+        steps.run("list packages", "apt-get", &["update"])?;
+        steps.run(&name, "apt-get", &install)
+    })
+}

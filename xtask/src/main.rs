@@ -4,6 +4,7 @@ mod bench;
 mod ci;
 mod docs;
 mod fuzz;
+mod gate;
 mod install;
 mod pulsar;
 mod seeded;
@@ -26,6 +27,7 @@ usage: cargo xtask COMMAND
   torture       [PART..] [--minutes N] [--seed S]: harm the release binary, judge what it does
   seeded-bugs   [--only NN..]: put bugs into a copy of the tree; the tests named for them must fail
   bench         --peers [--rounds N] [--only SCENARIO,..]: the release binary beside its peers, in turns
+  gate          [--renew] [--case NAME]: what an event costs, against bench/gate/baseline.json
   pulsar        up|down|status: a real Apache Pulsar on loopback, for the tests of its engine
   ci            everything that decides what lands: fmt, clippy, tidy, deny, audit, test
 ";
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Some("torture") => torture::run(&root, &std::env::args().skip(2).collect::<Vec<_>>()),
         Some("seeded-bugs") => seeded::run(&root, &std::env::args().skip(2).collect::<Vec<_>>()),
         Some("bench") => bench::run(&root, &std::env::args().skip(2).collect::<Vec<_>>()),
+        Some("gate") => gate::run(&root, &std::env::args().skip(2).collect::<Vec<_>>()),
         Some("pulsar") => pulsar::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("ci") => ci::run(&root),
         _ => {

@@ -38,6 +38,7 @@ const OUTSIDE: &[&str] = &[
     "xtask",
     "tidings-e2e",
     "tidings-bench",
+    "tidings-gate",
     "tidings-fuzz",
     "tidings-torture",
     "tidings-shim",

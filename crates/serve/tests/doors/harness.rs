@@ -30,11 +30,11 @@ pub(crate) async fn start() -> Running {
     start_with(Limits::default()).await
 }
 
-pub(crate) async fn start_with(limits: Limits) -> Running {
+/// Stages over an in-memory log, with nothing before them.
+pub(crate) async fn parts(limits: Limits) -> (Parts, Arc<MemoryLog>) {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let in_memory = MemoryLog::new(Arc::clone(&clock));
     let log: Arc<dyn PartitionLog> = in_memory.clone();
-    let memory = Memory::default();
     let recorder = Recorder::new();
     let catalog = Catalog::open(Arc::clone(&log), CatalogSettings::default(), Arc::clone(&clock))
         .await
@@ -59,18 +59,24 @@ pub(crate) async fn start_with(limits: Limits) -> Running {
     let deliver = deliver.await.unwrap();
     let parts = Parts {
         give_back: || {},
-        memory: memory.clone(),
+        memory: Memory::default(),
         admission,
         deliver,
         catalog,
         intervals: None,
         log,
-        recorder: Arc::clone(&recorder),
+        recorder,
         clock,
         limits: limits.into(),
         config: ShownConfig::default(),
         origins: Origins::new(&["https://desk.example".to_owned()]).unwrap(),
     };
+    (parts, in_memory)
+}
+
+pub(crate) async fn start_with(limits: Limits) -> Running {
+    let (parts, in_memory) = parts(limits).await;
+    let (memory, recorder) = (parts.memory.clone(), Arc::clone(&parts.recorder));
     let server = Server::bind(([127, 0, 0, 1], 0).into(), parts).await.unwrap();
     let addr = server.local_addr();
     let stop = CancellationToken::new();

@@ -11,6 +11,7 @@ mod grpc_analysis;
 mod grpc_calls;
 mod grpc_health;
 mod harness;
+mod inside;
 mod memory;
 mod publish;
 mod rest;
