@@ -4,6 +4,7 @@
 //! counts, order per partition, and that nothing came twice. Rates are medians over rounds; the
 //! cost of each side is its processor time per event.
 
+mod bar_close;
 mod blocks;
 pub mod consume;
 mod framed;
@@ -105,6 +106,8 @@ pub enum Scenario {
     SettleBytes,
     /// What is stored, from the beginning, over gRPC and framed in turns
     Replay,
+    /// Bars close each ten seconds: 60,000 sets within one, for eight firehoses and a thousand narrow filters
+    BarClose,
     /// One event at a time, each sent when the one before is acknowledged
     OneInFlight,
 }
@@ -148,6 +151,7 @@ pub async fn run(args: &Args) -> Result<(), BenchError> {
             Scenario::SlowConsumer => slow_consumer::run(args, &mut report).await?,
             Scenario::SettleBytes => settle_bytes::run(args, &mut report).await?,
             Scenario::Replay => replay::run(args, &mut report).await?,
+            Scenario::BarClose => bar_close::run(args, &mut report).await?,
             Scenario::OneInFlight => one_in_flight::run(args, &mut report).await?,
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use tidings_client::{Client, Consumer, ConsumerEvent, ConsumerOptions, PublisherOptions};
-use tidings_event::{Clock, SystemClock, scan};
+use tidings_event::{Clock, Envelope, SystemClock, scan};
 use tidings_market::load::LoadOptions;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
@@ -56,7 +56,7 @@ async fn one(args: &Args, subscriptions: usize) -> Result<Round, BenchError> {
         consumers.spawn(async move {
             let consumer = attachments.attach(ConsumerOptions::new(name, "bench")).await?;
             attached.wait().await;
-            take(consumer, instruments, share).await
+            take(consumer, instruments, share, |_| {}).await
         });
     }
     attached.wait().await;
@@ -79,7 +79,7 @@ async fn one(args: &Args, subscriptions: usize) -> Result<Round, BenchError> {
     Ok(round)
 }
 
-fn filter(instruments: &[String]) -> String {
+pub(crate) fn filter(instruments: &[String]) -> String {
     match instruments {
         [one] => format!("instrument == '{one}'"),
         many => {
@@ -89,11 +89,12 @@ fn filter(instruments: &[String]) -> String {
     }
 }
 
-/// Takes its share, and nothing that its filter leaves out.
-async fn take(
+/// Takes its share, and nothing that its filter leaves out; shows each event on its way.
+pub(crate) async fn take(
     mut consumer: Consumer,
     instruments: Vec<String>,
     share: u64,
+    mut seen: impl FnMut(&Envelope<'_>) + Send,
 ) -> Result<(), BenchError> {
     let mut taken = 0;
     while taken < share {
@@ -104,6 +105,7 @@ async fn take(
             if !instruments.iter().any(|one| one == envelope.instrument) {
                 return Err(broken(format!("{} came", envelope.instrument)));
             }
+            seen(&envelope);
         }
         taken += u64::from(delivered.count);
         consumer.ack_up_to(delivered.last_position()).await?;

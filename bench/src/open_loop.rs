@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use tidings_client::{Client, PublisherOptions};
-use tidings_event::{Clock, SystemClock, Timestamp};
+use tidings_event::{Clock, Envelope, SystemClock, Timestamp};
 use tidings_market::load::LoadOptions;
 use tidings_telemetry::Timer;
 use tokio::task::JoinSet;
@@ -47,23 +47,9 @@ impl OpenLoop {
         client: &Client,
         clock: &SystemClock,
     ) -> Result<(), BenchError> {
-        let publisher = client.publisher(PublisherOptions::sequenced("bench")).await?;
-        let mut blocks = Blocks::new(LoadOptions::SPREAD);
-        let (start, wall) = (clock.monotonic(), clock.wall());
-        for tick in 0..self.ticks {
-            let due = Duration::from_secs_f64((tick * self.per_tick) as f64 / self.rate as f64);
-            let early = due.saturating_sub(clock.monotonic().saturating_sub(start));
-            if !early.is_zero() {
-                Timer.after(early).await;
-            }
-            let intended = Timestamp(wall.0 + due.as_nanos() as u64);
-            for block in blocks.next_events(self.per_tick, intended) {
-                let place = (block.partition, PARTITIONS);
-                publisher.send_body_to(&block.topic, place, block.body, block.count).await?;
-            }
-        }
-        publisher.flush().await?;
-        Ok(())
+        let due = |tick| Duration::from_secs_f64((tick * self.per_tick) as f64 / self.rate as f64);
+        publish_at(client, clock, (LoadOptions::SPREAD, self.per_tick), (0..self.ticks).map(due))
+            .await
     }
 
     /// Takes all of them, checks them, and times them in microseconds.
@@ -72,23 +58,66 @@ impl OpenLoop {
         client: Client,
         subscription: String,
     ) -> Result<Histogram<u64>, BenchError> {
-        let clock = SystemClock::new();
-        let timed_from = clock.wall().0 + WARM_UP.as_nanos() as u64;
-        let mut histogram = empty()?;
-        consume::take(client, subscription, self.events(), |delivered| {
-            let now = clock.wall().0;
-            for event in delivered.events() {
-                // The intended send time is in the event.
-                let envelope = tidings_event::scan(event?.event).map_err(broken)?;
-                if envelope.produced_at.0 >= timed_from {
-                    let micros = now.saturating_sub(envelope.produced_at.0) / 1_000;
-                    histogram.saturating_record(micros);
-                }
-            }
-            Ok(())
-        })
-        .await?;
-        Ok(histogram)
+        let timed_from = SystemClock::new().wall().0 + WARM_UP.as_nanos() as u64;
+        take_from(client, subscription, self.events(), Timestamp(timed_from)).await
+    }
+}
+
+/// Publishes so many events of a load at each of these times; returns once all are acknowledged.
+pub(crate) async fn publish_at(
+    client: &Client,
+    clock: &SystemClock,
+    (load, per_tick): (LoadOptions, u64),
+    dues: impl Iterator<Item = Duration>,
+) -> Result<(), BenchError> {
+    let publisher = client.publisher(PublisherOptions::sequenced("bench")).await?;
+    let mut blocks = Blocks::new(load);
+    let (start, wall) = (clock.monotonic(), clock.wall());
+    for due in dues {
+        let early = due.saturating_sub(clock.monotonic().saturating_sub(start));
+        if !early.is_zero() {
+            Timer.after(early).await;
+        }
+        let intended = Timestamp(wall.0 + due.as_nanos() as u64);
+        for block in blocks.next_events(per_tick, intended) {
+            let place = (block.partition, PARTITIONS);
+            publisher.send_body_to(&block.topic, place, block.body, block.count).await?;
+        }
+    }
+    publisher.flush().await?;
+    Ok(())
+}
+
+/// Takes so many events, checks them, and times those that were to leave from then on.
+pub(crate) async fn take_from(
+    client: Client,
+    subscription: String,
+    events: u64,
+    timed_from: Timestamp,
+) -> Result<Histogram<u64>, BenchError> {
+    let clock = SystemClock::new();
+    let mut histogram = empty()?;
+    consume::take(client, subscription, events, |delivered| {
+        let now = clock.wall();
+        for event in delivered.events() {
+            let envelope = tidings_event::scan(event?.event).map_err(broken)?;
+            record(&mut histogram, now, &envelope, timed_from);
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(histogram)
+}
+
+/// Times an event that was received now, in microseconds. When it was to leave is in it.
+pub(crate) fn record(
+    histogram: &mut Histogram<u64>,
+    now: Timestamp,
+    envelope: &Envelope<'_>,
+    timed_from: Timestamp,
+) {
+    if envelope.produced_at >= timed_from {
+        histogram.saturating_record(now.0.saturating_sub(envelope.produced_at.0) / 1_000);
     }
 }
 
