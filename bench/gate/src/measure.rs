@@ -5,8 +5,8 @@ use tidings_event::{Clock, SystemClock};
 
 use crate::allocations::Allocations;
 use crate::case::{Case, Size};
+use crate::cpu_time;
 use crate::error::GateError;
-use crate::processor;
 use crate::reference::Reference;
 
 const ROUNDS: usize = 9;
@@ -40,9 +40,9 @@ pub(crate) async fn measure(case: Case) -> Result<Measured, GateError> {
     let warmed = total;
     for _ in 0..ROUNDS {
         let fixed = reference.run();
-        let (before, used, began) = (Allocations::now(), processor::used(), clock.monotonic());
+        let (before, used, began) = (Allocations::now(), cpu_time::used(), clock.monotonic());
         let events = ready.run(round).await?;
-        let (took, used) = (clock.monotonic() - began, processor::used() - used);
+        let (took, used) = (clock.monotonic() - began, cpu_time::used() - used);
         let more = Allocations::now() - before;
         asked = (asked.0 + more.calls, asked.1 + more.bytes);
         total += events;

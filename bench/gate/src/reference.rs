@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidings_market::{Load, LoadOptions};
 
-use crate::processor;
+use crate::cpu_time;
 
 const EVENTS: usize = 20_000;
 const BYTES: usize = 206;
@@ -29,14 +29,14 @@ impl Reference {
 
     /// Processor time for one event: its checksum, a copy of it, a look at each of its bytes.
     pub(crate) fn run(&mut self) -> Duration {
-        let before = processor::used();
+        let before = cpu_time::used();
         let mut kept = 0u64;
         for (event, copy) in self.events.chunks(BYTES).zip(self.copy.chunks_mut(BYTES)) {
             copy.copy_from_slice(black_box(event));
             kept = kept.wrapping_add(u64::from(checksum(copy))).wrapping_add(varints(copy));
         }
         black_box(kept);
-        (processor::used() - before) / EVENTS as u32
+        (cpu_time::used() - before) / EVENTS as u32
     }
 }
 

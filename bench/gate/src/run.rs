@@ -14,7 +14,7 @@ use crate::case::Case;
 use crate::compare::{Finding, compare};
 use crate::error::GateError;
 use crate::measure::{self, Measured};
-use crate::{instructions, processor, table};
+use crate::{cpu_time, instructions, table};
 
 /// Does what is asked; says whether the gate is open.
 pub(crate) fn run(args: &Args) -> Result<bool, GateError> {
@@ -52,7 +52,7 @@ fn gate(args: &Args) -> Result<bool, GateError> {
     let all = Case::value_variants();
     let cases = if args.cases.is_empty() { all } else { &args.cases[..] };
     let before = Baseline::read(&args.baseline)?;
-    let mut measured = Baseline { processor: processor::name(), cases: BTreeMap::new() };
+    let mut measured = Baseline { processor: cpu_time::name(), cases: BTreeMap::new() };
     for &case in cases {
         let cost = Cost {
             measured: in_a_process(case)?,
