@@ -123,7 +123,7 @@ impl fmt::Display for Finding {
                 f.write_str(match why {
                     Why::Unsteady => "the rounds differ too much",
                     Why::OtherProcessor => "the baseline is of another processor",
-                    Why::NotCounted => "they were not counted: `apt-get install valgrind`",
+                    Why::NotCounted => "they were not counted, here or for the baseline",
                 })
             }
         }
