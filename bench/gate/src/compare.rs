@@ -5,7 +5,10 @@ use std::fmt;
 use crate::baseline::{Baseline, Cost};
 
 /// How much more or less than the baseline is let pass.
-pub(crate) const TOLERANCE: f64 = 0.10;
+const TOLERANCE: f64 = 0.10;
+
+/// Rounds that differ by more say nothing of a tenth: the medians of two runs then differ by as much without a cause.
+const STEADY: f64 = 0.05;
 
 /// What is held against the baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +22,7 @@ pub(crate) enum What {
 /// Why something is recorded and not judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Why {
-    /// Rounds differ by more than is let pass.
+    /// Rounds differ too much.
     Unsteady,
     /// The baseline is another machine's.
     OtherProcessor,
@@ -73,7 +76,7 @@ fn of_case(case: &str, was: &Cost, is: &Cost, is_same_processor: bool) -> Vec<Fi
         (Some(was), Some(is)) => judged(What::Instructions, was, is),
         _ => recorded(What::Instructions, Why::NotCounted),
     };
-    let is_steady = was.measured.ratio_spread.max(is.measured.ratio_spread) < TOLERANCE;
+    let is_steady = was.measured.ratio_spread.max(is.measured.ratio_spread) < STEADY;
     let processor = match (is_same_processor, is_steady) {
         (false, _) => recorded(What::Processor, Why::OtherProcessor),
         (true, false) => recorded(What::Processor, Why::Unsteady),
