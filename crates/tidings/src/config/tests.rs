@@ -122,6 +122,18 @@ fn a_section_inside_another_has_its_layers_too() {
 }
 
 #[test]
+fn what_the_page_on_pulsar_shows_is_a_configuration() {
+    let page = include_str!("../../../../docs/operate/pulsar.md");
+    let shown = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let config = load(shown, &[], Flags::default()).unwrap();
+    let Engine::Pulsar(options) = config.engine else { panic!("{:?}", config.engine) };
+    assert_eq!(
+        (&*options.url, &*options.admin_url),
+        ("pulsar://broker:6650", "http://broker:8080")
+    );
+}
+
+#[test]
 fn mistakes_about_the_engine_are_named_all_at_once() {
     assert_eq!(
         refused("[engine]\nkind = \"kafka\"", &[]),

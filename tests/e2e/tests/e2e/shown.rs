@@ -83,6 +83,8 @@ fn every_page_with_an_example_is_known() {
         "docs/operate/capacity.md",
         "docs/operate/health.md",
         "docs/operate/install.md",
+        // By the tests of the configuration.
+        "docs/operate/pulsar.md",
         "docs/operate/reload.md",
         "docs/operate/tracing.md",
         "docs/operate/upgrade.md",
