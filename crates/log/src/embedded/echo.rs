@@ -58,7 +58,8 @@ impl Echo {
 
     /// What the group `seq` repeats: all that is known when it is the `first` of a segment, else the
     /// partitions of the [`NEAR`] groups before it, and of the more the more often two divides `seq`.
-    /// Thus what any number of neighbouring groups held is known before twice as many have followed.
+    /// Thus what any number of neighbouring groups held is known before twice as many have followed, or [`WIDE`]
+    /// where they held more than [`NEAR_MAX`] partitions.
     pub(crate) fn before(&self, seq: u64, first: bool) -> Ends {
         if first || seq.is_multiple_of(WIDE) {
             return self.back_to(0).collect();
