@@ -17,6 +17,7 @@ mod indexer;
 mod inspect;
 mod journal;
 mod leases;
+mod leftover;
 mod meta;
 mod open;
 mod options;

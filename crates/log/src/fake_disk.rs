@@ -22,7 +22,7 @@ use rand::rngs::StdRng;
 
 pub use crash::Explorer;
 pub use image::Operation;
-use image::{Image, Inode};
+use image::{Image, Inode, PAGE_BYTES};
 pub use states::{Left, Model};
 
 use crate::disk::{Disk, DiskFile, OpenMode};
@@ -71,6 +71,7 @@ struct State {
     log: Vec<Operation>,
     faults: Vec<Fault>,
     capacity: u64,
+    copies_on_write: bool,
     is_locked: bool,
     holds_syncs: bool,
     held_syncs: usize,
@@ -128,6 +129,7 @@ impl FakeDisk {
             log: Vec::new(),
             faults: Vec::new(),
             capacity,
+            copies_on_write: false,
             is_locked: false,
             holds_syncs: false,
             held_syncs: 0,
@@ -191,9 +193,14 @@ impl FakeDisk {
     }
 
     /// Sets how many bytes it holds; a write past it stores what fits, then fails with
-    /// `ENOSPC`; what is written over always fits.
+    /// `ENOSPC`; what is written over always fits, unless it [copies on write](Self::copy_on_write).
     pub fn limit(&self, bytes: u64) {
         self.state().capacity = bytes;
+    }
+
+    /// From now on what is written over takes as much room as what is new, until it is in its place.
+    pub fn copy_on_write(&self) {
+        self.state().copies_on_write = true;
     }
 
     /// From now on, syncs of files wait.
@@ -277,9 +284,15 @@ impl State {
     fn write(&mut self, file: Inode, at: u64, mut bytes: Bytes) -> io::Result<()> {
         self.fault(Call::Write)?;
         let content = self.image.file(file);
-        let grows = (at + bytes.len() as u64).saturating_sub(content.len);
+        let takes = if self.copies_on_write { at } else { content.len };
+        let grows = (at + bytes.len() as u64).saturating_sub(takes);
         let lacking = (self.image.used() + grows).saturating_sub(self.capacity).min(grows);
-        bytes.truncate(bytes.len().saturating_sub(usize::try_from(lacking).unwrap_or(usize::MAX)));
+        let mut fits = bytes.len().saturating_sub(usize::try_from(lacking).unwrap_or(usize::MAX));
+        if self.copies_on_write && lacking > 0 {
+            // Pages are copied whole.
+            fits -= fits.min((at as usize + fits) % PAGE_BYTES);
+        }
+        bytes.truncate(fits);
         if !bytes.is_empty() {
             self.apply(Operation::Write { file, at, bytes })?;
         }

@@ -114,9 +114,11 @@ impl Drawn {
         self.is_hard() && self.call != Call::Read
     }
 
-    /// Whether a start may be refused for it.
-    pub(super) fn may_refuse_a_start(&self) -> bool {
-        self.is_hard() || self.fault == Fault::NoRoom && self.call != Call::Write
+    /// Whether a start may be refused for it, with what was said of that. Where not even a sector can be written over
+    /// there is no new term.
+    pub(super) fn may_refuse_a_start(&self, said: &str) -> bool {
+        let is_of_the_term = self.call != Call::Write || said.contains("/log.meta: ");
+        self.is_hard() || self.fault == Fault::NoRoom && is_of_the_term
     }
 
     /// The topics in which nothing may be acknowledged after it, until a restart.

@@ -170,7 +170,8 @@ impl Faulty {
         match started.map_err(std::io::Error::other)? {
             Err(refused) => {
                 row.count("starts refused", 1);
-                let may = self.drawn.may_refuse_a_start() && matches!(refused.code, Some(1..=3));
+                let may = self.drawn.may_refuse_a_start(&refused.stderr);
+                let may = may && matches!(refused.code, Some(1..=3));
                 hold(may, || format!("it does not start: {:?}\n{}", refused.code, last(&refused)))
             }
             Ok(server) => {

@@ -134,6 +134,40 @@ async fn a_start_without_room_serves_what_is_stored_and_goes_on_when_there_is_ro
 }
 
 #[tokio::test]
+async fn what_cannot_even_be_written_over_is_served_and_stored_when_there_is_room() {
+    let disk = FakeDisk::new();
+    let log = open(&disk, options());
+    let id = partition(&*log, 1).await;
+    let mut stored = fill(&*log, id, 2).await;
+    let next = block(&*log, id, 2, (1, 100));
+    disk.fail_sync_of("seg", EIO);
+    // The system takes it for stored, and it is in its cache only.
+    log.append(vec![next.clone()]).unwrap().await.unwrap_err();
+    stored.push(next);
+    drop(log);
+    let used: u64 = disk.files().iter().map(|(_, bytes)| bytes).sum();
+    disk.copy_on_write();
+    disk.limit(used + 100);
+    for _ in 0..2 {
+        let log = open(&disk, options());
+        assert_eq!(read_all(&*log, id).await, stored);
+        let refused = log.append(vec![block(&*log, id, 3, (1, 100))]).unwrap_err();
+        assert_eq!(refused, AppendError::StorageFull);
+    }
+    let log = open(&disk, options());
+    disk.limit(64 << 20);
+    let next = block(&*log, id, 3, (1, 100));
+    append(&*log, next.clone()).await;
+    stored.push(next);
+    assert_eq!(log.health(), Ok(()));
+    let mut rng = StdRng::seed_from_u64(4);
+    for _ in 0..20 {
+        let log = open(&disk.crash(&mut rng), options());
+        assert_eq!(read_all(&*log, id).await, stored);
+    }
+}
+
+#[tokio::test]
 async fn what_is_queued_counts_as_used() {
     let disk = FakeDisk::new();
     disk.limit(12 << 20);

@@ -153,8 +153,9 @@ fn start(
         replay(&recovered, tables).map_err(OpenError::io(&dir))?;
     }
     let (end, highest) = (recovered.end, recovered.highest);
+    let leftovers = std::mem::take(&mut recovered.leftovers);
     let journal = Arc::new(JournalStore::new(kind, context, identity, tables, recovered));
-    let mut writer = Writer::new(journal, end, highest);
+    let mut writer = Writer::new(journal, end, highest, leftovers);
     if highest > 0 {
         match writer.begin() {
             // The first write does it when there is room. Until then the end is judged again by the same

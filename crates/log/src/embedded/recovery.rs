@@ -1,15 +1,17 @@
 //! Finding out what a journal holds after any kind of stop.
 
 use std::collections::BTreeMap;
-use std::io::{self, IoSlice};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tidings_event::{Term, TopicPartition};
 use tidings_telemetry::{Counter, Recorder};
 
-use super::context::list;
+use super::context::{is_no_room, list};
 use super::group::{self, Ends, PAGE};
 use super::index;
+use super::leftover::Leftover;
 use super::meta::Identity;
 use super::options::{EmbeddedOptions, OpenError, Sabotage};
 use super::partitions::{BlockRef, Partitions};
@@ -50,6 +52,8 @@ pub(crate) struct Recovered {
     pub(crate) counted: (u64, u64),
     /// Segment files whose header is damaged.
     pub(crate) unreadable: Vec<PathBuf>,
+    /// What is to be stored once more before a segment is begun.
+    pub(crate) leftovers: Vec<Leftover>,
 }
 
 /// A segment file as it was found.
@@ -141,29 +145,7 @@ fn named_later(path: &Path, later: &[Named]) -> bool {
     next.is_some_and(|(header, salvaged)| salvaged || header.previous.segment == number_of(path))
 }
 
-/// Writes what was judged to be the tail once more, and makes it durable.
-///
-/// It may be in the page cache only, and after a failed sync the system takes it for stored: then no
-/// sync would store it. The bytes stay the same, so that tearing them changes nothing.
-fn store_again(path: &Path, file: &dyn DiskFile, scan: &Scan) -> io::Result<()> {
-    let durable = scan.groups.iter().map(|found| found.group.durable).max().unwrap_or_default();
-    let tail: Vec<_> = scan.groups.iter().filter(|found| found.group.seq > durable).collect();
-    let torn_bytes = file.len()?.saturating_sub(scan.end.position);
-    if !tail.is_empty() || torn_bytes > 0 {
-        // Kept and cut off: the process ended in the middle of something.
-        let (file, kept_groups) = (path.display(), tail.len());
-        tracing::info!(%file, kept_groups, torn_bytes, "a write was under way");
-    }
-    for found in tail {
-        let mut bytes = vec![0; usize::try_from(found.group.total).map_err(io::Error::other)?];
-        let at = u64::from(found.page) * PAGE as u64;
-        file.read_exact_at(&mut bytes, at)?;
-        file.write_all_at(&[IoSlice::new(&bytes)], at)?;
-    }
-    file.sync_data()
-}
-
-/// Recovers a journal. Everything it found is durable before this returns.
+/// Recovers a journal. Everything it found is durable before this returns, but for leftovers that there is no room for.
 pub(crate) fn recover(
     source: Source<'_>,
     journal: Journal,
@@ -220,7 +202,7 @@ pub(crate) fn recover(
         }
         let synced = source.verify || source.options.sabotaged(Sabotage::NoFsync);
         if accepted.is_none() && !synced {
-            store_again(path, &*file, &scan).map_err(OpenError::io(path))?;
+            recovered.store(path, &file, &scan).map_err(OpenError::io(path))?;
         }
         let segment = Segment {
             header: *header,
@@ -251,6 +233,20 @@ impl Recovered {
             (known.trim, known.durable, known.tail) = (trim, trim, trim);
         }
         recovered
+    }
+
+    /// Stores what the process before may not have, or keeps it until there is room to.
+    fn store(&mut self, path: &Path, file: &Arc<dyn DiskFile>, scan: &Scan) -> io::Result<()> {
+        let leftover = Leftover::of(path.to_owned(), Arc::clone(file), scan)?;
+        leftover.tell();
+        match leftover.store() {
+            Err(error) if is_no_room(&error) => {
+                leftover.sync()?;
+                self.leftovers.push(leftover);
+                Ok(())
+            }
+            stored => stored,
+        }
     }
 
     /// Takes note of a segment whose header is unreadable. Groups are only written behind a durable header, and the

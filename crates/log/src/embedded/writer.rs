@@ -11,6 +11,7 @@ use super::echo::Echo;
 use super::group::{self, GROUP_BYTES_MAX, PAGE, Stamp};
 use super::indexer::Indexer;
 use super::journal::{Core, JournalStore, Queued, Stop, Written};
+use super::leftover::Leftover;
 use super::options::Sabotage;
 use super::segment::{self, End, SegmentHeader};
 use crate::disk::DiskFile;
@@ -27,6 +28,8 @@ pub(crate) struct Writer {
     previous: End,
     /// Highest segment number in use.
     highest: u32,
+    /// What there was no room to store once more when this started.
+    leftovers: Vec<Leftover>,
     echo: Echo,
     marked: bool,
     segment_bytes: u64,
@@ -51,7 +54,12 @@ enum Next {
 }
 
 impl Writer {
-    pub(crate) fn new(journal: Arc<JournalStore>, previous: End, highest: u32) -> Self {
+    pub(crate) fn new(
+        journal: Arc<JournalStore>,
+        previous: End,
+        highest: u32,
+        leftovers: Vec<Leftover>,
+    ) -> Self {
         let segment_bytes = journal.context.options.segment_bytes_min;
         let echo = Echo::new(journal.ends());
         Self {
@@ -59,6 +67,7 @@ impl Writer {
             active: None,
             previous,
             highest,
+            leftovers,
             echo,
             marked: true,
             segment_bytes,
@@ -245,6 +254,10 @@ impl Writer {
     }
 
     fn roll(&mut self) -> io::Result<()> {
+        while let Some(leftover) = self.leftovers.last() {
+            leftover.store()?;
+            self.leftovers.pop();
+        }
         let journal = &self.journal;
         let options = &journal.context.options;
         if let Some(active) = self.active.take() {
