@@ -10,9 +10,6 @@ use tidings_event::block::{Block, BlockHeader, BodyBuilder, Flags, crc32c};
 use tidings_event::{Offset, PartitionId, Timestamp, TopicPartition};
 use tidings_log::{AppendError, PartitionLog, Pending};
 
-/// What goes to one partition.
-pub(crate) type Items = Vec<Vec<u8>>;
-
 /// An append that was accepted.
 #[derive(Debug)]
 pub(crate) struct Written {
@@ -39,14 +36,17 @@ impl InternalWriter {
 
     /// Appends items, in order, each in the partition that keeps what is about its key. An item has
     /// at most what an event may have.
-    pub(crate) fn append(&self, items: &[(PartitionId, Items)]) -> Result<Written, AppendError> {
+    pub(crate) fn append(
+        &self,
+        items: &[(PartitionId, impl AsRef<[u8]>)],
+    ) -> Result<Written, AppendError> {
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.log.time().max(*newest);
         *newest = now;
         let mut by_partition: BTreeMap<PartitionId, Vec<&[u8]>> = BTreeMap::new();
-        for (about, items) in items {
+        for (about, item) in items {
             let place = self.topic.about(*about).partition;
-            by_partition.entry(place).or_default().extend(items.iter().map(Vec::as_slice));
+            by_partition.entry(place).or_default().push(item.as_ref());
         }
         let (mut blocks, mut firsts) = (Vec::new(), BTreeMap::new());
         for (partition, items) in by_partition {

@@ -144,9 +144,9 @@ impl DeadLetters {
         letters: Vec<Buried>,
     ) -> Result<(), BuryError> {
         let now = self.clock.wall();
-        let items = letters.iter().map(|letter| {
+        let items = letters.iter().flat_map(|letter| {
             let items = copy::items(subscription, letter, now);
-            (letter.position.partition, items.to_vec())
+            items.map(|item| (letter.position.partition, item))
         });
         let mut at = self.append(items.collect()).await?;
         let mut records = Vec::with_capacity(letters.len());
@@ -177,7 +177,7 @@ impl DeadLetters {
     /// Appends copies; says where those of each partition begin.
     async fn append(
         &self,
-        items: Vec<(PartitionId, Vec<Vec<u8>>)>,
+        items: Vec<(PartitionId, Vec<u8>)>,
     ) -> Result<BTreeMap<PartitionId, Offset>, BuryError> {
         loop {
             match self.writer.append(&items) {

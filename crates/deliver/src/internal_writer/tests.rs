@@ -15,12 +15,12 @@ async fn items_lie_in_order_where_the_writer_said_and_times_never_go_back() {
     let shared = Arc::clone(&log) as Arc<dyn PartitionLog>;
     let writer = InternalWriter::new(shared, topic);
     let large = vec![7; BODY_BYTES_MAX - 16];
-    let items = |about, items: &[&[u8]]| {
-        (PartitionId(about), items.iter().map(|item| item.to_vec()).collect::<Items>())
-    };
-    writer.append(&[items(3, &[b"a"])]).unwrap().pending.await.unwrap();
+    let item = |about, item: &'static [u8]| (PartitionId(about), Bytes::from_static(item));
+    writer.append(&[item(3, b"a")]).unwrap().pending.await.unwrap();
     clock.set_wall(Timestamp(500));
-    let written = writer.append(&[items(19, &[b"b", &large, b"c"]), items(0, &[b"d"])]).unwrap();
+    let second = (PartitionId(19), Bytes::from(large.clone()));
+    let items = [item(19, b"b"), second, item(19, b"c"), item(0, b"d")];
+    let written = writer.append(&items).unwrap();
     assert_eq!(written.firsts[&PartitionId(3)], Offset(1));
     assert_eq!(written.firsts[&PartitionId(0)], Offset(0));
     written.pending.await.unwrap();

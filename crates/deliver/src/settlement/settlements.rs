@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tidings_catalog::{InternalTopic, Subscription};
 use tidings_event::{Clock, Code, Epoch, PartitionId, Refusal};
 use tidings_log::{AppendError, PartitionLog};
@@ -22,7 +23,8 @@ pub(crate) struct SettledOf {
     pub(crate) runs: Vec<Settled>,
 }
 
-type Item = (PartitionId, Vec<Vec<u8>>);
+/// A message, and the partition that it is about.
+type Item = (PartitionId, Bytes);
 
 /// See the module.
 pub(crate) struct Settlements {
@@ -80,12 +82,14 @@ impl Settlements {
 
     fn encode(&self, settled: Vec<SettledOf>) -> Vec<Item> {
         let now = self.clock.wall();
-        let mut items = Vec::new();
+        let (mut items, mut encoder) = (Vec::new(), message::Encoder::default());
         for SettledOf { subscription, epoch, runs } in settled {
             for run in coalesce::coalesce(runs) {
                 self.recorder.count(counter(run.outcome), run.count);
-                let messages = message::encode(&subscription, epoch, &run, now);
-                items.push((run.partition.partition, messages));
+                let about = run.partition.partition;
+                encoder.encode(&subscription, epoch, &run, now, |message| {
+                    items.push((about, message));
+                });
             }
         }
         items

@@ -281,14 +281,18 @@ fn partition_of(key: &[u8]) -> Option<TopicPartition> {
 }
 
 /// One change as a record: table, whether it puts, key length, key, value.
-pub(crate) fn encode_change((table, key, value): Parts<'_>) -> Vec<u8> {
+pub(crate) fn encode_change(parts: Parts<'_>) -> Vec<u8> {
     let mut out = vec![];
+    write_change(parts, &mut out);
+    out
+}
+
+fn write_change((table, key, value): Parts<'_>, out: &mut Vec<u8>) {
     out.put_u32(table.0);
     out.push(u8::from(value.is_some()));
     out.put_u32(short(key.len()));
     out.extend_from_slice(key);
     out.extend_from_slice(value.unwrap_or_default());
-    out
 }
 
 /// Table, key and value of a record; no value where it deletes.
@@ -311,10 +315,13 @@ pub(crate) fn decode_change(record: &[u8]) -> Option<TableChange> {
 /// The body of a commit's block, and how many records it has; `None` when they do not fit.
 #[must_use]
 pub fn encode(changes: &[TableChange]) -> Option<(Bytes, u32)> {
-    let mut body = BodyBuilder::default();
-    let record =
-        |change: &TableChange| encode_change((change.table, &change.key, change.value.as_deref()));
-    changes.iter().all(|change| body.push(&record(change))).then(|| body.take())
+    let (mut body, mut record) = (BodyBuilder::default(), vec![]);
+    let mut push = |change: &TableChange| {
+        record.clear();
+        write_change((change.table, &change.key, change.value.as_deref()), &mut record);
+        body.push(&record)
+    };
+    changes.iter().all(&mut push).then(|| body.take())
 }
 
 #[cfg(test)]

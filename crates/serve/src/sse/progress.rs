@@ -50,14 +50,22 @@ impl Progress {
         first.unwrap_or(0)
     }
 
-    /// The id of an event, once everything before it was sent.
-    pub(super) fn id(&mut self, session: SessionId, number: u64, position: Position) -> String {
+    /// Writes the id of an event, once everything before it was sent.
+    pub(super) fn put_id(
+        &mut self,
+        (session, number): (SessionId, u64),
+        position: Position,
+        out: &mut String,
+    ) {
         match self {
-            Self::Numbers(_) => SentId { session, number }.to_string(),
+            Self::Numbers(_) => {
+                // Writing to a String cannot fail.
+                let _infallible = write!(out, "{}", SentId { session, number });
+            }
             Self::Positions(epoch, next) => {
                 *epoch = position.epoch;
                 next.insert(position.topic_partition(), position.offset.0 + 1);
-                spell(*epoch, next)
+                spell(*epoch, next, out);
             }
         }
     }
@@ -72,13 +80,16 @@ impl Progress {
         let Self::Positions(known, next) = self else { return None };
         *known = epoch;
         next.insert(at, next_offset);
-        Some(spell(*known, next))
+        let mut id = String::new();
+        spell(*known, next, &mut id);
+        Some(id)
     }
 }
 
 /// `e1-epoch { .topic { -partition:offset } } ~checksum`, in hexadecimal.
-fn spell(epoch: Epoch, next: &BTreeMap<TopicPartition, u64>) -> String {
-    let mut text = String::with_capacity(24 + next.len() * 8);
+fn spell(epoch: Epoch, next: &BTreeMap<TopicPartition, u64>, text: &mut String) {
+    let start = text.len();
+    text.reserve(24 + next.len() * 8);
     let mut topic = None;
     // Writing to a String cannot fail.
     let _infallible = write!(text, "e1-{:x}", epoch.0);
@@ -89,9 +100,8 @@ fn spell(epoch: Epoch, next: &BTreeMap<TopicPartition, u64>) -> String {
         }
         let _infallible = write!(text, "-{:x}:{offset:x}", at.partition.0);
     }
-    let checksum = crc32c(text.as_bytes());
+    let checksum = crc32c(text.as_bytes().get(start..).unwrap_or_default());
     let _infallible = write!(text, "~{checksum:08x}");
-    text
 }
 
 /// The positions that an id stands for.

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use futures::stream::{Stream, unfold};
 use tidings_deliver::{Delivery, SessionId};
 use tidings_event::{Refusal, TopicPartition};
-use tidings_wire::stream::Frame;
 
 use super::frames;
 use super::progress::Progress;
@@ -18,6 +17,9 @@ use crate::rest::ask::Ask;
 
 /// Bytes after which a piece leaves, whatever else is ready.
 const PIECE_BYTES: usize = 64 << 10;
+
+/// About what a frame says beside its event.
+const FRAME_BYTES: usize = 256;
 
 /// See the module.
 pub(super) struct EventStream {
@@ -104,11 +106,12 @@ impl EventStream {
         let texts = self.consuming.attachment().texts(delivery)?;
         let head = json::head(delivery, &texts);
         let mut number = self.progress.deliver(delivery);
+        out.reserve(texts.len() + delivery.count as usize * FRAME_BYTES);
         json::each(delivery, &texts, |line, position| {
-            let mut frame = Frame::default();
-            frame.single(&head, &line);
-            let id = self.progress.id(self.session, number, position);
-            frames::delivered(out, &id, &frame.into_text());
+            let id = |out: &mut String| {
+                self.progress.put_id((self.session, number), position, out);
+            };
+            frames::delivered(out, id, |frame| frame.single(&head, &line));
             number += 1;
         });
         Ok(())

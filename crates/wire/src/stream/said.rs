@@ -66,6 +66,12 @@ const RUN_BYTES: usize = 128;
 pub struct Frame(String);
 
 impl Frame {
+    /// One that is written behind what a text holds already.
+    #[must_use]
+    pub fn behind(text: String) -> Self {
+        Self(text)
+    }
+
     /// The text.
     #[must_use]
     pub fn into_text(self) -> String {
@@ -167,10 +173,13 @@ impl Frame {
     /// One event by itself, with all that a batch says; no type.
     pub fn single<A: Display>(&mut self, head: &BatchHead<'_>, line: &EventLine<'_, A>) {
         let BatchHead { topic, partition, epoch, ingested_at } = head;
-        self.put(format_args!(
-            r#"{{"topic":"{topic}","partition":{partition},"epoch":{epoch},"offset":{},"ingested_at":""#,
-            line.offset
-        ));
+        self.texts(&[r#"{"topic":""#, topic, r#"","partition":"#]);
+        self.number(*partition);
+        self.texts(&[r#","epoch":"#]);
+        self.number(*epoch);
+        self.texts(&[r#","offset":"#]);
+        self.number(line.offset);
+        self.texts(&[r#","ingested_at":""#]);
         match line.ingested_at {
             Some(at) => self.put(format_args!("{at}")),
             None => self.0.push_str(ingested_at),

@@ -43,10 +43,18 @@ fn run(first: u64, end: u64, count: u64) -> Settled {
     }
 }
 
+/// The messages of a run.
+fn encode(subscription: &Subscription, run: &Settled) -> Vec<Bytes> {
+    let mut messages = Vec::new();
+    let mut encoder = Encoder::default();
+    encoder.encode(subscription, Epoch(1), run, Timestamp(7), |message| messages.push(message));
+    messages
+}
+
 #[test]
 fn a_run_over_a_revisions_boundary_is_told_for_each() {
     let (subscription, run) = (subscription(&[0, 10, 12]), run(8, 20, 9));
-    let told: Vec<(u32, u64, u64, u64)> = encode(&subscription, Epoch(1), &run, Timestamp(7))
+    let told: Vec<(u32, u64, u64, u64)> = encode(&subscription, &run)
         .iter()
         .map(|bytes| v1::Settlement::decode(&bytes[..]).unwrap())
         .inspect(|said| {
@@ -63,7 +71,7 @@ fn a_run_over_a_revisions_boundary_is_told_for_each() {
 fn every_offset_is_told_under_the_revision_that_judged_it() {
     let told = |boundaries: &[u64], (first, end, count)| -> Vec<(u32, u64, u64, u64)> {
         let run = run(first, end, count);
-        let messages = encode(&subscription(boundaries), Epoch(1), &run, Timestamp(7));
+        let messages = encode(&subscription(boundaries), &run);
         let read = messages.iter().map(|bytes| v1::Settlement::decode(&bytes[..]).unwrap());
         read.map(|said| (said.revision, said.first, said.last, said.count)).collect()
     };
