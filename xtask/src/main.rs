@@ -28,7 +28,7 @@ usage: cargo xtask COMMAND
   seeded-bugs   [--only NN..]: put bugs into a copy of the tree; the tests named for them must fail
   bench         --peers [--rounds N] [--only SCENARIO,..]: the release binary beside its peers, in turns
   gate          [--renew] [--case NAME]: what an event costs, against bench/gate/baseline.json
-  pulsar        up|down|status: a real Apache Pulsar on loopback, for the tests of its engine
+  pulsar        up|down|status|token: a real Apache Pulsar on loopback, for the tests of its engine
   ci            everything that decides what lands: fmt, clippy, tidy, deny, audit, test
 ";
 

@@ -1,10 +1,11 @@
-//! A real Apache Pulsar on loopback: `cargo xtask pulsar up|down|status`.
+//! A real Apache Pulsar on loopback: `cargo xtask pulsar up|down|status|token`.
 
 mod archive;
 mod asked;
 mod broker;
 mod conf;
 mod java;
+mod secure;
 #[cfg(test)]
 mod tests;
 
@@ -13,14 +14,16 @@ use std::path::{Path, PathBuf};
 use crate::steps::Failure;
 use asked::{Asked, Verb};
 use broker::{Broker, State};
+use secure::Secure;
 
 /// How to call it.
 pub(crate) const USAGE: &str = "\
-usage: cargo xtask pulsar up|down|status [FLAG..]
+usage: cargo xtask pulsar up|down|status|token [FLAG..]
 
   up      start a standalone broker, wait until it answers, print where it is; one that runs is left alone
   down    stop it; with --remove-data its folder goes, too
   status  say whether it answers; the exit code is 1 when it does not
+  token   print a token by which a broker that was started with --secure knows a role
 
   --dir DIR         data, logs, configuration (default: tidings-pulsar-PORT in the folder for temporary files)
   --port N          broker (default 6650)
@@ -29,6 +32,11 @@ usage: cargo xtask pulsar up|down|status [FLAG..]
   --heap SIZE       of the JVM, as -Xmx takes it (default 1g)
   --wait SECONDS    for it to answer (default 240)
   --remove-data     with `down`
+  --secure          with `up`: TLS besides, by a CA of its own, and nobody is let in without a token or certificate
+  --tls-port N      broker, with TLS (default: the broker's + 1)
+  --https-port N    admin, with TLS (default: the admin's + 1)
+  --role ROLE       with `token` (default tidings, who may do everything)
+  --seconds N       with `token`: until it ends (default: never)
 ";
 
 /// Why it could not be done.
@@ -103,6 +111,14 @@ impl PulsarError {
     }
 }
 
+/// What has a Java that runs it, on a system of Debian's kind.
+pub(crate) const JAVA_PACKAGE: &str = "openjdk-17-jre-headless";
+
+/// Whether there is a Java that runs it.
+pub(crate) fn has_java() -> bool {
+    java::find().is_ok()
+}
+
 /// Does what the words after `pulsar` ask for.
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     Ok(act(args)?)
@@ -128,6 +144,12 @@ fn act(args: &[String]) -> Result<(), PulsarError> {
             }
             return Ok(());
         }
+        Verb::Token => {
+            let secure = Secure::of(&broker.dir);
+            let clock = tidings_event::SystemClock::new();
+            println!("{}", secure.token(&asked.role, asked.seconds, &clock)?);
+            return Ok(());
+        }
         Verb::Status => match broker.state() {
             State::Answers => {}
             State::Silent(pid) => {
@@ -140,6 +162,9 @@ fn act(args: &[String]) -> Result<(), PulsarError> {
     }
     println!("TIDINGS_PULSAR_URL=pulsar://127.0.0.1:{}", asked.port);
     println!("TIDINGS_PULSAR_ADMIN=http://127.0.0.1:{}", asked.http_port);
+    if asked.secure {
+        Secure::of(&broker.dir).settings(&asked).iter().for_each(|line| println!("{line}"));
+    }
     println!("data and logs: {}", broker.dir.display());
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, Uri, header};
+use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -11,19 +11,31 @@ use serde_json::{Value, json};
 use tidings_event::Timestamp;
 use tidings_log::Journal;
 use tidings_telemetry::Timer;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::options::{OpenError, PulsarOptions};
 use crate::patience::Patience;
+use crate::security::{CredentialError, Credentials, LinkFault, Secret, admin_is_tls, handshake};
 
 /// No answer has more bytes that is of use here.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
+/// Of a refusal; a page of a proxy may be long.
+const SAID_CHARS_MAX: usize = 500;
+/// Where it listens when the address does not say.
+const PORT: u16 = 8080;
+/// The same, with TLS.
+const TLS_PORT: u16 = 8443;
 
 /// One admin interface.
 pub(crate) struct Admin<'a> {
     pub(crate) options: &'a PulsarOptions,
+    credentials: Credentials,
 }
+
+/// Why a request has no answer.
+type Unanswered = Box<dyn std::error::Error + Send + Sync>;
 
 /// What it said, and when it is there.
 pub(crate) struct Answer {
@@ -66,7 +78,7 @@ fn policies() -> [(&'static str, Value); 5] {
 
 impl<'a> Admin<'a> {
     pub(crate) fn new(options: &'a PulsarOptions) -> Self {
-        Self { options }
+        Self { options, credentials: Credentials::new(&options.security) }
     }
 
     /// The path of the namespace.
@@ -91,6 +103,7 @@ impl<'a> Admin<'a> {
                 OpenError::Unreachable { .. } => true,
                 // Of two who change it at once, one is told of the conflict.
                 OpenError::Refused { status, .. } => *status >= 500 || *status == 409,
+                OpenError::Link { fault, .. } => fault.may_pass(),
                 _ => false,
             };
             if !may_pass || !patience.is_left().await {
@@ -104,9 +117,19 @@ impl<'a> Admin<'a> {
     async fn prepare(&self) -> Result<(), OpenError> {
         let clusters = self.ask(Method::GET, "clusters", None).await?.json();
         let tenant_body = json!({ "allowedClusters": clusters, "adminRoles": [] });
-        self.make(&format!("tenants/{}", self.options.tenant), tenant_body).await?;
+        let tenant = self.make(&format!("tenants/{}", self.options.tenant), tenant_body).await;
+        let unmade = match tenant {
+            Ok(()) => None,
+            // Who may not make tenants may still administer this one, as what follows will show.
+            Err(error @ OpenError::Link { fault: LinkFault::NotAuthorised(_), .. }) => Some(error),
+            Err(error) => return Err(error),
+        };
         let namespace = self.namespace();
-        self.make(&namespace, json!({})).await?;
+        self.make(&namespace, json!({})).await.map_err(|error| match (error, unmade) {
+            // There is no tenant, and it was not to be made.
+            (OpenError::Refused { status: 404, .. }, Some(unmade)) => unmade,
+            (error, _) => error,
+        })?;
         for (policy, body) in policies() {
             self.ask(Method::POST, &format!("{namespace}/{policy}"), Some(body)).await?;
         }
@@ -143,19 +166,47 @@ impl<'a> Admin<'a> {
         body: Option<Value>,
     ) -> Result<Answer, OpenError> {
         let request = format!("{method} {path}");
-        let sent = Timer.limit(self.options.answer_max, self.send(method, path, body)).await;
+        let token = self.credentials.token()?;
+        let sending = self.send(method, path, body, token.as_ref());
+        let sent = Timer.limit(self.options.answer_max, sending).await;
         let (status, answer) = sent
-            .map_err(|_| self.unreachable("no answer in time"))?
+            .map_err(|_| self.unreachable("no answer in time".into()))?
             .map_err(|error| self.unreachable(error))?;
-        if !status.is_success() {
-            let answer = String::from_utf8_lossy(&answer.body).into_owned();
-            return Err(OpenError::Refused { request, status: status.as_u16(), answer });
+        if status.is_success() {
+            return Ok(answer);
         }
-        Ok(answer)
+        let said = String::from_utf8_lossy(&answer.body);
+        // Whoever stands between may say what it was sent.
+        let said = token.map_or_else(|| said.to_string(), |token| token.kept_from(&said));
+        if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            return Err(self.barred(&request, status, &said));
+        }
+        Err(OpenError::Refused { request, status: status.as_u16(), answer: beginning(&said) })
     }
 
-    fn unreachable(&self, reason: impl ToString) -> OpenError {
-        OpenError::Unreachable { url: self.options.admin_url.clone(), reason: reason.to_string() }
+    /// Who is not let in is told so before anything is looked at; who is and may not do something gets a reason.
+    fn barred(&self, request: &str, status: StatusCode, said: &str) -> OpenError {
+        let told: Value = serde_json::from_str(said).unwrap_or_default();
+        let reason = told["reason"].as_str();
+        let fault = if status == StatusCode::FORBIDDEN || reason.is_some() {
+            let reason = beginning(reason.unwrap_or(said));
+            LinkFault::NotAuthorised(format!("{request}: {reason}"))
+        } else {
+            LinkFault::not_let_in(self.credentials.named())
+        };
+        OpenError::Link { url: self.options.admin_url.clone(), fault }
+    }
+
+    fn unreachable(&self, error: Unanswered) -> OpenError {
+        let url = self.options.admin_url.clone();
+        let error = match error.downcast::<CredentialError>() {
+            Ok(error) => return OpenError::Credential(*error),
+            Err(error) => error,
+        };
+        match LinkFault::of_transport(&*error) {
+            Some(fault) => OpenError::Link { url, fault },
+            None => OpenError::Unreachable { url, reason: error.to_string() },
+        }
     }
 
     async fn send(
@@ -163,28 +214,59 @@ impl<'a> Admin<'a> {
         method: Method,
         path: &str,
         body: Option<Value>,
-    ) -> Result<(StatusCode, Answer), Box<dyn std::error::Error + Send + Sync>> {
+        token: Option<&Secret>,
+    ) -> Result<(StatusCode, Answer), Unanswered> {
         let url: Uri = self.options.admin_url.parse()?;
+        let is_tls = admin_is_tls(self.options);
         let host = url.host().ok_or("the address names no host")?;
-        let authority = format!("{host}:{}", url.port_u16().unwrap_or(8080));
-        let stream = TcpStream::connect(&authority).await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let request = Request::builder()
+        let by_default = if is_tls { TLS_PORT } else { PORT };
+        let authority = format!("{host}:{}", url.port_u16().unwrap_or(by_default));
+        let mut request = Request::builder()
             .method(method)
             .uri(format!("/admin/v2/{path}"))
             .header(header::HOST, &authority)
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(body.map_or_else(Bytes::new, |body| body.to_string().into())))?;
-        // Ends with this request.
-        let mut driving = JoinSet::new();
-        driving.spawn(connection);
-        let answer = sender.send_request(request).await?;
-        let status = answer.status();
-        let date = answer.headers().get(header::DATE).and_then(|date| date.to_str().ok());
-        let date = date.and_then(timestamp);
-        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await?.to_bytes();
-        Ok((status, Answer { body, date }))
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(token) = token {
+            let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.exposed()))?;
+            bearer.set_sensitive(true);
+            request = request.header(header::AUTHORIZATION, bearer);
+        }
+        let body = body.map_or_else(Bytes::new, |body| body.to_string().into());
+        let request = request.body(Full::new(body))?;
+        let tls = if is_tls { Some(self.credentials.tls()?) } else { None };
+        let stream = TcpStream::connect(&authority).await?;
+        let Some(tls) = tls else {
+            // A name may mean anything.
+            let is_here = stream.peer_addr()?.ip().to_canonical().is_loopback();
+            if token.is_some() && !is_here {
+                return Err("it would be sent the token without TLS".into());
+            }
+            return exchange(stream, request).await;
+        };
+        exchange(handshake(tls, host, stream).await?, request).await
     }
+}
+
+/// Sends one request by a connection of its own.
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    request: Request<Full<Bytes>>,
+) -> Result<(StatusCode, Answer), Unanswered> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    // Ends with this request.
+    let mut driving = JoinSet::new();
+    driving.spawn(connection);
+    let answer = sender.send_request(request).await?;
+    let status = answer.status();
+    let date = answer.headers().get(header::DATE).and_then(|date| date.to_str().ok());
+    let date = date.and_then(timestamp);
+    let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await?.to_bytes();
+    Ok((status, Answer { body, date }))
+}
+
+/// As much of a refusal as is told.
+fn beginning(said: &str) -> String {
+    said.chars().take(SAID_CHARS_MAX).collect()
 }
 
 /// A time as HTTP writes it.
@@ -193,3 +275,6 @@ fn timestamp(text: &str) -> Option<Timestamp> {
     let since = time.duration_since(std::time::UNIX_EPOCH).unwrap_or(Duration::ZERO);
     u64::try_from(since.as_nanos()).ok().map(Timestamp)
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,8 +13,9 @@ use serde_json::Value;
 use tidings_event::{Clock, Timestamp};
 
 use crate::admin::{Admin, topics};
-use crate::link::Broker;
+use crate::link::{Broker, LinkError};
 use crate::options::{OpenError, PulsarOptions};
+use crate::security::{self, LinkFault};
 
 /// How good what was found is for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,16 +44,16 @@ pub struct Observation {
 }
 
 impl Observation {
-    fn kept(about: &'static str, found: impl Into<String>) -> Self {
+    pub(crate) fn kept(about: &'static str, found: impl Into<String>) -> Self {
         let (why, remedy) = ("", String::new());
         Self { about, standing: Standing::Kept, found: found.into(), why, remedy }
     }
 
-    fn doubtful(self, why: &'static str, remedy: impl Into<String>) -> Self {
+    pub(crate) fn doubtful(self, why: &'static str, remedy: impl Into<String>) -> Self {
         Self { standing: Standing::Doubtful, why, remedy: remedy.into(), ..self }
     }
 
-    fn broken(self, why: &'static str, remedy: impl Into<String>) -> Self {
+    pub(crate) fn broken(self, why: &'static str, remedy: impl Into<String>) -> Self {
         Self { standing: Standing::Broken, why, remedy: remedy.into(), ..self }
     }
 }
@@ -95,9 +96,26 @@ pub async fn examine(
     options: &PulsarOptions,
     clock: &dyn Clock,
 ) -> Result<Vec<Observation>, OpenError> {
-    let mut all = facts(&Admin::new(options), clock).await?.judged();
-    all.insert(1, reached(options).await?);
+    let mut all = security::look(options);
+    match facts(&Admin::new(options), clock).await {
+        Ok(facts) => {
+            let mut judged = facts.judged();
+            judged.insert(1, reached(options).await?);
+            all.extend(judged);
+        }
+        // Two addresses, of which each may have its own fault.
+        Err(OpenError::Link { url, fault }) => {
+            all.push(faulty("admin", &url, &fault));
+            all.push(reached(options).await?);
+        }
+        Err(error) => return Err(error),
+    }
     Ok(all)
+}
+
+fn faulty(about: &'static str, url: &str, fault: &LinkFault) -> Observation {
+    let why = "the service would not start with it";
+    Observation::kept(about, format!("{url}: {fault}")).broken(why, fault.remedy())
 }
 
 /// Whether the log could be written to, by the address that is for that.
@@ -108,6 +126,7 @@ async fn reached(options: &PulsarOptions) -> Result<Observation, OpenError> {
     let about = "connection";
     Ok(match tried {
         Ok(()) => Observation::kept(about, format!("{} answers", options.url)),
+        Err(LinkError::Fault(fault)) => faulty(about, &options.url, &fault),
         Err(error) => {
             let why = "the log is written and read there: nothing can be stored";
             let remedy = "start the broker, or correct the address";
@@ -120,7 +139,7 @@ async fn reached(options: &PulsarOptions) -> Result<Observation, OpenError> {
 /// than one disk.
 pub(crate) async fn insist(options: &PulsarOptions, clock: &dyn Clock) -> Result<bool, OpenError> {
     let facts = facts(&Admin::new(options), clock).await?;
-    let mut broken = facts.judged();
+    let mut broken = [security::look(options), facts.judged()].concat();
     for it in broken.iter().filter(|it| it.standing == Standing::Doubtful) {
         tracing::warn!(about = it.about, found = %it.found, why = it.why, remedy = %it.remedy, "Pulsar");
     }
@@ -130,6 +149,12 @@ pub(crate) async fn insist(options: &PulsarOptions, clock: &dyn Clock) -> Result
 
 async fn facts(admin: &Admin<'_>, clock: &dyn Clock) -> Result<Facts, OpenError> {
     let version = admin.ask(Method::GET, "brokers/version", None).await?;
+    // Who may not even look into the tenant would be refused at the start.
+    let tenant = &admin.options.tenant;
+    if admin.find(&format!("namespaces/{tenant}")).await?.is_null() {
+        // It has yet to be made.
+        admin.find(&format!("tenants/{tenant}")).await?;
+    }
     let clocks = version.date.map(|date| (date, clock.wall()));
     let found = try_join_all(topics().map(|topic| topic_facts(admin, topic))).await?;
     let state = admin.topic("state-partition-0");

@@ -19,9 +19,11 @@ mod patience;
 mod rate;
 mod read;
 mod retention;
+mod security;
 mod topics;
 mod writer;
 
 pub use examine::{Observation, Standing, examine};
 pub use log::PulsarLog;
 pub use options::{OpenError, OptionError, PulsarOptions};
+pub use security::{CredentialError, LinkFault, Secret, Security};

@@ -8,14 +8,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use magnetar_proto::pb::FeatureFlags;
 use magnetar_proto::pb::ProducerAccessMode;
 use magnetar_proto::pb::command_subscribe::{InitialPosition, SubType};
 use magnetar_proto::{ConnectionConfig, CreateProducerRequest, MessageId, SubscribeRequest};
-use magnetar_runtime_tokio::{Client, ClientError, Consumer, DnsResolver, ParsedUrl, Producer};
+use magnetar_runtime_tokio::{
+    Client, ClientError, Consumer, DnsResolver, ParsedUrl, Producer, Scheme,
+};
 use tidings_telemetry::Timer;
 use tokio_util::task::TaskTracker;
 
 use crate::options::{OpenError, PulsarOptions};
+use crate::security::{CredentialError, Credentials, Guard, LinkFault, provider};
 
 /// Messages that one connection receives.
 const RECEIVED_MAX: usize = 256;
@@ -51,14 +55,32 @@ impl Locator {
 pub(crate) enum LinkError {
     #[error(transparent)]
     Client(#[from] ClientError),
+    #[error(transparent)]
+    Fault(LinkFault),
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
     #[error("no answer in time")]
     Silent,
+}
+
+impl LinkError {
+    /// What keeps a log from being opened there, whatever time passes.
+    pub(crate) fn lasts(&self, url: &str) -> Option<OpenError> {
+        match self {
+            Self::Fault(fault) if !fault.may_pass() => {
+                Some(OpenError::Link { url: url.to_owned(), fault: fault.clone() })
+            }
+            Self::Credential(error) => Some(OpenError::Credential(error.clone())),
+            _ => None,
+        }
+    }
 }
 
 /// A broker, or several behind one address.
 pub(crate) struct Broker {
     url: ParsedUrl,
-    resolver: Option<Arc<dyn DnsResolver>>,
+    credentials: Arc<Credentials>,
+    guard: Arc<dyn DnsResolver>,
     answer_max: Duration,
     /// Of connections that are being closed.
     closing: TaskTracker,
@@ -84,15 +106,32 @@ impl Broker {
             reason: error.to_string(),
         })?;
         #[cfg(any(test, feature = "test-util"))]
-        let resolver = options.detour.map(|to| Arc::new(Detour(to)) as Arc<dyn DnsResolver>);
+        let detour = options.detour;
         #[cfg(not(any(test, feature = "test-util")))]
-        let resolver = None;
-        Ok(Self { url, resolver, answer_max: options.answer_max, closing: TaskTracker::new() })
+        let detour = None;
+        let credentials = Arc::new(Credentials::new(&options.security));
+        let guard = Arc::new(Guard::new(&credentials, url.scheme == Scheme::Tls, detour));
+        let (answer_max, closing) = (options.answer_max, TaskTracker::new());
+        Ok(Self { url, credentials, guard, answer_max, closing })
     }
 
     /// One connection more.
     pub(crate) async fn connect(&self) -> Result<Link, LinkError> {
+        let tls = match self.url.scheme {
+            Scheme::Tls => Some(self.credentials.tls()?),
+            Scheme::Plain => None,
+        };
+        let token = self.credentials.token()?;
+        let provider = provider(&self.credentials);
+        let method = provider.as_ref().map_or("none", |provider| provider.method());
         let config = ConnectionConfig {
+            auth_method_name: method.to_owned(),
+            auth_data: token.map(|token| Bytes::copy_from_slice(token.exposed().as_bytes())),
+            feature_flags: FeatureFlags {
+                // A token that ends is asked for again, instead of ending the connection.
+                supports_auth_refresh: Some(true),
+                ..FeatureFlags::default()
+            },
             keepalive_interval: KEEPALIVE,
             operation_timeout: self.answer_max,
             connect_timeout: CONNECT,
@@ -101,14 +140,13 @@ impl Broker {
             stats_interval: None,
             ..ConnectionConfig::default()
         };
-        let resolver = self.resolver.clone();
         let connecting = Client::connect_with_resolver_and_provider(
             self.url.clone(),
-            None,
+            tls,
             config,
+            provider,
             None,
-            None,
-            resolver,
+            Some(Arc::clone(&self.guard)),
         );
         let client = self.limit(connecting).await?;
         let (client, closing) = (Some(client), self.closing.clone());
@@ -146,7 +184,11 @@ impl Broker {
         &self,
         asked: impl Future<Output = Result<T, ClientError>>,
     ) -> Result<T, LinkError> {
-        Ok(Timer.limit(self.answer_max, asked).await.map_err(|_| LinkError::Silent)??)
+        let answered = Timer.limit(self.answer_max, asked).await.map_err(|_| LinkError::Silent)?;
+        answered.map_err(|error| match LinkFault::of_client(&error, self.credentials.named()) {
+            Some(fault) => LinkError::Fault(fault),
+            None => LinkError::Client(error),
+        })
     }
 
     /// Waits until every connection that was dropped is closed.
@@ -249,21 +291,5 @@ impl<'a> Tail<'a> {
         let consumer = self.broker.limit(link.client()?.subscribe(request)).await?;
         self.open = Some((consumer.clone(), link));
         Ok(consumer)
-    }
-}
-
-/// Every broker is at one address.
-#[cfg(any(test, feature = "test-util"))]
-#[derive(Debug)]
-struct Detour(std::net::SocketAddr);
-
-#[cfg(any(test, feature = "test-util"))]
-impl DnsResolver for Detour {
-    fn resolve<'a>(
-        &'a self,
-        _host: &'a str,
-        _port: u16,
-    ) -> magnetar_runtime_tokio::DnsResolveFuture<'a> {
-        Box::pin(std::future::ready(Ok(vec![self.0])))
     }
 }

@@ -70,6 +70,9 @@ pub(crate) async fn open(
             Err(Stop::For(error)) => return Err(error),
             Err(Stop::Link(error)) => error,
         };
+        if let Some(error) = error.lasts(&options.url) {
+            return Err(error);
+        }
         if !patience.is_left().await {
             return Err(OpenError::Unreachable {
                 url: options.url.clone(),

@@ -5,16 +5,20 @@ mod rules;
 use std::time::Duration;
 
 pub use rules::OptionError;
+pub(crate) use rules::shown;
 
 use crate::examine::Observation;
+use crate::security::{CredentialError, LinkFault, Security};
 
 /// Settings of the engine. The defaults are meant for production.
 #[derive(Clone, Debug)]
 pub struct PulsarOptions {
-    /// Where the broker listens: `pulsar://host:6650`.
+    /// Where the broker listens: `pulsar://host:6650`, `pulsar+ssl://host:6651`.
     pub url: String,
-    /// Where its admin interface listens: `http://host:8080`.
+    /// Where its admin interface listens: `http://host:8080`, `https://host:8443`.
     pub admin_url: String,
+    /// How the link to both is secured.
+    pub security: Security,
     /// Whose the topics are.
     pub tenant: String,
     /// Where the topics are. The engine sets its policies; nothing else belongs into it.
@@ -43,6 +47,7 @@ impl Default for PulsarOptions {
         Self {
             url: "pulsar://127.0.0.1:6650".to_owned(),
             admin_url: "http://127.0.0.1:8080".to_owned(),
+            security: Security::default(),
             tenant: "tidings".to_owned(),
             namespace: "log".to_owned(),
             group_bytes: 64 << 10,
@@ -69,6 +74,17 @@ pub enum OpenError {
         /// What happened.
         reason: String,
     },
+    /// It is there, and is not who it should be, or lets nobody in.
+    #[error("cannot use Pulsar at {url}: {fault}")]
+    Link {
+        /// Where it is.
+        url: String,
+        /// What is in the way.
+        fault: LinkFault,
+    },
+    /// What secures the link cannot be used.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
     /// The admin interface refused.
     #[error("Pulsar's admin interface answered {status} to {request}: {answer}")]
     Refused {

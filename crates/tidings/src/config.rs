@@ -9,6 +9,7 @@ mod intervals;
 mod layers;
 mod memory;
 mod reloadable;
+mod secret;
 mod summaries;
 mod written;
 
@@ -19,6 +20,7 @@ use std::time::Duration;
 use tidings_catalog::{Catalog, CatalogError};
 use tidings_deliver::Thresholds;
 use tidings_insight::{Declared, SummarySettings};
+use tidings_log_pulsar::Secret;
 use tidings_serve::Origins;
 use tidings_telemetry::{LogFormat, LogLevel, TraceSettings};
 use toml::Table;
@@ -60,6 +62,8 @@ pub(crate) struct Config {
     pub(crate) log_format: LogFormat,
     /// The file that was read, if any.
     pub(crate) file: Option<PathBuf>,
+    /// What a broker is told; the layers hold stars.
+    token: Option<Secret>,
     /// Every key, all layers merged.
     table: Table,
 }
@@ -102,9 +106,12 @@ impl Config {
         let mut table = parse_file("default.toml", DEFAULT)?;
         let user = user_file(flags.config.as_deref())?;
         if let Some((file, text)) = &user {
-            merge(&mut table, parse_file(&file.display().to_string(), text)?);
+            let written = parse_file(&file.display().to_string(), text)?;
+            secret::refuse(&file.display().to_string(), &written)?;
+            merge(&mut table, written);
         }
         environment(&mut table, variables)?;
+        let token = secret::taken(&mut table);
         if let Some(addr) = &flags.addr {
             set(&mut table, "server", "addr", addr.clone().into());
         }
@@ -117,10 +124,14 @@ impl Config {
         if flags.embedded {
             set(&mut table, "engine", "kind", engine::EMBEDDED.into());
         }
-        Self::check(user.map(|(file, _)| file), table)
+        Self::check(user.map(|(file, _)| file), table, token)
     }
 
-    fn check(file: Option<PathBuf>, table: Table) -> Result<Self, ConfigError> {
+    fn check(
+        file: Option<PathBuf>,
+        table: Table,
+        token: Option<Secret>,
+    ) -> Result<Self, ConfigError> {
         let written: AsWritten = table.clone().try_into().map_err(|error: toml::de::Error| {
             layers::invalid("configuration".to_owned(), error.message())
         })?;
@@ -136,7 +147,7 @@ impl Config {
                         address, or say --insecure";
             return Err(ConfigError::Value { key: "server.addr", value: addr.to_string(), rule });
         }
-        let engine = engine::engine(&written.engine, &written.pulsar)?;
+        let engine = engine::engine(&written.engine, &written.pulsar, token.as_ref())?;
         check_log(&written.log)?;
         let log_format = log_format(&written.logging.format)?;
         check_policy(&written.admission.definition_conflict)?;
@@ -180,6 +191,7 @@ impl Config {
             log_level: written.logging.level,
             log_format,
             file,
+            token,
             table,
         };
         match Catalog::check(&crate::build::catalog::settings(&config)) {

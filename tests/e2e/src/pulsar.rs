@@ -2,13 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tidings_log_pulsar::PulsarOptions;
+use tidings_log_pulsar::{PulsarOptions, Security};
 
 use crate::Engine;
 use crate::executable::xtask;
@@ -21,6 +21,8 @@ const ANSWER: Duration = Duration::from_secs(30);
 pub struct Pulsar {
     url: String,
     admin: String,
+    /// The line that says to it who asks.
+    who: String,
 }
 
 impl Pulsar {
@@ -40,19 +42,16 @@ impl Pulsar {
         let pulsar = Self {
             url: said("TIDINGS_PULSAR_URL", "pulsar://127.0.0.1:6650"),
             admin: said("TIDINGS_PULSAR_ADMIN", "http://127.0.0.1:8081"),
+            who: String::new(),
         };
         if pulsar.is_healthy() {
             return Some(pulsar);
         }
-        let admin = &pulsar.admin;
-        assert!(std::env::var_os("TIDINGS_PULSAR_REQUIRED").is_none(), "no Pulsar at {admin}");
-        let told = format!(
-            "\n!! THE SERVICE ON PULSAR WAS NOT TESTED: no broker answers at {admin}.\n\
-             !! `cargo xtask pulsar up` starts one, TIDINGS_PULSAR_URL and TIDINGS_PULSAR_ADMIN name another;\n\
-             !! TIDINGS_PULSAR_REQUIRED=1 makes this an error.\n\n"
-        );
-        // Not by a macro: what those say is kept from sight when a test passes.
-        std::io::stderr().write_all(told.as_bytes()).expect("stderr can be written");
+        untested(&format!(
+            "THE SERVICE ON PULSAR WAS NOT TESTED: no broker answers at {}.\n\
+             !! `cargo xtask pulsar up` starts one, TIDINGS_PULSAR_URL and TIDINGS_PULSAR_ADMIN name another",
+            pulsar.admin
+        ));
         None
     }
 
@@ -92,7 +91,8 @@ impl Pulsar {
         write!(
             stream,
             "{method} /admin/v2/{path} HTTP/1.1\r\nHost: {at}\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+             {}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            self.who,
             body.len()
         )?;
         let mut answer = vec![];
@@ -101,12 +101,21 @@ impl Pulsar {
     }
 }
 
+/// Says aloud that there is something that is not tested, or fails where that must not be.
+fn untested(why: &str) {
+    assert!(std::env::var_os("TIDINGS_PULSAR_REQUIRED").is_none(), "{why}");
+    let told = format!("\n!! {why};\n!! TIDINGS_PULSAR_REQUIRED=1 makes this an error.\n\n");
+    // Not by a macro: what those say is kept from sight when a test passes.
+    std::io::stderr().write_all(told.as_bytes()).expect("stderr can be written");
+}
+
 /// A broker that nobody else uses. Dropped, it is stopped and its data removed.
 #[derive(Debug)]
 pub struct OwnPulsar {
     dir: TempDir,
-    /// Broker, admin interface, storage.
-    ports: [u16; 3],
+    /// Broker, admin interface, storage; the first two with TLS.
+    ports: [u16; 5],
+    secure: bool,
 }
 
 impl OwnPulsar {
@@ -117,13 +126,38 @@ impl OwnPulsar {
     #[must_use]
     pub fn start() -> Option<Self> {
         Pulsar::find()?;
+        Some(Self::started(false))
+    }
+
+    /// As [`Self::start`], with TLS besides, and letting nobody in without a token or a certificate. Tests that run at the
+    /// same time share it.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    #[must_use]
+    pub fn secured() -> Option<Arc<Self>> {
+        static SHARED: Mutex<Weak<OwnPulsar>> = Mutex::new(Weak::new());
+        Pulsar::find()?;
+        if Command::new("openssl").arg("version").output().is_err() {
+            untested(
+                "A SECURED PULSAR WAS NOT TESTED: certificates are made by `openssl`, which is not installed",
+            );
+            return None;
+        }
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = shared.upgrade().unwrap_or_else(|| Arc::new(Self::started(true)));
+        *shared = Arc::downgrade(&own);
+        Some(own)
+    }
+
+    fn started(secure: bool) -> Self {
         let free = || TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-        let listening = [free(), free(), free()];
+        let listening = [free(), free(), free(), free(), free()];
         let ports = listening.map(|it| it.local_addr().expect("it has an address").port());
         let dir = tempfile::tempdir().expect("a directory can be made");
-        let own = Self { dir, ports };
+        let own = Self { dir, ports, secure };
         own.start_again();
-        Some(own)
+        own
     }
 
     /// Starts it again on what it has stored, and waits until it answers.
@@ -131,12 +165,15 @@ impl OwnPulsar {
     /// # Panics
     /// When it does not.
     pub fn start_again(&self) {
-        let [port, http, bookie] = self.ports.map(|port| port.to_string());
+        let [port, http, bookie, tls, https] = self.ports.map(|port| port.to_string());
         let mut up = Command::new(xtask());
         up.args(["pulsar", "up", "--dir"])
             .arg(self.dir())
             .args(["--wait", "240", "--heap", "512m"]);
         up.args(["--port", &port, "--http-port", &http, "--bookie-port", &bookie]);
+        if self.secure {
+            up.args(["--secure", "--tls-port", &tls, "--https-port", &https]);
+        }
         let status = up.status().expect("xtask runs");
         assert!(status.success(), "the broker does not start");
     }
@@ -145,14 +182,64 @@ impl OwnPulsar {
         self.dir.path()
     }
 
-    /// It.
+    /// It, without TLS, and asked as its own administrator.
+    ///
+    /// # Panics
+    /// When what secures it cannot be read.
     #[must_use]
     pub fn pulsar(&self) -> Pulsar {
-        let [port, http, _] = self.ports;
+        let token = || std::fs::read_to_string(self.secret("admin.token")).expect("it has one");
+        let who = if self.secure {
+            format!("Authorization: Bearer {}\r\n", token())
+        } else {
+            String::new()
+        };
+        let [port, http, ..] = self.ports;
         Pulsar {
             url: format!("pulsar://127.0.0.1:{port}"),
             admin: format!("http://127.0.0.1:{http}"),
+            who,
         }
+    }
+
+    /// A log of its own, reached by TLS and with a token that does not end.
+    #[must_use]
+    pub fn secured_options(&self) -> PulsarOptions {
+        let [.., tls, https] = self.ports;
+        let security = Security {
+            ca_file: Some(self.secret("ca.pem")),
+            token_file: Some(self.secret("service.token")),
+            ..Security::default()
+        };
+        PulsarOptions {
+            url: format!("pulsar+ssl://127.0.0.1:{tls}"),
+            admin_url: format!("https://127.0.0.1:{https}"),
+            tenant: "tidings-test".to_owned(),
+            namespace: format!("e2e-{:032x}", rand::random::<u128>()),
+            security,
+            ..PulsarOptions::default()
+        }
+    }
+
+    /// A file of what secures it, as `cargo xtask pulsar up --secure` makes them.
+    #[must_use]
+    pub fn secret(&self, name: &str) -> PathBuf {
+        self.dir().join("secure").join(name)
+    }
+
+    /// A token by which it knows a role, for so many seconds or for ever.
+    ///
+    /// # Panics
+    /// When none can be made.
+    #[must_use]
+    pub fn token(&self, role: &str, seconds: Option<u32>) -> String {
+        let mut asked = Command::new(xtask());
+        asked.args(["pulsar", "token", "--role", role, "--dir"]).arg(self.dir());
+        asked
+            .args(seconds.iter().flat_map(|seconds| ["--seconds".to_owned(), seconds.to_string()]));
+        let made = asked.output().expect("xtask runs");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        String::from_utf8_lossy(&made.stdout).trim().to_owned()
     }
 
     /// kill -9.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::PulsarError;
+use super::{PulsarError, secure};
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +11,7 @@ pub(crate) enum Verb {
     Up,
     Down,
     Status,
+    Token,
 }
 
 /// Everything that can be chosen.
@@ -22,6 +23,13 @@ pub(crate) struct Asked {
     pub(crate) port: u16,
     pub(crate) http_port: u16,
     pub(crate) bookie_port: u16,
+    pub(crate) tls_port: u16,
+    pub(crate) https_port: u16,
+    /// With TLS and tokens.
+    pub(crate) secure: bool,
+    pub(crate) role: String,
+    /// Until a token ends.
+    pub(crate) seconds: Option<u64>,
     pub(crate) heap: String,
     pub(crate) wait: Duration,
     pub(crate) remove_data: bool,
@@ -36,14 +44,23 @@ impl Asked {
             Some("up") => Verb::Up,
             Some("down") => Verb::Down,
             Some("status") => Verb::Status,
-            Some(other) => return Err(usage(format!("`{other}` is not up, down or status"))),
-            None => return Err(usage("say up, down or status".to_owned())),
+            Some("token") => Verb::Token,
+            Some(other) => {
+                return Err(usage(format!("`{other}` is not up, down, status or token")));
+            }
+            None => return Err(usage("say up, down, status or token".to_owned())),
         };
         let (mut port, mut http_port, mut bookie_port) = (6650_u16, 8081, None);
+        let (mut tls_port, mut https_port, mut secure) = (None, None, false);
+        let (mut role, mut seconds) = (secure::SERVICE.to_owned(), None);
         let (mut dir, mut heap, mut wait, mut remove_data) = (None, "1g".to_owned(), 240, false);
         while let Some(flag) = words.next() {
-            if flag == "--remove-data" {
-                remove_data = true;
+            match flag {
+                "--remove-data" => remove_data = true,
+                "--secure" => secure = true,
+                _ => {}
+            }
+            if matches!(flag, "--remove-data" | "--secure") {
                 continue;
             }
             let value = words.next().ok_or_else(|| usage(format!("{flag} needs a value")))?;
@@ -53,6 +70,10 @@ impl Asked {
                 "--port" => port = number()?,
                 "--http-port" => http_port = number()?,
                 "--bookie-port" => bookie_port = Some(number()?),
+                "--tls-port" => tls_port = Some(number()?),
+                "--https-port" => https_port = Some(number()?),
+                "--role" => role = value.to_owned(),
+                "--seconds" => seconds = Some(number()?.into()),
                 "--heap" => heap = value.to_owned(),
                 "--wait" => {
                     wait = value
@@ -77,6 +98,11 @@ impl Asked {
             port,
             http_port,
             bookie_port,
+            tls_port: tls_port.unwrap_or_else(|| port.saturating_add(1)),
+            https_port: https_port.unwrap_or_else(|| http_port.saturating_add(1)),
+            secure,
+            role,
+            seconds,
             heap,
             wait: Duration::from_secs(wait),
             remove_data,

@@ -13,6 +13,7 @@ use tidings_event::{Clock, SystemClock};
 
 use super::asked::Asked;
 use super::java::Java;
+use super::secure::Secure;
 use super::{PulsarError, conf};
 
 /// Between two looks at whether it answers, or is gone.
@@ -37,17 +38,21 @@ pub(crate) enum State {
 pub(crate) struct Broker {
     pub(crate) dir: PathBuf,
     http: SocketAddr,
-    ports: [u16; 3],
+    ports: Vec<u16>,
     clock: SystemClock,
 }
 
 impl Broker {
     /// The one of a folder and ports.
     pub(crate) fn at(asked: &Asked) -> Self {
+        let mut ports = vec![asked.port, asked.http_port, asked.bookie_port];
+        if asked.secure {
+            ports.extend([asked.tls_port, asked.https_port]);
+        }
         Self {
             dir: asked.dir.clone(),
             http: (Ipv4Addr::LOCALHOST, asked.http_port).into(),
-            ports: [asked.port, asked.http_port, asked.bookie_port],
+            ports,
             clock: SystemClock::new(),
         }
     }
@@ -85,8 +90,11 @@ impl Broker {
 
     /// Healthy, and the namespace is there that it makes last.
     fn is_ready(&self) -> bool {
-        let ok =
-            |path| get(self.http, path).is_some_and(|answer| answer.starts_with("HTTP/1.1 200"));
+        let token = Secure::of(&self.dir).admin();
+        let ok = |path| {
+            let answer = get(self.http, path, token.as_deref());
+            answer.is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
+        };
         ok("/admin/v2/brokers/health") && ok("/admin/v2/namespaces/public/default")
     }
 
@@ -95,7 +103,7 @@ impl Broker {
         if let Some(pid) = self.pid() {
             return Err(self.not_ready(format!("process {pid} runs and is not ready")));
         }
-        for port in self.ports {
+        for port in self.ports.iter().copied() {
             if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
                 return Err(PulsarError::PortTaken(port));
             }
@@ -105,7 +113,14 @@ impl Broker {
         let shipped = home.join("conf/standalone.conf");
         let shipped = fs::read_to_string(&shipped).map_err(PulsarError::file(&shipped))?;
         let conf = self.conf();
-        fs::write(&conf, conf::compose(&shipped, asked)).map_err(PulsarError::file(&conf))?;
+        let mut secured = vec![];
+        if asked.secure {
+            let secure = Secure::of(&self.dir);
+            secure.make(&self.clock)?;
+            secured = secure.conf(asked);
+        }
+        let composed = conf::compose(&shipped, asked, &secured);
+        fs::write(&conf, composed).map_err(PulsarError::file(&conf))?;
         let began = self.clock.monotonic();
         let mut child = self.command(home, java, asked)?.spawn().map_err(|source| {
             PulsarError::Program { program: text(&home.join("bin/pulsar")), source, hint: "" }
@@ -209,10 +224,11 @@ impl Broker {
 }
 
 /// The answer to a request; `None` when there is none.
-fn get(at: SocketAddr, path: &str) -> Option<String> {
+fn get(at: SocketAddr, path: &str, token: Option<&str>) -> Option<String> {
     let mut stream = TcpStream::connect_timeout(&at, ANSWER).ok()?;
     stream.set_read_timeout(Some(ANSWER)).ok()?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n").ok()?;
+    let who = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {at}\r\n{who}Connection: close\r\n\r\n").ok()?;
     let mut answer = vec![];
     stream.read_to_end(&mut answer).ok()?;
     Some(String::from_utf8_lossy(&answer).into_owned())

@@ -30,10 +30,11 @@ const FIXED: &[(&str, &str)] = &[
 ];
 
 /// The shipped configuration, with our lines in the place of its own.
-pub(crate) fn compose(shipped: &str, asked: &Asked) -> String {
+pub(crate) fn compose(shipped: &str, asked: &Asked, secure: &[(&str, String)]) -> String {
     let (port, http) = (asked.port.to_string(), asked.http_port.to_string());
     let chosen = [("brokerServicePort", port.as_str()), ("webServicePort", http.as_str())];
-    let ours = || FIXED.iter().chain(&chosen);
+    let secure: Vec<_> = secure.iter().map(|(key, value)| (*key, value.as_str())).collect();
+    let ours = || FIXED.iter().chain(&chosen).chain(&secure);
     let is_ours = |line: &&str| {
         line.split_once('=').is_some_and(|(key, _)| ours().any(|(own, _)| *own == key.trim()))
     };

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::PulsarError;
 use super::asked::{Asked, Verb};
 use super::broker::{Broker, State};
+use super::secure::base64;
 use super::{archive, conf, java};
 
 fn parse(line: &str) -> Result<Asked, PulsarError> {
@@ -46,7 +47,7 @@ fn our_lines_take_the_place_of_the_shipped_ones() {
     // As it is shipped: its last line has no end.
     let shipped = "# comment\nbrokerServicePort=6650\nkept=1\njournalSyncData=false\nlast=yes";
     let asked = parse("up --port 7001 --http-port 7002").unwrap();
-    let composed = conf::compose(shipped, &asked);
+    let composed = conf::compose(shipped, &asked, &[("kept", "2".to_owned())]);
     let value = |key: &str| {
         let start = format!("{key}=");
         let found: Vec<&str> =
@@ -58,7 +59,7 @@ fn our_lines_take_the_place_of_the_shipped_ones() {
     assert_eq!(value("webServicePort"), "7002");
     assert_eq!(value("journalSyncData"), "true");
     assert_eq!(value("bindAddress"), "127.0.0.1");
-    assert_eq!(value("kept"), "1");
+    assert_eq!(value("kept"), "2");
     assert_eq!(value("last"), "yes");
 }
 
@@ -137,4 +138,23 @@ fn what_was_unpacked_to_the_end_is_not_fetched_again() {
     std::fs::create_dir(&home).unwrap();
     std::fs::write(home.join(".sha256"), archive::SHA256).unwrap();
     assert_eq!(archive::unpacked(cache.path()).unwrap(), home);
+}
+
+#[test]
+fn a_secured_broker_has_ports_of_its_own() {
+    let asked = parse("up --secure --port 6750 --http-port 8281").unwrap();
+    assert!(asked.secure);
+    assert_eq!((asked.tls_port, asked.https_port), (6751, 8282));
+    let asked = parse("token --role guest --seconds 5").unwrap();
+    assert_eq!((asked.verb, &*asked.role, asked.seconds), (Verb::Token, "guest", Some(5)));
+    assert_eq!(parse("token").unwrap().seconds, None);
+}
+
+#[test]
+fn tokens_are_written_for_addresses() {
+    let pairs: [(&[u8], &str); 5] =
+        [(b"", ""), (b"f", "Zg"), (b"fo", "Zm8"), (b"foo", "Zm9v"), (&[0xfb, 0xff], "-_8")];
+    for (bytes, text) in pairs {
+        assert_eq!(base64(bytes), text);
+    }
 }

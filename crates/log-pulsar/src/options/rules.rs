@@ -1,5 +1,6 @@
 //! Which settings can be, told before anything is asked of a broker.
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ pub struct OptionError {
     /// What it was; stars where that may be a secret.
     pub value: String,
     /// What it has to be.
-    pub rule: &'static str,
+    pub rule: Cow<'static, str>,
 }
 
 impl PulsarOptions {
@@ -31,7 +32,11 @@ impl PulsarOptions {
     pub fn check(&self) -> Vec<OptionError> {
         let mut wrong = vec![];
         let mut refuse = |setting, value: &dyn ToString, rule: Option<&'static str>| {
-            let error = |rule| OptionError { setting, value: value.to_string(), rule };
+            let error = |rule: &'static str| OptionError {
+                setting,
+                value: value.to_string(),
+                rule: rule.into(),
+            };
             wrong.extend(rule.map(error));
         };
         refuse("url", &shown(&self.url), url(&self.url));
@@ -55,12 +60,13 @@ impl PulsarOptions {
         refuse("group_bytes", &self.group_bytes, group);
         let window = (!WINDOW.contains(&self.window)).then_some("it must be 1 to 1024");
         refuse("window", &self.window, window);
+        wrong.extend(self.check_security());
         wrong
     }
 }
 
 /// An address without what may be a password.
-fn shown(url: &str) -> String {
+pub(crate) fn shown(url: &str) -> String {
     if url.contains('@') { "***".to_owned() } else { url.to_owned() }
 }
 
@@ -68,24 +74,19 @@ fn url(text: &str) -> Option<&'static str> {
     if text.contains('@') {
         return Some("it must hold no name or password");
     }
-    if text.starts_with("pulsar+ssl:") {
-        return Some("TLS is not there yet: it must be an address such as pulsar://host:6650");
-    }
     let parsed = ParsedUrl::parse(text).is_ok_and(|url| !url.host.is_empty());
-    (!parsed).then_some("it must be an address such as pulsar://host:6650")
+    (!parsed)
+        .then_some("it must be an address such as pulsar://host:6650 or pulsar+ssl://host:6651")
 }
 
 fn admin_url(text: &str) -> Option<&'static str> {
     if text.contains('@') {
         return Some("it must hold no name or password");
     }
-    let rule = "it must be an address such as http://host:8080";
+    let rule = "it must be an address such as http://host:8080 or https://host:8443";
     let Ok(uri) = text.parse::<Uri>() else { return Some(rule) };
     match uri.scheme_str() {
-        Some("https") => {
-            Some("TLS is not there yet: it must be an address such as http://host:8080")
-        }
-        Some("http") if matches!(uri.path(), "" | "/") && uri.query().is_none() => None,
+        Some("http" | "https") if matches!(uri.path(), "" | "/") && uri.query().is_none() => None,
         _ => Some(rule),
     }
 }
@@ -112,8 +113,8 @@ mod tests {
     fn what_is_wrong_is_told_all_at_once() {
         assert_eq!(PulsarOptions::default().check(), []);
         let options = PulsarOptions {
-            url: "pulsar+ssl://broker:6651".to_owned(),
-            admin_url: "https://broker:8443".to_owned(),
+            url: "kafka://broker:6651".to_owned(),
+            admin_url: "ftp://broker:8443".to_owned(),
             tenant: "a/b".to_owned(),
             namespace: String::new(),
             start_max: Duration::ZERO,
@@ -125,7 +126,8 @@ mod tests {
         let settings: Vec<_> = wrong.iter().map(|error| error.setting).collect();
         let all = ["url", "admin_url", "tenant", "namespace", "start_max", "group_bytes", "window"];
         assert_eq!(settings, all);
-        assert!(wrong[0].rule.contains("TLS") && wrong[1].rule.contains("TLS"), "{wrong:?}");
+        let shown = ["pulsar+ssl://", "https://"].into_iter().zip(&wrong);
+        assert!(shown.into_iter().all(|(form, error)| error.rule.contains(form)), "{wrong:?}");
     }
 
     #[test]

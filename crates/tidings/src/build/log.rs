@@ -71,9 +71,8 @@ fn refused(error: &PulsarError) -> Failure {
         PulsarError::Unreachable { .. } => {
             "start it, or correct engine.pulsar.url and engine.pulsar.admin_url; `tidings doctor` looks at it"
         }
-        PulsarError::Refused { status: 401 | 403, .. } => {
-            "let clients without a name administer the namespace: this version sends none"
-        }
+        PulsarError::Link { fault, .. } => fault.remedy(),
+        PulsarError::Credential(_) => "correct it, or what `engine.pulsar` says of it",
         PulsarError::Refused { .. } => {
             "its own log says more; `tidings doctor` looks at how it is set"
         }

@@ -1,8 +1,9 @@
 //! Who keeps the log, by the configuration.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use tidings_log_pulsar::{OptionError, PulsarOptions};
+use tidings_log_pulsar::{OptionError, PulsarOptions, Secret, Security};
 
 use super::ConfigError;
 use super::layers::invalid;
@@ -22,13 +23,14 @@ pub(crate) enum Engine {
     Pulsar(Box<PulsarOptions>),
 }
 
-/// Checks both sections; the settings of Pulsar also where they are not used yet.
+/// Checks both sections; the settings of Pulsar also where they are not used yet, but for the files that they name.
 ///
 /// # Errors
 /// Everything that is wrong.
 pub(super) fn engine(
     written: &WrittenEngine,
     pulsar: &WrittenPulsar,
+    token: Option<&Secret>,
 ) -> Result<Engine, ConfigError> {
     let mut wrong = vec![];
     let kind = written.kind.as_str();
@@ -36,8 +38,11 @@ pub(super) fn engine(
         let (key, value) = ("engine.kind", format!("`{kind}`"));
         wrong.push(ConfigError::Value { key, value, rule: "it must be embedded or pulsar" });
     }
-    let options = options(pulsar);
+    let options = options(pulsar, token);
     wrong.extend(options.check().into_iter().map(told));
+    if wrong.is_empty() && kind == PULSAR {
+        wrong.extend(options.check_files().into_iter().map(told));
+    }
     match wrong.len() {
         0 if kind == PULSAR => Ok(Engine::Pulsar(Box::new(options))),
         0 => Ok(Engine::Embedded),
@@ -46,10 +51,19 @@ pub(super) fn engine(
     }
 }
 
-fn options(written: &WrittenPulsar) -> PulsarOptions {
+fn options(written: &WrittenPulsar, token: Option<&Secret>) -> PulsarOptions {
+    let file = |name: &str| if name.is_empty() { None } else { Some(PathBuf::from(name)) };
+    let security = Security {
+        ca_file: file(&written.ca_file),
+        certificate_file: file(&written.certificate_file),
+        key_file: file(&written.key_file),
+        token_file: file(&written.token_file),
+        token: token.filter(|_| !written.token.is_empty()).cloned(),
+    };
     PulsarOptions {
         url: written.url.clone(),
         admin_url: written.admin_url.clone(),
+        security,
         tenant: written.tenant.clone(),
         namespace: written.namespace.clone(),
         start_max: Duration::from_secs(written.start_seconds),

@@ -55,7 +55,7 @@ impl Config {
                 waiting.push(WaitingKeyDocument { key: name, in_force, written: shown(key, new) });
             }
         }
-        let config = Self::check(written.file.clone(), table)?;
+        let config = Self::check(written.file.clone(), table, self.token.clone())?;
         Ok(Reload { config, changed, waiting })
     }
 
@@ -78,7 +78,8 @@ fn keys(table: &Table) -> impl Iterator<Item = (&str, &str, &Value)> {
 }
 
 fn shown(key: &str, value: &Value) -> Json {
-    let secret = SECRET.iter().any(|word| key.contains(word));
+    // Where a secret is may be known.
+    let secret = !key.ends_with("_file") && SECRET.iter().any(|word| key.contains(word));
     // A URL may carry a name and a password.
     let signed = value.as_str().is_some_and(|text| text.contains("://") && text.contains('@'));
     if secret || signed {

@@ -124,13 +124,15 @@ fn a_section_inside_another_has_its_layers_too() {
 #[test]
 fn what_the_page_on_pulsar_shows_is_a_configuration() {
     let page = include_str!("../../../../docs/operate/pulsar.md");
-    let shown = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    let config = load(shown, &[], Flags::default()).unwrap();
+    let shown = |at| page.split("```toml\n").nth(at).and_then(|rest| rest.split("```").next());
+    let config = load(shown(1).unwrap(), &[], Flags::default()).unwrap();
     let Engine::Pulsar(options) = config.engine else { panic!("{:?}", config.engine) };
     assert_eq!(
         (&*options.url, &*options.admin_url),
         ("pulsar://broker:6650", "http://broker:8080")
     );
+    // Its files are looked at where they are used.
+    load(shown(2).unwrap(), &[], Flags::default()).unwrap();
 }
 
 #[test]
@@ -162,6 +164,57 @@ fn mistakes_about_the_engine_are_named_all_at_once() {
         assert!(line.starts_with(&format!("engine.pulsar.{key}: ")), "{told}");
     }
     assert!(!told.contains("secret"), "{told}");
+}
+
+#[test]
+fn how_the_link_is_secured_is_told_by_files_and_the_environment() {
+    let dir = tempfile::tempdir().unwrap();
+    let token_file = dir.path().join("token");
+    std::fs::write(&token_file, "from.a.file").unwrap();
+    let tls = "[engine]\nkind = \"pulsar\"\n[engine.pulsar]\nurl = \"pulsar+ssl://broker:6651\"\n\
+               admin_url = \"https://broker:8443\"\n";
+    let file = format!("{tls}token_file = \"{}\"\n", token_file.display());
+    let config = load(&file, &[], Flags::default()).unwrap();
+    let Engine::Pulsar(options) = &config.engine else { panic!("{:?}", config.engine) };
+    assert_eq!(options.security.token_file.as_deref(), Some(token_file.as_path()));
+    let shown = &config.shown()["engine.pulsar"];
+    assert_eq!(shown["token_file"], token_file.display().to_string());
+    assert_eq!(shown["token"], "***");
+
+    let variables = [("TIDINGS_ENGINE__PULSAR__TOKEN", "very.secret.one\n")];
+    let config = load(tls, &variables, Flags::default()).unwrap();
+    let Engine::Pulsar(options) = &config.engine else { panic!("{:?}", config.engine) };
+    assert!(options.security.token.is_some());
+    let reload = config.reload(&load(tls, &variables, Flags::default()).unwrap()).unwrap();
+    let Engine::Pulsar(options) = &reload.config.engine else { panic!("it is one") };
+    assert!(options.security.token.is_some() && reload.waiting.is_empty());
+    for told in [format!("{config:?}"), format!("{:?}", config.shown())] {
+        assert!(!told.contains("secret"), "{told}");
+    }
+}
+
+#[test]
+fn a_link_that_is_not_secured_as_it_says_is_refused_and_no_token_is_told() {
+    let token = [("TIDINGS_ENGINE__PULSAR__TOKEN", "very.secret.one")];
+    let plain = "[engine]\nkind = \"pulsar\"\n[engine.pulsar]\nurl = \"pulsar://broker:6650\"\n\
+                 admin_url = \"http://broker:8080\"\n";
+    let told = refused(plain, &token);
+    let lines: Vec<_> = told.lines().collect();
+    assert_eq!(lines.len(), 2, "{told}");
+    assert!(lines[0].starts_with("engine.pulsar.url: `pulsar://broker:6650`: the token"), "{told}");
+    assert!(lines[1].contains("it must begin with https://"), "{told}");
+    let in_file = format!("{plain}token = \"very.secret.one\"\n");
+    let written = refused(&in_file, &[]);
+    assert!(written.contains("TIDINGS_ENGINE__PULSAR__TOKEN"), "{written}");
+    let missing = "[engine]\nkind = \"pulsar\"\n[engine.pulsar]\ntoken_file = \"/nonexistent\"\n";
+    let unread = refused(missing, &[]);
+    assert!(
+        unread.starts_with("engine.pulsar.token_file: `/nonexistent`: it cannot be read"),
+        "{unread}"
+    );
+    for told in [told, written, refused(&missing.replace("token_file", "key_file"), &token)] {
+        assert!(!told.contains("secret"), "{told}");
+    }
 }
 
 #[test]

@@ -62,6 +62,12 @@ section! {
     WrittenPulsar {
         url: String,
         admin_url: String,
+        ca_file: String,
+        certificate_file: String,
+        key_file: String,
+        token_file: String,
+        /// Whether there is one: what it is was taken out before.
+        token: String,
         tenant: String,
         namespace: String,
         start_seconds: u64,

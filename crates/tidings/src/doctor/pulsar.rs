@@ -1,7 +1,7 @@
 //! The Pulsar that keeps the log: what the engine makes of it.
 
 use tidings_event::Clock;
-use tidings_log_pulsar::{Observation, PulsarOptions, Standing, examine};
+use tidings_log_pulsar::{Observation, OpenError, PulsarOptions, Standing, examine};
 
 use super::finding::{Finding, Verdict};
 
@@ -12,7 +12,10 @@ pub(super) async fn check(options: &PulsarOptions, clock: &dyn Clock) -> Vec<Fin
         Ok(examined) => examined,
         Err(error) => {
             let why = "the service would not start without it";
-            let remedy = "start it, or correct engine.pulsar.url and engine.pulsar.admin_url";
+            let remedy = match error {
+                OpenError::Credential(_) => "correct it, or what engine.pulsar says of it",
+                _ => "start it, or correct engine.pulsar.url and engine.pulsar.admin_url",
+            };
             return vec![Finding::fail(CHECK, error.to_string(), why, remedy)];
         }
     };

@@ -37,6 +37,7 @@ mod order;
 mod overload;
 mod pulsar;
 mod pulsar_faults;
+mod pulsar_link;
 mod python;
 mod redrive;
 mod refusals;
