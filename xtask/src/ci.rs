@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use crate::install::cargo_subcommand;
-use crate::steps::{Failure, Steps};
-use crate::{bench, gate, simulation, test, tidy, torture};
+use crate::install::{cargo_subcommand, debian_package};
+use crate::steps::{Failure, Steps, is_installed};
+use crate::test::Broker;
+use crate::{bench, gate, pulsar, simulation, test, tidy, torture};
 
 const DENY_VERSION: &str = "0.20.2";
 const AUDIT_VERSION: &str = "0.22.2";
@@ -45,13 +46,47 @@ fn all(root: &Path, steps: &mut Steps<'_>) -> Result<(), Failure> {
     cargo_subcommand(steps, "deny", "cargo-deny", DENY_VERSION)?;
     steps.run("deny", "cargo", &["deny", "--locked", "check", "bans", "licenses", "sources"])?;
     audit(root, steps)?;
-    test::steps(steps)?;
+    tests_beside_a_broker(steps)?;
     simulation::steps(steps)?;
     torture::build_quickly(steps)?;
     torture::steps(steps, torture::QUICK, TORTURE)?;
     torture::steps(steps, torture::QUICK, IO_FAULTS)?;
     look_at_costs(steps);
     Ok(())
+}
+
+/// All tests, with a broker that is stopped whatever they say. Where none can be had they run without, and say so.
+fn tests_beside_a_broker(steps: &mut Steps<'_>) -> Result<(), Failure> {
+    if let Err(failure) = broker(steps) {
+        if std::env::var_os("TIDINGS_PULSAR_REQUIRED").is_some() {
+            return Err(failure);
+        }
+        println!("\n!! THE LOG ON PULSAR WILL NOT BE TESTED: {failure}");
+        println!("!! Set TIDINGS_PULSAR_REQUIRED=1 to make this an error.\n");
+        return test::steps(steps, Broker::IfAny);
+    }
+    let tested = test::steps(steps, Broker::Required);
+    let stopped = steps.call("stop broker", || pulsar(&["down", "--remove-data"]));
+    tested.and(stopped)
+}
+
+/// Starts one, with what it takes installed.
+fn broker(steps: &mut Steps<'_>) -> Result<(), Failure> {
+    if !pulsar::has_java() {
+        debian_package(steps, pulsar::JAVA_PACKAGE)?;
+    }
+    if !is_installed("mvn", &["--version"]) {
+        debian_package(steps, "maven")?;
+    }
+    // Makes what a secured one shows.
+    if !is_installed("openssl", &["version"]) {
+        debian_package(steps, "openssl")?;
+    }
+    steps.call("start broker", || pulsar(&["up"]))
+}
+
+fn pulsar(words: &[&str]) -> Result<(), Failure> {
+    pulsar::run(&words.iter().map(ToString::to_string).collect::<Vec<_>>())
 }
 
 /// Printed, and nothing more: the baseline has yet to be seen on the machines that decide what lands.
