@@ -8,6 +8,10 @@ use tidings_market::{Blocks as Loaded, LoadBlock};
 /// Partitions of every topic, the service's default.
 pub(crate) const PARTITIONS: u32 = 16;
 
+/// How events are spread, by name: over one timeframe, and over ten.
+pub(crate) const CASES: [(&str, LoadOptions); 2] =
+    [("dense", LoadOptions::DENSE), ("spread", LoadOptions::SPREAD)];
+
 /// One block, ready to be sent.
 pub(crate) struct Made {
     pub(crate) topic: String,

@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use futures::{StreamExt, TryStreamExt, stream};
 use tidings_client::{Client, Consumer, ConsumerEvent, ConsumerOptions, Delivered, Transport};
 use tidings_wire::rest::SubscriptionRequest;
 
 use crate::BenchError;
+
+/// Subscriptions that are made side by side: each waits for the disk.
+const TOGETHER: usize = 64;
 
 /// Creates a subscription to topics, from the beginning.
 pub(crate) async fn subscribe(
@@ -32,6 +36,27 @@ pub(crate) async fn subscribe_from(
     Ok(())
 }
 
+/// Makes so many subscriptions to everything that is published, each with a consumer over a connection of
+/// its own, as services have that know nothing of each other.
+pub(crate) async fn attach_each(
+    transport: Transport,
+    client: &Client,
+    url: &str,
+    subscriptions: u32,
+) -> Result<Vec<Consumer>, BenchError> {
+    let name = |number| format!("bench-{number}");
+    let made = (0..subscriptions)
+        .map(async |number| subscribe(client, &name(number), &["analysis/**"]).await);
+    stream::iter(made).buffer_unordered(TOGETHER).try_collect::<()>().await?;
+    let mut consumers = Vec::new();
+    for number in 0..subscriptions {
+        let own = Client::connect(url).await?;
+        let options = ConsumerOptions::new(name(number), "bench");
+        consumers.push(own.consumer(ConsumerOptions { transport, ..options }).await?);
+    }
+    Ok(consumers)
+}
+
 /// Takes `events` events, calls `seen` on each delivery, acknowledges as it goes.
 pub(crate) async fn take(
     client: Client,
@@ -48,10 +73,19 @@ pub(crate) async fn take_over(
     client: Client,
     subscription: String,
     events: u64,
-    mut seen: impl FnMut(&Delivered) -> Result<(), BenchError> + Send,
+    seen: impl FnMut(&Delivered) -> Result<(), BenchError> + Send,
 ) -> Result<(), BenchError> {
     let options = ConsumerOptions::new(subscription, "bench");
-    let mut consumer = client.consumer(ConsumerOptions { transport, ..options }).await?;
+    let consumer = client.consumer(ConsumerOptions { transport, ..options }).await?;
+    take_with(consumer, events, seen).await
+}
+
+/// As [`take`], with a consumer that is attached.
+pub(crate) async fn take_with(
+    mut consumer: Consumer,
+    events: u64,
+    mut seen: impl FnMut(&Delivered) -> Result<(), BenchError> + Send,
+) -> Result<(), BenchError> {
     Taken::default().take(&mut consumer, events, &mut seen).await
 }
 

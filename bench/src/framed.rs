@@ -2,8 +2,8 @@
 //! see the same machine.
 
 use tidings_client::Transport;
-use tidings_market::load::LoadOptions;
 
+use crate::blocks::CASES;
 use crate::report::Report;
 use crate::{Args, BenchError, ingest};
 
@@ -14,7 +14,7 @@ const CONSUMERS: [u32; 2] = [8, 1];
 pub(crate) async fn run(args: &Args, report: &mut Report) -> Result<(), BenchError> {
     for round in 0..args.rounds {
         for consumers in CONSUMERS {
-            for (case, load) in [("dense", LoadOptions::DENSE), ("spread", LoadOptions::SPREAD)] {
+            for (case, load) in CASES {
                 let mut turns = [(Transport::Grpc, "gRPC"), (Transport::Framed, "framed")];
                 if round % 2 == 1 {
                     turns.reverse();

@@ -1,5 +1,7 @@
 //! Rates: blocks in, acknowledged when durable; alone, or with consumers that each take everything.
 
+use std::path::Path;
+
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tidings_client::{BlockPlaced, Client, Publisher, PublisherOptions, Transport};
@@ -7,10 +9,11 @@ use tidings_event::{Clock, SystemClock};
 use tidings_market::load::LoadOptions;
 use tokio::task::JoinSet;
 
-use crate::blocks::{Blocks, Made as Block, PARTITIONS};
+use crate::blocks::{Blocks, CASES, Made as Block, PARTITIONS};
 use crate::meter::Meter;
 use crate::process::Server;
 use crate::report::{Report, Round};
+use crate::ws_fanout::broken;
 use crate::{Args, BenchError, consume};
 
 /// Blocks sent and not yet answered.
@@ -24,7 +27,7 @@ pub(crate) async fn run(
 ) -> Result<(), BenchError> {
     let what = if consumers == 0 { "ingest".to_owned() } else { format!("1 -> {consumers}") };
     for round in 0..args.rounds {
-        for (case, options) in [("dense", LoadOptions::DENSE), ("spread", LoadOptions::SPREAD)] {
+        for (case, options) in CASES {
             let measured = one(args, options, consumers).await?;
             println!("{what} {case} round {round}: {:.0} ev/s", measured.rate());
             report.add(&format!("{what}, {case}, durable"), measured);
@@ -52,25 +55,34 @@ pub async fn one_over(
     options: LoadOptions,
     subscriptions: u32,
 ) -> Result<Round, BenchError> {
-    let server = Server::start(&args.server).await?;
+    publish_and_take(&args.server, transport, (args.events, options), subscriptions).await
+}
+
+/// One round of so many events of a load, with so many consumers that each take everything. All are
+/// attached before time runs.
+pub(crate) async fn publish_and_take(
+    binary: &Path,
+    transport: Transport,
+    (events, options): (u64, LoadOptions),
+    consumers: u32,
+) -> Result<Round, BenchError> {
+    let server = Server::start(binary).await?;
     let client = Client::connect(&server.url).await?;
-    let mut consumers = JoinSet::new();
-    let load = Made::events(args.events, options);
-    for number in 0..subscriptions {
-        let name = format!("bench-{number}");
-        consume::subscribe(&client, &name, &["analysis/**"]).await?;
-        let reader = Client::connect(&server.url).await?;
-        consumers.spawn(consume::take_over(transport, reader, name, load.total, |_| Ok(())));
-    }
-    let options = PublisherOptions::sequenced("bench");
-    let publisher = client.publisher(options).await?;
-    let meter = Meter::start(&server)?;
+    let load = Made::events(events, options);
     let total = load.total;
-    load.publish(&publisher).await?;
-    while let Some(ended) = consumers.join_next().await {
-        ended.map_err(|e| BenchError::Check(e.to_string()))??;
+    let attached = consume::attach_each(transport, &client, &server.url, consumers).await?;
+    let publisher = client.publisher(PublisherOptions::sequenced("bench")).await?;
+    let mut taking = JoinSet::new();
+    let meter = Meter::start(&server)?;
+    for consumer in attached {
+        taking.spawn(consume::take_with(consumer, total, |_| Ok(())));
     }
-    let round = meter.stop(&server, total)?;
+    load.publish(&publisher).await?;
+    while let Some(ended) = taking.join_next().await {
+        ended.map_err(broken)??;
+    }
+    let deliveries = total * u64::from(consumers);
+    let round = Round { deliveries, ..meter.stop(&server, total)? };
     server.stop().await?;
     Ok(round)
 }

@@ -7,10 +7,12 @@
 mod bar_close;
 mod blocks;
 pub mod consume;
+mod fan_out;
 mod framed;
 mod idle_connections;
 mod idle_subscriptions;
 pub mod ingest;
+mod key_shared;
 pub mod latency;
 pub mod meter;
 mod narrow;
@@ -49,9 +51,9 @@ pub struct Args {
     /// Rounds of each scenario
     #[arg(long, default_value_t = 3)]
     pub rounds: u32,
-    /// Events a second of the open loop
-    #[arg(long, default_value_t = 50_000)]
-    pub rate: u64,
+    /// Events a second of the open loop; several rates in turns when none is given
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub rate: Option<u64>,
     /// How many subscriptions are idle
     #[arg(long, default_value_t = 10_000)]
     pub subscriptions: u64,
@@ -67,7 +69,7 @@ impl Args {
     /// One round of so many events against this binary, or of so many a second.
     #[must_use]
     pub fn one_round(server: PathBuf, events: u64, rate: u64) -> Self {
-        Self { server, events, rate, rounds: 1, ..Self::parse_from(["tidings-bench"]) }
+        Self { server, events, rate: Some(rate), rounds: 1, ..Self::parse_from(["tidings-bench"]) }
     }
 }
 
@@ -80,7 +82,7 @@ pub enum Scenario {
     E2e,
     /// Events in over HTTP as text, in three shapes
     Shapes,
-    /// A fixed rate, from the intended send time to receipt
+    /// Fixed rates, from the intended send time to receipt
     Latency,
     /// Start on an empty directory, memory when idle
     Start,
@@ -90,10 +92,13 @@ pub enum Scenario {
     WsFanout,
     /// Memory of idle connections
     IdleConnections,
-    /// Blocks in, eight consumers that each take everything
+    /// Blocks in; eight, 64 and 512 consumers that each take everything
+    #[value(alias = "fan-out")]
     Fanout,
     /// The same with eight and with one, over gRPC and framed in turns
     Framed,
+    /// Blocks in, eight members of a group that share the keys
+    KeyShared,
     /// A thousand subscriptions with narrow filters against ten
     Narrow,
     /// Nine keys beside one that always fails
@@ -143,8 +148,9 @@ pub async fn run(args: &Args) -> Result<(), BenchError> {
             Scenario::Restart => restart::run(args, &mut report).await?,
             Scenario::WsFanout => ws_fanout::run(args, &mut report).await?,
             Scenario::IdleConnections => idle_connections::run(args, &mut report).await?,
-            Scenario::Fanout => ingest::run(args, &mut report, 8).await?,
+            Scenario::Fanout => fan_out::run(args, &mut report).await?,
             Scenario::Framed => framed::run(args, &mut report).await?,
+            Scenario::KeyShared => key_shared::run(args, &mut report).await?,
             Scenario::Narrow => narrow::run(args, &mut report).await?,
             Scenario::Poisoned => poisoned::run(args, &mut report).await?,
             Scenario::IdleSubscriptions => idle_subscriptions::run(args, &mut report).await?,

@@ -21,19 +21,20 @@ pub const TICK: Duration = Duration::from_millis(1);
 /// What is sent and checked but not timed.
 pub const WARM_UP: Duration = Duration::from_secs(2);
 
-/// So many events a second for so long, spread over instruments and timeframes.
+/// So many events of a load a second for so long.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OpenLoop {
+    load: LoadOptions,
     rate: u64,
     per_tick: u64,
     ticks: u64,
 }
 
 impl OpenLoop {
-    pub(crate) fn new(rate: u64, seconds: u64) -> Self {
+    pub(crate) fn new(load: LoadOptions, rate: u64, seconds: u64) -> Self {
         // One event at least: below 1,000 a second ticks are longer.
         let per_tick = (rate * TICK.as_micros() as u64 / 1_000_000).max(1);
-        Self { rate, per_tick, ticks: rate * seconds / per_tick }
+        Self { load, rate, per_tick, ticks: rate * seconds / per_tick }
     }
 
     /// Events in all.
@@ -48,8 +49,7 @@ impl OpenLoop {
         clock: &SystemClock,
     ) -> Result<(), BenchError> {
         let due = |tick| Duration::from_secs_f64((tick * self.per_tick) as f64 / self.rate as f64);
-        publish_at(client, clock, (LoadOptions::SPREAD, self.per_tick), (0..self.ticks).map(due))
-            .await
+        publish_at(client, clock, (self.load, self.per_tick), (0..self.ticks).map(due)).await
     }
 
     /// Takes all of them, checks them, and times them in microseconds.
