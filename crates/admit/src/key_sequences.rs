@@ -166,7 +166,14 @@ impl KeySequences {
     pub(crate) fn step(&mut self, count: KeyCount) -> Option<Stepped> {
         let most = self.young_max;
         let bucket = self.buckets.get_mut(bucket_of(count.key))?;
-        let before = bucket.get(count.key);
+        if let Some(known) = bucket.young.get_mut(&count.key) {
+            // Nearly always: it is looked for once, and changed where it lies.
+            let before = *known;
+            let out = known.step(count.number);
+            bucket.is_dirty |= before != *known;
+            return Some(Stepped { count, out, before: Some(before), after: *known });
+        }
+        let before = bucket.old.get(&count.key).copied();
         let mut after = before.unwrap_or(Seen::first(count.number));
         let out = before.and_then(|_| after.step(count.number));
         if before != Some(after) {

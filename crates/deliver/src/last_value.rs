@@ -189,8 +189,8 @@ impl LastValues {
                 format!("no {name} of `{}` is known", query.instrument),
             )
         };
-        let entry = match found {
-            Found::One(entry) => entry,
+        let (position, event) = match found {
+            Found::One(position, event) => (position, event),
             Found::None => return Err(unknown()),
             Found::Venues(venues) => {
                 let detail = format!("`{}` is known at {}", query.instrument, venues.join(", "));
@@ -202,12 +202,8 @@ impl LastValues {
             }
         };
         let snapshot = self.catalog.snapshot();
-        let topic = snapshot.topic_by_id(entry.position.topic).ok_or_else(unknown)?;
-        Ok(LastValue {
-            event: entry.event.into(),
-            position: entry.position,
-            topic: Arc::clone(topic),
-        })
+        let topic = snapshot.topic_by_id(position.topic).ok_or_else(unknown)?;
+        Ok(LastValue { event, position, topic: Arc::clone(topic) })
     }
 
     /// Whether everything that was stored before the start has been read again.

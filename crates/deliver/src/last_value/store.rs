@@ -1,8 +1,14 @@
 //! The values in memory: who wins, what is found, what is given up when there are too many.
+//!
+//! Every event touches one of as many places as there are things, which no cache holds: so what is known of a thing, its key
+//! and the event included, lies in one piece.
 
 use std::collections::BTreeMap;
+use std::hash::BuildHasher;
 
-use hashbrown::HashMap;
+use bytes::Bytes;
+use hashbrown::hash_table::Entry as Place;
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use smallvec::SmallVec;
 use tidings_event::v1::Kind;
 use tidings_event::{Envelope, Position, TopicId, TopicPartition};
@@ -19,6 +25,10 @@ const EVICTED_PART: usize = 64;
 const VENUE_BYTES: usize = 4;
 const TIMEFRAME_BYTES: usize = 8;
 
+/// Most keys and events are not longer; what is has a piece of its own.
+const KEY_BYTES: usize = 32;
+const EVENT_BYTES: usize = 256;
+
 /// What decides: the highest wins.
 type Rank = (u64, u16, u64);
 
@@ -27,7 +37,7 @@ type Rank = (u64, u16, u64);
 pub(crate) struct Entry {
     pub(crate) rank: Rank,
     pub(crate) position: Position,
-    pub(crate) event: Vec<u8>,
+    pub(crate) event: SmallVec<[u8; EVENT_BYTES]>,
 }
 
 /// An event that may win.
@@ -45,13 +55,22 @@ pub(crate) struct Values {
     timeframe: Short<TIMEFRAME_BYTES>,
     finished: Option<Entry>,
     /// Only while it is above the finished one.
-    unfinished: Option<Entry>,
+    unfinished: Option<Box<Entry>>,
+}
+
+/// The values of one kind of one instrument of a tenant.
+#[derive(Debug)]
+struct Thing {
+    /// Tenant, kind and instrument.
+    key: SmallVec<[u8; KEY_BYTES]>,
+    /// Most have one venue and timeframe in a topic.
+    all: SmallVec<[Values; 1]>,
 }
 
 /// What a query finds.
 #[derive(Debug)]
 pub(crate) enum Found {
-    One(Entry),
+    One(Position, Bytes),
     None,
     Venues(Vec<String>),
     Timeframes(Vec<String>),
@@ -60,8 +79,9 @@ pub(crate) enum Found {
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
-    /// By tenant, kind and instrument. Most have one venue and timeframe in a topic.
-    things: HashMap<Vec<u8>, SmallVec<[Values; 1]>>,
+    /// By the hash of their keys, which is beside them.
+    things: HashTable<(u64, Box<Thing>)>,
+    hasher: DefaultHashBuilder,
     count: usize,
     max: usize,
     key: Vec<u8>,
@@ -85,7 +105,17 @@ impl Store {
         let (venue, timeframe) = (Short::of(venue), Short::of(envelope.timeframe));
         let (Some(venue), Some(timeframe)) = (venue, timeframe) else { return };
         write_key(&mut self.key, tenant, envelope.kind, instrument);
-        let all = self.things.entry_ref(&self.key[..]).or_default();
+        let hash = self.hasher.hash_one(&self.key[..]);
+        let is_same =
+            |(of, thing): &(u64, Box<Thing>)| *of == hash && thing.key[..] == self.key[..];
+        let place = match self.things.entry(hash, is_same, |(of, _)| *of) {
+            Place::Occupied(place) => place,
+            Place::Vacant(vacant) => {
+                let key = SmallVec::from_slice(&self.key);
+                vacant.insert((hash, Box::new(Thing { key, all: SmallVec::new() })))
+            }
+        };
+        let all = &mut place.into_mut().1.all;
         let topic = arrival.position.topic;
         let same = |values: &Values| {
             values.topic == topic && values.venue == venue && values.timeframe == timeframe
@@ -129,10 +159,9 @@ impl Store {
         let mine = |key: &[u8]| {
             key.strip_prefix(tenant.as_bytes()).is_some_and(|rest| rest.first() == Some(&SEPARATOR))
         };
-        let things = self.things.iter().filter(|(key, _)| mine(key)).flat_map(|(_, all)| all);
-        for values in things {
-            let kept = [&values.unfinished, &values.finished].into_iter().flatten();
-            let mut placed = kept.map(|entry| (entry.position.topic_partition(), entry));
+        let things = self.things.iter().filter(|(_, thing)| mine(&thing.key));
+        for values in things.flat_map(|(_, thing)| &thing.all) {
+            let mut placed = values.both().map(|entry| (entry.position.topic_partition(), entry));
             if let Some((place, entry)) = placed.find(|(place, entry)| passes(*place, entry)) {
                 lasts.entry(place).or_default().push(entry.position.offset.0);
             }
@@ -144,7 +173,10 @@ impl Store {
     /// The value asked for.
     pub(crate) fn find(&mut self, tenant: &str, query: &LastValueQuery<'_>) -> Found {
         write_key(&mut self.key, tenant, query.kind, query.instrument);
-        let all = self.things.get(&self.key[..]).map_or(&[][..], SmallVec::as_slice);
+        let hash = self.hasher.hash_one(&self.key[..]);
+        let thing =
+            self.things.find(hash, |(of, thing)| *of == hash && thing.key[..] == self.key[..]);
+        let all = thing.map_or(&[][..], |(_, thing)| &thing.all);
         let fits = |values: &&Values| {
             query.venue.is_none_or(|venue| values.venue.as_str() == venue)
                 && query.timeframe.is_none_or(|timeframe| values.timeframe.as_str() == timeframe)
@@ -168,37 +200,35 @@ impl Store {
             return Found::Timeframes(timeframes);
         }
         let winners = fitting.iter().filter_map(|values| values.winner(query.final_only));
-        winners
-            .max_by_key(|entry| entry.rank)
-            .map_or(Found::None, |entry| Found::One(entry.clone()))
+        winners.max_by_key(|entry| entry.rank).map_or(Found::None, |entry| {
+            Found::One(entry.position, Bytes::copy_from_slice(&entry.event))
+        })
     }
 
     /// Every kept event with its tenant, in parts: of things whose number mod `parts` is `part`.
     pub(crate) fn part(&self, part: u64, parts: u64) -> impl Iterator<Item = (&str, &Entry)> {
         let mine = move |key: &[u8]| xor_fold(key) % parts == part;
-        self.things.iter().filter(move |(key, _)| mine(key)).flat_map(|(key, all)| {
-            let tenant = key.split(|&b| b == SEPARATOR).next().unwrap_or_default();
+        self.things.iter().filter(move |(_, thing)| mine(&thing.key)).flat_map(|(_, thing)| {
+            let tenant = thing.key.split(|&b| b == SEPARATOR).next().unwrap_or_default();
             let tenant = std::str::from_utf8(tenant).unwrap_or_default();
-            all.iter()
-                .flat_map(|v| [&v.finished, &v.unfinished])
-                .flatten()
-                .map(move |e| (tenant, e))
+            thing.all.iter().flat_map(Values::both).map(move |entry| (tenant, entry))
         })
     }
 
     /// Gives up the oldest intervals.
     fn evict(&mut self) {
-        let mut starts: Vec<u64> = self.things.values().flatten().map(Values::start).collect();
+        let all = self.things.iter().flat_map(|(_, thing)| &thing.all);
+        let mut starts: Vec<u64> = all.map(Values::start).collect();
         let excess = (self.max / EVICTED_PART).max(1);
         let (_, &mut bound, _) = starts.select_nth_unstable((excess - 1).min(self.count - 1));
         let mut left = excess;
-        self.things.retain(|_, all| {
-            all.retain(|values| {
+        self.things.retain(|(_, thing)| {
+            thing.all.retain(|values| {
                 let goes = left > 0 && values.start() <= bound;
                 left -= usize::from(goes);
                 !goes
             });
-            !all.is_empty()
+            !thing.all.is_empty()
         });
         self.count -= excess - left;
     }
@@ -207,17 +237,28 @@ impl Store {
 impl Values {
     fn put(&mut self, is_final: bool, rank: Rank, arrival: Arrival<'_>) {
         if is_final {
-            keep(&mut self.finished, rank, arrival);
+            match &mut self.finished {
+                Some(entry) => entry.keep(rank, arrival),
+                none => *none = Some(Entry::of(rank, arrival)),
+            }
         } else if self.finished.as_ref().is_none_or(|finished| finished.rank < rank) {
-            keep(&mut self.unfinished, rank, arrival);
+            match &mut self.unfinished {
+                Some(entry) => entry.keep(rank, arrival),
+                none => *none = Some(Box::new(Entry::of(rank, arrival))),
+            }
         }
         let best = self.finished.as_ref().map(|entry| entry.rank);
         self.unfinished.take_if(|entry| best.is_some_and(|best| entry.rank < best));
     }
 
     fn winner(&self, final_only: bool) -> Option<&Entry> {
-        let unfinished = self.unfinished.as_ref().filter(|_| !final_only);
+        let unfinished = self.unfinished.as_deref().filter(|_| !final_only);
         unfinished.or(self.finished.as_ref())
+    }
+
+    /// The last one first.
+    fn both(&self) -> impl Iterator<Item = &Entry> {
+        [self.unfinished.as_deref(), self.finished.as_ref()].into_iter().flatten()
     }
 
     fn start(&self) -> u64 {
@@ -225,18 +266,17 @@ impl Values {
     }
 }
 
-/// Puts an event in a place if it ranks higher, into the bytes that are there.
-fn keep(place: &mut Option<Entry>, rank: Rank, arrival: Arrival<'_>) {
-    match place {
-        Some(entry) if entry.rank >= rank => {}
-        Some(entry) => {
-            entry.rank = rank;
-            entry.position = arrival.position;
-            entry.event.clear();
-            entry.event.extend_from_slice(arrival.event);
-        }
-        None => {
-            *place = Some(Entry { rank, position: arrival.position, event: arrival.event.to_vec() })
+impl Entry {
+    fn of(rank: Rank, arrival: Arrival<'_>) -> Self {
+        Self { rank, position: arrival.position, event: SmallVec::from_slice(arrival.event) }
+    }
+
+    /// Puts an event in its place if it ranks higher, into the bytes that are there.
+    fn keep(&mut self, rank: Rank, arrival: Arrival<'_>) {
+        if self.rank < rank {
+            (self.rank, self.position) = (rank, arrival.position);
+            self.event.clear();
+            self.event.extend_from_slice(arrival.event);
         }
     }
 }

@@ -42,7 +42,7 @@ fn offset(store: &mut Store, timeframe: Option<&str>, final_only: bool) -> Optio
         final_only,
     };
     match store.find("default", &query) {
-        Found::One(entry) => Some(entry.position.offset.0),
+        Found::One(position, _) => Some(position.offset.0),
         _ => None,
     }
 }
