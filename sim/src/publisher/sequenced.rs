@@ -135,7 +135,8 @@ impl Publisher {
     /// A second process of the same producer takes over; what the first one sends then is refused.
     async fn replace(&self, node: &Node, old: &Producer) {
         if !matches!(self.open(node, None, true).await, Ok(Some(_))) {
-            return;
+            // It may have been granted all the same: what is sent in the one before could then be in doubt for ever.
+            return self.renew();
         }
         let parcel = self.next_parcel();
         self.invoke(&parcel, Some(old.epoch()));
