@@ -66,7 +66,7 @@ fn tests_beside_a_broker(steps: &mut Steps<'_>) -> Result<(), Failure> {
         return test::steps(steps, Broker::IfAny);
     }
     let tested = test::steps(steps, Broker::Required);
-    let stopped = steps.call("stop broker", || pulsar(&["down", "--remove-data"]));
+    let stopped = steps.call("stop broker", || run_pulsar(&["down", "--remove-data"]));
     tested.and(stopped)
 }
 
@@ -82,10 +82,10 @@ fn broker(steps: &mut Steps<'_>) -> Result<(), Failure> {
     if !is_installed("openssl", &["version"]) {
         debian_package(steps, "openssl")?;
     }
-    steps.call("start broker", || pulsar(&["up"]))
+    steps.call("start broker", || run_pulsar(&["up"]))
 }
 
-fn pulsar(words: &[&str]) -> Result<(), Failure> {
+fn run_pulsar(words: &[&str]) -> Result<(), Failure> {
     pulsar::run(&words.iter().map(ToString::to_string).collect::<Vec<_>>())
 }
 

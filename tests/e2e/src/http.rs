@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::Value;
+use tidings_telemetry::Timer;
 
 use crate::{Server, soon};
 
@@ -25,6 +26,26 @@ impl Answer {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_default()
     }
+}
+
+/// A broker starts, or a token is replaced, and the service finds it: on a machine that has other things to do.
+const READY: Duration = Duration::from_secs(300);
+
+/// Asks until readiness has this status; what it said.
+///
+/// # Panics
+/// When that takes minutes.
+pub async fn until_ready_is(server: &Server, status: u16) -> String {
+    let asking = async {
+        loop {
+            let answer = ask(server, "GET /readyz", "", b"");
+            if answer.status == status {
+                return answer.body;
+            }
+            Timer.after(Duration::from_millis(100)).await;
+        }
+    };
+    Timer.limit(READY, asking).await.expect("readiness changes")
 }
 
 /// Sends a request: `POST /path`, its content type (may be empty) and its body.

@@ -25,7 +25,7 @@ pub use desk::{Desk, Pulled};
 pub use engine::Engine;
 pub use events::{TestEvent, heavy_indicator, indicator, indicator_json, without_source};
 pub use executable::{Finished, example, executable, finish, run, run_with_input};
-pub use http::{Answer, ask, send_raw, until};
+pub use http::{Answer, ask, send_raw, until, until_ready_is};
 pub use limit::soon;
 pub use pulsar::{OwnPulsar, Pulsar};
 pub use server::{Ended, Server};

@@ -10,7 +10,7 @@ use futures::stream::FuturesUnordered;
 use tidings_client::{Client, PublisherOptions};
 use tidings_e2e::{
     Chronicle, OwnPulsar, Pulsar, Server, TestEvent, Thresholds, Witness, ask, heavy_indicator,
-    metric, resident, soon, subscribe,
+    metric, resident, soon, subscribe, until_ready_is,
 };
 use tidings_telemetry::Timer;
 use tokio::sync::watch;
@@ -82,20 +82,6 @@ async fn read(client: Client, chronicle: Chronicle, mut all: watch::Receiver<Opt
         }
     }
     witness.detach().await;
-}
-
-/// Asks until readiness is as wanted; what it said.
-async fn until_ready_is(server: &Server, status: u16) -> String {
-    let asking = async {
-        loop {
-            let answer = ask(server, "GET /readyz", "", b"");
-            if answer.status == status {
-                return answer.body;
-            }
-            Timer.after(Duration::from_millis(100)).await;
-        }
-    };
-    Timer.limit(BACK, asking).await.expect("readiness changes")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tidings_client::PublisherOptions;
 use tidings_e2e::{
     Chronicle, Engine, Finished, OwnPulsar, Server, Thresholds, Witness, ask, finish, indicator,
-    soon, subscribe,
+    soon, subscribe, until_ready_is,
 };
 use tidings_log_pulsar::{PulsarOptions, Security};
 use tidings_telemetry::Timer;
@@ -210,20 +210,6 @@ fn a_link_that_cannot_be_trusted_or_is_not_let_in_is_told_apart() {
     refused(&nobody, dir.path(), both, "it lets nobody in who does not say who it is");
     let guest = by_token(&broker.token("guest", None));
     refused(&guest, dir.path(), &["admin"], "not authorised");
-}
-
-/// Asks until readiness is as wanted; what it said.
-async fn until_ready_is(server: &Server, status: u16) -> String {
-    let asking = async {
-        loop {
-            let answer = ask(server, "GET /readyz", "", b"");
-            if answer.status == status {
-                return answer.body;
-            }
-            Timer.after(Duration::from_millis(200)).await;
-        }
-    };
-    Timer.limit(LONG, asking).await.expect("readiness changes")
 }
 
 #[tokio::test(flavor = "multi_thread")]
