@@ -95,6 +95,12 @@ pub trait DiskFile: Send + Sync + 'static {
     /// As the system says; never retried: what was written is then unknown.
     fn sync_data(&self) -> io::Result<()>;
 
+    /// Gives back what is behind so many bytes. A crash may leave the file as long as it was.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn truncate(&self, bytes: u64) -> io::Result<()>;
+
     /// Length in bytes.
     ///
     /// # Errors

@@ -28,6 +28,7 @@ mod retention;
 mod scan;
 mod segment;
 mod snapshot;
+mod spare;
 #[cfg(any(test, feature = "test-util"))]
 mod still;
 mod tables;
@@ -189,8 +190,13 @@ impl EmbeddedLog {
         }
         let lost = journal.apply_trims(&trims);
         let store = Arc::clone(journal);
-        let removed =
-            self.blocking(move || store.remove_segments(|segment| segment.live == 0)).await;
+        let removed = self.blocking(move || {
+            if store.context.is_full(0) {
+                store.context.give_up_spares();
+            }
+            store.remove_segments(|segment| segment.live == 0)
+        });
+        let removed = removed.await;
         if let Err(error) = removed {
             tracing::warn!(journal = journal.kind.name(), %error, "cannot remove a segment");
         }

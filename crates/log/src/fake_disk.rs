@@ -379,6 +379,10 @@ impl DiskFile for FakeFile {
         self.disk.sync_file(self.inode)
     }
 
+    fn truncate(&self, bytes: u64) -> io::Result<()> {
+        self.disk.state().apply(Operation::Truncate { file: self.inode, bytes })
+    }
+
     fn len(&self) -> io::Result<u64> {
         Ok(self.disk.state().image.file(self.inode).len)
     }

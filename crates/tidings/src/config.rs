@@ -243,6 +243,10 @@ fn check_log(log: &WrittenLog) -> Result<(), ConfigError> {
         let rule = "not less than log.segment_bytes_min";
         return refused("log.segment_bytes_max", log.segment_bytes_max, rule);
     }
+    if log.spare_bytes_max > 0 && log.spare_bytes_max < log.segment_bytes_min {
+        let rule = "0, or not less than log.segment_bytes_min";
+        return refused("log.spare_bytes_max", log.spare_bytes_max, rule);
+    }
     if log.queue_bytes_max < 4 << 20 {
         return refused("log.queue_bytes_max", log.queue_bytes_max, "at least 4194304");
     }

@@ -1,6 +1,7 @@
 //! A log on a disk in memory, and what was stored in it.
 
 use std::collections::BTreeMap;
+use std::io::{self, IoSlice};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use tidings_event::block::Block;
 
 use crate::conformance::fixture::{DAY, block, set, topic};
 use crate::crash_states::{Keys, Setup, keys, ready};
+use crate::disk::{Disk, OpenMode};
 use crate::fake_disk::FakeDisk;
 use crate::partition_log::{PartitionLog, Table};
 use crate::{EmbeddedOptions, StillLog};
@@ -47,6 +49,7 @@ impl Stored {
             ring_bytes: 1,
             group_bytes_max: 1,
             snapshot_bytes: 500,
+            spare_bytes_max: if seed % 5 < 3 { 24 << 10 } else { 0 },
             mark_after: seed.is_multiple_of(2).then_some(Duration::ZERO),
             ..EmbeddedOptions::default()
         });
@@ -55,6 +58,9 @@ impl Stored {
         let (disk, mut before) = (FakeDisk::new(), Vec::new());
         let (mut rng, mut blocks) = (StdRng::seed_from_u64(seed), BTreeMap::new());
         for opening in 0..3u32 {
+            if seed % 5 < 3 {
+                put_by(&disk).map_err(|error| error.to_string())?;
+            }
             let mut still = setup.open(&disk).map_err(|error| error.to_string())?;
             for (id, age) in [(1, DAY), (2, DAY), (3, 30 * DAY)] {
                 let log = Arc::clone(still.log());
@@ -93,6 +99,23 @@ impl Stored {
         let last_state = names.filter(state).max().unwrap_or_default();
         Ok(Self { disk, before, blocks, keys, killed, last_state, setup })
     }
+}
+
+/// Has the next segments begun where older ones were: as if those had been taken by retention.
+fn put_by(disk: &FakeDisk) -> io::Result<()> {
+    for (path, bytes) in disk.files() {
+        let spare = path.with_file_name("next.spare");
+        let is_first = path.file_name().is_some_and(|name| name == "0000000001.seg");
+        if !is_first || disk.files().iter().any(|(path, _)| *path == spare) {
+            continue;
+        }
+        let mut old = vec![0; usize::try_from(bytes).map_err(io::Error::other)?];
+        disk.open(&path, OpenMode::Read)?.read_exact_at(&mut old, 0)?;
+        let file = disk.open(&spare, OpenMode::CreateNew)?;
+        file.write_all_at(&[IoSlice::new(&old)], 0)?;
+        file.sync_data()?;
+    }
+    Ok(())
 }
 
 fn write(

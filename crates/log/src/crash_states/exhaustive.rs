@@ -90,6 +90,7 @@ pub fn exhaustive(
         group_bytes_max: 1,
         ring_bytes: 1,
         mark_after: plan.marks.then_some(std::time::Duration::ZERO),
+        spare_bytes_max: if plan.marks { 24 << 10 } else { 0 },
         sabotage: plan.sabotage,
         ..EmbeddedOptions::default()
     });
@@ -208,6 +209,7 @@ impl Piece {
                 }
             }
             Self::Roll => {
+                work.still().spare();
                 for journal in [Journal::Short, Journal::State] {
                     work.still().roll(journal).map_err(|error| error.to_string())?;
                 }

@@ -30,12 +30,13 @@ pub struct Effort {
 }
 
 /// Small segments and snapshots, a group for each append: a little work reaches everything. Some
-/// logs mark at once what is durable, some have a physical cap: by their seed.
+/// logs mark at once what is durable, some have a physical cap, some write over what was written before: by their seed.
 fn setup(seed: u64, sabotage: Sabotage) -> Setup {
     let default = EmbeddedOptions::default();
     Setup::new(EmbeddedOptions {
         segment_bytes_min: 32 << 10,
         segment_bytes_max: 64 << 10,
+        spare_bytes_max: if seed % 5 < 3 { 48 << 10 } else { 0 },
         ring_bytes: 24 << 10,
         queue_bytes_max: 4 << 20,
         snapshot_bytes: 600,
@@ -132,6 +133,7 @@ fn step(mut work: Work, rng: &mut StdRng) -> Result<Work, String> {
         3 => return work.reopen(rng.random()),
         4..8 => commit(&mut work, rng)?,
         8..10 => work.settle()?,
+        10 if rng.random() => work.still().spare(),
         10 => {
             work.still().step();
         }

@@ -110,6 +110,10 @@ impl DiskFile for SystemFile {
         self.0.sync_data()
     }
 
+    fn truncate(&self, bytes: u64) -> io::Result<()> {
+        self.0.set_len(bytes)
+    }
+
     fn len(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
     }

@@ -9,6 +9,7 @@ use tidings_event::Clock;
 use tidings_telemetry::Recorder;
 
 use super::options::{EmbeddedOptions, Sabotage};
+use super::spare::Spares;
 use crate::disk::{Disk, DiskFile, OpenMode};
 
 pub(crate) struct Context {
@@ -19,6 +20,7 @@ pub(crate) struct Context {
     pub(crate) recorder: Arc<Recorder>,
     /// Bytes that wait to be written, all journals.
     pub(crate) queued: AtomicU64,
+    pub(crate) spares: Spares,
 }
 
 impl Context {

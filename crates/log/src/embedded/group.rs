@@ -14,6 +14,7 @@ pub(crate) const PAGE: usize = 4096;
 pub(crate) const GROUP_BYTES_MAX: usize = 1 << 20;
 const MAGIC: &[u8] = b"TGR1";
 const HEADER: usize = 72;
+const GENERATION_AT: usize = 8;
 const CRC_AT: usize = 64;
 const ECHO: usize = 20;
 /// No directory is larger: a group of the smallest blocks.
@@ -108,16 +109,46 @@ pub(crate) fn read(file: &dyn DiskFile, at: u64, limit: u64) -> io::Result<Optio
     Ok(front.and_then(|front| decode(&front)).filter(|group| at + group.total <= limit))
 }
 
+/// The same of a generation. Of another's no more than a page is read: a file may be full of them.
+///
+/// # Errors
+/// As the system says.
+pub(crate) fn read_of(
+    generation: u64,
+    file: &dyn DiskFile,
+    at: u64,
+    limit: u64,
+) -> io::Result<Option<Group>> {
+    let is_of = |page: &[u8]| {
+        let mut fields = Fields(page);
+        fields.bytes(GENERATION_AT).and_then(|_| fields.u64()) == Some(generation)
+    };
+    let front = read_front_if(is_of, file, at, limit)?;
+    Ok(front.and_then(|front| decode(&front)).filter(|group| at + group.total <= limit))
+}
+
 /// The bytes of a group's front, unchecked.
 ///
 /// # Errors
 /// As the system says.
 pub(crate) fn read_front(file: &dyn DiskFile, at: u64, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    read_front_if(|_| true, file, at, limit)
+}
+
+fn read_front_if(
+    is_wanted: impl FnOnce(&[u8]) -> bool,
+    file: &dyn DiskFile,
+    at: u64,
+    limit: u64,
+) -> io::Result<Option<Vec<u8>>> {
     if at + PAGE as u64 > limit {
         return Ok(None);
     }
     let mut bytes = vec![0; PAGE];
     file.read_exact_at(&mut bytes, at)?;
+    if !is_wanted(&bytes) {
+        return Ok(None);
+    }
     let Some(front) = front_bytes(&bytes) else { return Ok(None) };
     if front > PAGE {
         if at + front as u64 > limit {

@@ -120,5 +120,5 @@ pub(crate) fn load(
         last = group.seq;
         groups.push(Found { page, group, damaged: vec![], after_hole: false });
     }
-    (last == seq).then_some(Scan { groups, end: accepted, missing: 0 })
+    (last == seq).then_some(Scan { groups, end: accepted, missing: 0, torn_bytes: 0 })
 }

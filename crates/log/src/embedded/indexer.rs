@@ -1,10 +1,12 @@
-//! Writes the indexes of full segments in a thread of its own: their successors are written meanwhile,
-//! and nobody who waits for an ack waits for an index.
+//! Writes the indexes of full segments, and makes spare ones, in a thread of its own: journals go on meanwhile,
+//! and nobody who waits for an ack waits for either.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
 use super::index;
 use super::journal::{JournalStore, Stop};
@@ -14,36 +16,73 @@ use super::segment::Segment;
 /// an index the next start is slower, no more.
 const WAITING_MAX: usize = 64;
 
-/// A full segment: its journal and number.
-type Full = (Arc<JournalStore>, u32);
+/// Between two pieces of a spare segment, in which the disk is the journals'.
+const REST: Duration = Duration::from_millis(5);
 
-/// Takes the numbers of full segments; the thread ends with the last of these.
+enum Task {
+    /// A segment is full.
+    Index(Arc<JournalStore>, u32),
+    /// A journal has no spare; so many bytes are wanted.
+    Spare(Arc<JournalStore>, u64),
+}
+
+/// Takes what is to be done; the thread ends with the last of these.
 #[derive(Clone)]
-pub(crate) struct Indexer(SyncSender<Full>);
+pub(crate) struct Indexer(SyncSender<Task>);
 
 impl Indexer {
     pub(crate) fn spawn() -> io::Result<(Self, JoinHandle<()>)> {
-        let (full, waiting) = sync_channel(WAITING_MAX);
+        let (tasks, waiting) = sync_channel(WAITING_MAX);
         let thread = Builder::new().name("log-index".to_owned()).spawn(move || work(&waiting))?;
-        Ok((Self(full), thread))
+        Ok((Self(tasks), thread))
     }
 
     /// Has the index of a segment written that is durable and will not grow.
     pub(crate) fn index(&self, journal: &Arc<JournalStore>, number: u32) {
-        if self.0.try_send((Arc::clone(journal), number)).is_err() {
+        if self.0.try_send(Task::Index(Arc::clone(journal), number)).is_err() {
             tracing::warn!(journal = journal.kind.name(), number, "no index for a segment");
             journal.indexed(number);
         }
     }
+
+    /// Has a spare made, if the thread has the time.
+    pub(crate) fn spare(&self, journal: &Arc<JournalStore>, bytes: u64) {
+        let _busy = self.0.try_send(Task::Spare(Arc::clone(journal), bytes));
+    }
 }
 
-fn work(waiting: &Receiver<Full>) {
-    while let Ok((journal, number)) = waiting.recv() {
-        journal.index(number);
+fn work(waiting: &Receiver<Task>) {
+    let mut tasks = VecDeque::new();
+    while let Some(task) = tasks.pop_front().or_else(|| waiting.recv().ok()) {
+        match task {
+            Task::Index(journal, number) => journal.index(number),
+            Task::Spare(journal, bytes) => {
+                journal.context.make_spare(journal.kind, bytes, || {
+                    // Indexes come first, and so does the end.
+                    match waiting.recv_timeout(REST) {
+                        Ok(Task::Index(full, number)) => full.index(number),
+                        Ok(spare) if tasks.len() < WAITING_MAX => tasks.push_back(spare),
+                        Ok(Task::Spare(..)) | Err(RecvTimeoutError::Timeout) => {}
+                        Err(RecvTimeoutError::Disconnected) => return false,
+                    }
+                    journal.core().stop.is_none()
+                });
+            }
+        }
     }
 }
 
 impl JournalStore {
+    /// Gives back what was written before in a segment that will not grow, behind its end.
+    pub(crate) fn give_back(&self, number: u32) {
+        let ended = self.core().segments.get(&number).map(Segment::share);
+        let Some(ended) = ended.filter(|segment| segment.header.written_before > 0) else { return };
+        let longer = ended.file.len().is_ok_and(|bytes| bytes > ended.bytes);
+        if longer && let Err(error) = ended.file.truncate(ended.bytes) {
+            tracing::warn!(%error, file = %ended.path.display(), "room is not given back");
+        }
+    }
+
     /// Writes the index of a full segment, unless everything is to stop as it is. Until then the segment
     /// is not removed. Not under the mutex: the journal goes on.
     pub(crate) fn index(&self, number: u32) {

@@ -214,6 +214,7 @@ impl JournalStore {
         loop {
             match work() {
                 Err(error) if is_no_room(&error) && self.wait_for_room() => {
+                    self.context.give_up_spares();
                     if !std::mem::replace(&mut waited, true) {
                         let journal = self.kind.name();
                         tracing::error!(journal, %error, "no room: the log waits until there is");

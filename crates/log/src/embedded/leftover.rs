@@ -18,7 +18,7 @@ pub(crate) struct Leftover {
     path: PathBuf,
     /// Where each begins, and its bytes.
     groups: Vec<(u64, u64)>,
-    /// Behind the last whole one.
+    /// Of what was written behind the last whole one.
     torn_bytes: u64,
 }
 
@@ -28,8 +28,7 @@ impl Leftover {
         let durable = scan.groups.iter().map(|found| found.group.durable).max().unwrap_or_default();
         let last = scan.groups.iter().filter(|found| found.group.seq > durable);
         let groups = last.map(|found| (u64::from(found.page) * PAGE as u64, found.group.total));
-        let torn_bytes = file.len()?.saturating_sub(scan.end.position);
-        Ok(Self { groups: groups.collect(), file, path, torn_bytes })
+        Ok(Self { groups: groups.collect(), file, path, torn_bytes: scan.torn_bytes })
     }
 
     /// Says what was kept and cut off, if the process ended in the middle of something.

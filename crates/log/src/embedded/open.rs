@@ -19,6 +19,7 @@ use super::leases::Leases;
 use super::meta::Identity;
 use super::options::{EmbeddedOptions, OpenError};
 use super::recovery::{Recovered, Source, recover};
+use super::spare::Spares;
 use super::tables::Tables;
 use super::wall::WallGuard;
 use super::writer::Writer;
@@ -67,6 +68,7 @@ impl EmbeddedLog {
             clock,
             recorder,
             queued: AtomicU64::new(0),
+            spares: Spares::default(),
         });
         let identity = meta::advance(&context)?;
         let tables = Arc::new(Tables::default());
@@ -149,6 +151,7 @@ fn start(
         segment.indexed = true;
     }
     let dir = context.dir.join(kind.name());
+    context.find_spare(kind).map_err(OpenError::io(&dir))?;
     if kind == Journal::State {
         replay(&recovered, tables).map_err(OpenError::io(&dir))?;
     }

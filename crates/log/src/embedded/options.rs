@@ -15,6 +15,9 @@ pub struct EmbeddedOptions {
     pub segment_bytes_max: u64,
     /// Most bytes of appends that share a group; an append of up to 1 MiB stays whole all the same.
     pub group_bytes_max: usize,
+    /// Most bytes of a spare segment, which each journal has one of: its bytes were written before, so that writing
+    /// over them costs less. 0: there are none.
+    pub spare_bytes_max: u64,
     /// Bytes of recent blocks kept in memory for each journal of topics.
     pub ring_bytes: usize,
     /// Most bytes a journal's queue may hold.
@@ -39,6 +42,7 @@ impl Default for EmbeddedOptions {
             segment_bytes_min: 4 * MIB,
             segment_bytes_max: 256 * MIB,
             group_bytes_max: super::group::GROUP_BYTES_MAX,
+            spare_bytes_max: 0,
             ring_bytes: 32 << 20,
             queue_bytes_max: 64 * MIB,
             journal_bytes_max: 64 << 30,

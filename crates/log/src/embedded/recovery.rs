@@ -134,6 +134,7 @@ fn salvage(
         first_seq: group.seq + u64::from(group.mark),
         previous: End::default(),
         log: identity.log,
+        written_before: 0,
         crc: group.previous_crc,
     }))
 }

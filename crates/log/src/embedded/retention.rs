@@ -93,9 +93,9 @@ impl JournalStore {
     pub(crate) fn remove_segments(&self, unneeded: impl Fn(&Segment) -> bool) -> io::Result<()> {
         while let Some((number, path)) = self.oldest_segment(&unneeded) {
             self.context.remove(&super::index::path(&path))?;
-            self.context.remove(&path)?;
-            self.context.sync_dir(&self.dir)?;
-            self.core().forget_segment(number);
+            let retired = self.context.retire(self.kind, &path)?;
+            let segment = self.core().forget_segment(number);
+            self.context.reuse(retired, segment);
         }
         Ok(())
     }
@@ -109,14 +109,15 @@ impl JournalStore {
 }
 
 impl Core {
-    fn forget_segment(&mut self, number: u32) {
-        self.segments.remove(&number);
+    fn forget_segment(&mut self, number: u32) -> Option<Segment> {
+        let forgotten = self.segments.remove(&number);
         let first = self.segments.keys().next().copied();
         for partition in self.partitions.values_mut() {
             while partition.blocks.front().is_some_and(|b| first > Some(b.segment)) {
                 partition.blocks.pop_front();
             }
         }
+        forgotten
     }
 
     fn free(&mut self, freed: &HashMap<u32, usize>) {

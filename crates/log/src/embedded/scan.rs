@@ -28,6 +28,19 @@ pub(crate) struct Scan {
     pub(crate) end: End,
     /// Groups that are lost, marks not counted.
     pub(crate) missing: u64,
+    /// Bytes of what was written behind the end, as far as that shows, where the end was judged.
+    pub(crate) torn_bytes: u64,
+}
+
+/// What is behind a bad group.
+#[derive(Default)]
+struct Ahead {
+    /// The highest durable sequence that any group carries.
+    durable: u64,
+    /// The next undamaged group, and the last sequence that is missing before it.
+    next: Option<(u64, u64)>,
+    /// Where the last group ends.
+    end: u64,
 }
 
 impl Scan {
@@ -79,37 +92,43 @@ pub(crate) struct Scanner<'a> {
 
 impl Scanner<'_> {
     pub(crate) fn run(&self) -> io::Result<Scan> {
-        let length = self.file.len()? / PAGE as u64 * PAGE as u64;
+        let bytes = self.file.len()?;
+        let length = bytes / PAGE as u64 * PAGE as u64;
         let limit = self.accepted.map_or(length, |end| end.position.min(length));
         let (mut at, mut crc) = (PAGE as u64, self.header.crc);
         let mut last = self.header.first_seq - 1;
         let (mut groups, mut missing, mut after_hole) = (vec![], 0, self.salvaged);
+        // What was there before says nothing of what was written.
+        let mut written = if bytes > self.header.written_before { bytes } else { 0 };
         while at < limit {
             let next = self.group_at(at, limit)?.filter(|g| {
                 after_hole || (g.previous_crc == crc && g.seq == last + u64::from(!g.mark))
             });
             let damaged = next.as_ref().map_or(Ok(vec![]), |g| self.damaged(at, g))?;
-            let torn = next
-                .as_ref()
-                .is_none_or(|g| !damaged.is_empty() && self.accepted.is_none() && g.seq > last);
-            let bound = if torn { self.durable_after(at, limit)? } else { 0 };
+            let is_whole = damaged.is_empty() || self.accepted.is_some();
+            let ahead = match &next {
+                Some(_) if is_whole => Ahead::default(),
+                _ => self.ahead(at, last, limit)?,
+            };
             match next {
-                Some(group)
-                    if damaged.is_empty() || self.accepted.is_some() || group.seq <= bound =>
-                {
+                Some(group) if is_whole || group.seq <= ahead.durable => {
                     let page = u32::try_from(at / PAGE as u64).map_err(io::Error::other)?;
                     (at, crc, last) = (at + group.total, group.crc, group.seq);
                     groups.push(Found { page, group, damaged, after_hole });
                     after_hole = false;
                 }
-                _ => {
-                    let Some((to, seq)) = self.next_group(at, last, limit)? else { break };
-                    // `seq` is the last one that is missing.
-                    if seq > last.max(bound) && self.accepted.is_none() && !self.swallow_gaps {
-                        let end =
-                            End { segment: self.header.number, position: at, seq: last.max(bound) };
-                        return Ok(Scan { groups, missing: missing + end.seq - last, end });
-                    }
+                bad => {
+                    let bound = last.max(ahead.durable);
+                    let goes_on = ahead.next.filter(|(_, seq)| {
+                        *seq <= bound || self.accepted.is_some() || self.swallow_gaps
+                    });
+                    let Some((to, seq)) = goes_on else {
+                        written = written.max(ahead.end).max(bad.map_or(0, |g| at + g.total));
+                        if self.accepted.is_none() {
+                            (missing, last) = (missing + bound - last, bound);
+                        }
+                        break;
+                    };
                     missing += seq - last;
                     (at, after_hole) = (to, true);
                 }
@@ -118,12 +137,12 @@ impl Scanner<'_> {
         let position = self.accepted.map_or(at, |end| end.position);
         let seq = self.accepted.map_or(last, |end| end.seq.max(last));
         let end = End { segment: self.header.number, position, seq };
-        Ok(Scan { groups, missing: missing + (seq - last), end })
+        let torn_bytes = written.saturating_sub(position);
+        Ok(Scan { groups, missing: missing + (seq - last), end, torn_bytes })
     }
 
     fn group_at(&self, at: u64, limit: u64) -> io::Result<Option<Group>> {
-        let group = group::read(self.file, at, limit)?;
-        Ok(group.filter(|g| g.generation == self.header.generation))
+        group::read_of(self.header.generation, self.file, at, limit)
     }
 
     fn damaged(&self, at: u64, group: &Group) -> io::Result<Vec<usize>> {
@@ -138,35 +157,23 @@ impl Scanner<'_> {
         Ok(damaged)
     }
 
-    /// The highest durable sequence that any group after `at` carries.
-    fn durable_after(&self, at: u64, limit: u64) -> io::Result<u64> {
-        let mut durable = 0;
+    /// Looks for groups on the pages after `at`.
+    fn ahead(&self, at: u64, last: u64, limit: u64) -> io::Result<Ahead> {
+        let mut ahead = Ahead::default();
         let mut at = at + PAGE as u64;
         while at < limit {
-            match self.group_at(at, limit)? {
-                Some(group) => {
-                    durable = durable.max(group.durable);
-                    at += group.total;
-                }
-                None => at += PAGE as u64,
+            let Some(group) = self.group_at(at, limit)? else {
+                at += PAGE as u64;
+                continue;
+            };
+            let missing = if group.mark { group.seq } else { group.seq.saturating_sub(1) };
+            if ahead.next.is_none() && missing >= last {
+                ahead.next = Some((at, missing));
             }
+            at += group.total;
+            ahead = Ahead { durable: ahead.durable.max(group.durable), end: at, ..ahead };
         }
-        Ok(durable)
-    }
-
-    /// The next undamaged group after `at`, and the last sequence that is missing before it.
-    fn next_group(&self, at: u64, last: u64, limit: u64) -> io::Result<Option<(u64, u64)>> {
-        let mut at = at + PAGE as u64;
-        while at < limit {
-            if let Some(group) = self.group_at(at, limit)? {
-                let missing = if group.mark { group.seq } else { group.seq.saturating_sub(1) };
-                if missing >= last {
-                    return Ok(Some((at, missing)));
-                }
-            }
-            at += PAGE as u64;
-        }
-        Ok(None)
+        Ok(ahead)
     }
 }
 

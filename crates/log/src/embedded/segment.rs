@@ -10,6 +10,7 @@ use tidings_event::block::crc32c;
 use super::context::{Context, is_no_handle};
 use super::fields::{Fields, Put};
 use super::group::PAGE;
+use super::spare::Spare;
 use crate::disk::{DiskFile, OpenMode};
 
 const MAGIC: &[u8] = b"TSG1";
@@ -37,6 +38,8 @@ pub(crate) struct SegmentHeader {
     pub(crate) previous: End,
     /// Whose it is; 0 in logs that have no name.
     pub(crate) log: u32,
+    /// Bytes of its file that were written before it was begun; 0 where it grows.
+    pub(crate) written_before: u64,
     pub(crate) crc: u32,
 }
 
@@ -54,7 +57,7 @@ impl SegmentHeader {
         out.put_u64(previous.position);
         out.put_u64(previous.seq);
         out.put_u32(self.log);
-        out.resize(BYTES - 4, 0);
+        out.put_u64(self.written_before);
         let crc = crc32c(&out);
         out.put_u32(crc);
         out.resize(PAGE, 0);
@@ -75,6 +78,7 @@ impl SegmentHeader {
             first_seq: fields.u64()?,
             previous: End { segment: fields.u32()?, position: fields.u64()?, seq: fields.u64()? },
             log: fields.u32()?,
+            written_before: fields.u64()?,
             crc: 0,
         };
         header.crc = Fields(&page[BYTES - 4..]).u32()?;
@@ -115,14 +119,19 @@ pub(crate) fn path(dir: &Path, number: u32) -> PathBuf {
     dir.join(format!("{number:010}.seg"))
 }
 
-/// Creates the segment after `previous`, durably.
+/// Creates the segment after `previous`, durably: in a spare file, if there is one.
 pub(crate) fn create(
     context: &Context,
     dir: &Path,
     mut header: SegmentHeader,
+    spare: Option<Spare>,
 ) -> io::Result<Segment> {
     let path = path(dir, header.number);
-    let file = context.disk.open(&path, OpenMode::CreateNew)?;
+    let (file, made) = match &spare {
+        Some(spare) => (Arc::clone(&spare.file), spare.path.clone()),
+        None => (context.disk.open(&path, OpenMode::CreateNew)?, path.clone()),
+    };
+    header.written_before = spare.as_ref().map_or(0, |spare| spare.bytes);
     let wall = context.clock.wall().0;
     // Differs for every segment ever made, and nobody outside can guess it.
     header.generation = wall
@@ -132,10 +141,20 @@ pub(crate) fn create(
         .wrapping_add(u64::from(header.number).wrapping_mul(0xD1B5_4A32_D192_ED03));
     let page = header.encode();
     header.crc = Fields(&page[BYTES - 4..]).u32().unwrap_or_default();
-    let written = file.write_all_at(&[IoSlice::new(&page)], 0);
-    if let Err(error) = written.and_then(|()| context.sync(&*file)) {
+    // Where the first group is to be there must not be one already: were the header lost, it would be taken for it.
+    let cleared = if spare.is_some() { &[0; PAGE][..] } else { &[] };
+    let written = file.write_all_at(&[IoSlice::new(&page), IoSlice::new(cleared)], 0);
+    let synced = written.and_then(|()| context.sync(&*file));
+    let is_spare = spare.is_some();
+    let named =
+        synced.and_then(|()| if is_spare { context.disk.rename(&made, &path) } else { Ok(()) });
+    if let Err(error) = named {
+        if is_spare && error.kind() == io::ErrorKind::NotFound {
+            // Somebody made room by hand.
+            return create(context, dir, header, None);
+        }
         // Nothing else is in it: it may be made once more when there is room.
-        context.remove(&path)?;
+        context.remove(&made)?;
         return Err(error);
     }
     if let Err(error) = context.sync_dir(dir) {

@@ -114,6 +114,11 @@ impl StillLog {
         self.writers[journal as usize].begin()
     }
 
+    /// Makes the spares that journals in use lack.
+    pub fn spare(&mut self) {
+        self.writers.iter().for_each(Writer::spare);
+    }
+
     /// Takes a snapshot of the tables.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tidings_event::block::Block;
 use tidings_telemetry::{Counter, Latency};
@@ -19,6 +20,8 @@ use crate::partition_log::Journal;
 
 /// Most bytes one write and its sync carry.
 const WRITE_BYTES_MAX: u64 = 2 << 20;
+/// Where a journal writes more than this, what a spare costs would be missed.
+const CALM_BYTES_PER_SECOND: f64 = 64e6;
 const ZEROS: [u8; PAGE] = [0; PAGE];
 
 pub(crate) struct Writer {
@@ -45,6 +48,10 @@ struct Active {
     /// Whether no group is in it.
     empty: bool,
     at: u64,
+    /// Where it is full.
+    limit: u64,
+    /// When it was begun.
+    begun: Duration,
 }
 
 enum Next {
@@ -81,6 +88,9 @@ impl Writer {
 
     /// Works in a thread of its own until the journal stops or fails.
     pub(crate) fn spawn(mut self, indexer: Indexer) -> io::Result<JoinHandle<()>> {
+        if self.active.is_some() {
+            indexer.spare(&self.journal, self.spare_bytes());
+        }
         self.indexer = Some(indexer);
         let name = format!("log-{}", self.journal.kind.name());
         thread::Builder::new().name(name).spawn(move || {
@@ -102,7 +112,7 @@ impl Writer {
                 self.write(&mut batch).map(|()| true)
             }
             Next::Mark => self.mark().map(|()| true),
-            Next::Stop(Stop::Clean) => self.mark().map(|()| false),
+            Next::Stop(Stop::Clean) => self.mark().map(|()| self.give_back()).map(|()| false),
             Next::Stop(Stop::Abrupt) => Ok(false),
         };
         done.unwrap_or_else(|error| {
@@ -126,7 +136,14 @@ impl Writer {
 
     /// Begins a segment, so that the end of the one before is on record before anything is served.
     pub(crate) fn begin(&mut self) -> io::Result<()> {
-        self.roll()
+        self.roll()?;
+        self.journal.give_back(self.previous.segment);
+        Ok(())
+    }
+
+    /// Nothing more is written: what the segment has room for is given back.
+    fn give_back(&self) {
+        self.active.iter().for_each(|active| self.journal.give_back(active.number));
     }
 
     fn next(&mut self) -> Next {
@@ -153,7 +170,7 @@ impl Writer {
     fn write(&mut self, batch: &mut Vec<Queued>) -> io::Result<()> {
         let queued_bytes: u64 = batch.iter().map(|q| q.bytes).sum();
         let started = self.journal.context.clock.monotonic();
-        if self.active.as_ref().is_none_or(|a| a.at + queued_bytes > self.segment_bytes) {
+        if self.active.as_ref().is_none_or(|a| a.at + queued_bytes > a.limit) {
             let journal = Arc::clone(&self.journal);
             journal.when_there_is_room(|| self.roll())?;
         }
@@ -260,7 +277,11 @@ impl Writer {
         }
         let journal = &self.journal;
         let options = &journal.context.options;
+        let now = journal.context.clock.monotonic();
+        let mut is_calm = true;
         if let Some(active) = self.active.take() {
+            let took = now.saturating_sub(active.begun).as_secs_f64();
+            is_calm = active.at as f64 <= took * CALM_BYTES_PER_SECOND;
             let seq = journal.core().last_seq;
             self.previous = End { segment: active.number, position: active.at, seq };
             match &self.indexer {
@@ -281,9 +302,13 @@ impl Writer {
             first_seq: self.previous.seq + 1,
             previous: self.previous,
             log: journal.identity.log,
+            written_before: 0,
             crc: 0,
         };
-        let segment = segment::create(&journal.context, &journal.dir, header)?;
+        let least = self.segment_bytes.min(options.spare_bytes_max) / 2;
+        let spare = journal.context.take_spare(journal.kind, least);
+        let limit = spare.as_ref().map_or(self.segment_bytes, |spare| spare.bytes);
+        let segment = segment::create(&journal.context, &journal.dir, header, spare)?;
         self.highest = segment.header.number;
         self.active = Some(Active {
             number: segment.header.number,
@@ -292,9 +317,28 @@ impl Writer {
             crc: segment.header.crc,
             empty: true,
             at: segment.bytes,
+            limit,
+            begun: now,
         });
         journal.core().segments.insert(segment.header.number, segment);
+        if let Some(indexer) = self.indexer.as_ref().filter(|_| is_calm) {
+            indexer.spare(journal, self.spare_bytes());
+        }
         Ok(())
+    }
+
+    /// Makes the next segment's spare at once.
+    #[cfg(any(test, feature = "test-util"))]
+    pub(crate) fn spare(&self) {
+        if self.active.is_some() {
+            self.journal.context.make_spare(self.journal.kind, self.spare_bytes(), || true);
+        }
+    }
+
+    /// Bytes that the spare of the next segment is to have.
+    fn spare_bytes(&self) -> u64 {
+        let options = &self.journal.context.options;
+        (self.segment_bytes * 2).min(options.segment_bytes_max).min(options.spare_bytes_max)
     }
 }
 

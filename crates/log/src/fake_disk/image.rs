@@ -44,6 +44,13 @@ pub enum Operation {
         /// Number of the file.
         file: usize,
     },
+    /// What was behind so many bytes was given back, at once and for good: the harshest that a disk does.
+    Truncate {
+        /// Number of the file.
+        file: usize,
+        /// Bytes that stay: whole pages.
+        bytes: u64,
+    },
     /// A name was replaced by another.
     Rename {
         /// The former name.
@@ -171,6 +178,15 @@ impl Content {
         self.durable_len = self.len;
     }
 
+    /// Gives back the pages from a byte on.
+    fn truncate(&mut self, bytes: u64) {
+        let page = bytes.div_ceil(PAGE_BYTES as u64);
+        self.pages.retain(|number, _| *number < page);
+        self.dirty.retain(|number, _| *number < page);
+        self.len = self.len.min(bytes);
+        self.durable_len = self.durable_len.min(bytes);
+    }
+
     /// Puts bytes in place durably, as far as the file goes, as a bad disk does.
     pub(super) fn damage(&mut self, at: u64, bytes: &Bytes) {
         let room = usize::try_from(self.len.saturating_sub(at)).unwrap_or(usize::MAX);
@@ -260,6 +276,7 @@ impl Image {
             Operation::FailedSync { file } => {
                 self.file_mut(*file).dirty.values_mut().for_each(|dirty| dirty.doomed = true);
             }
+            Operation::Truncate { file, bytes } => self.file_mut(*file).truncate(*bytes),
             Operation::Rename { from, to } => {
                 let inode = self.inode(from)?;
                 let (from, to) = (from.as_os_str().into(), to.as_os_str().into());

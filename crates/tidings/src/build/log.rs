@@ -35,6 +35,7 @@ fn embedded(config: &Config, shared: &Shared) -> Result<Arc<dyn PartitionLog>, F
     let options = EmbeddedOptions {
         segment_bytes_min: config.log.segment_bytes_min,
         segment_bytes_max: config.log.segment_bytes_max,
+        spare_bytes_max: config.log.spare_bytes_max,
         journal_bytes_max: config.log.journal_bytes_max,
         queue_bytes_max,
         ring_bytes,

@@ -87,6 +87,7 @@ fn values_are_checked() {
         ("server.addr", "[server]\naddr = \"localhost\""),
         ("topics.partitions", "[topics]\npartitions = 0"),
         ("log.segment_bytes_max", "[log]\nsegment_bytes_max = 1"),
+        ("log.spare_bytes_max", "[log]\nspare_bytes_max = 1"),
         ("health.stalled_after_seconds", "[health]\nstalled_after_seconds = 0"),
         ("memory.budget", "[memory]\nbudget = \"off\""),
         ("memory.budget", "[memory]\nbudget = \"100MiB\""),

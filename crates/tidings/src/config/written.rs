@@ -83,6 +83,7 @@ section! {
     WrittenLog {
         segment_bytes_min: u64,
         segment_bytes_max: u64,
+        spare_bytes_max: u64,
         journal_bytes_max: u64,
         queue_bytes_max: u64,
         ring_bytes: usize,
