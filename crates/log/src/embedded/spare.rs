@@ -15,8 +15,8 @@ use super::segment::Segment;
 use crate::disk::{DiskFile, OpenMode};
 use crate::partition_log::Journal;
 
-/// So many bytes are written at a time; whoever makes a spare rests in between.
-const PIECE_BYTES: usize = 1 << 20;
+/// So many bytes are synced at a time; whoever makes a spare rests in between.
+const PIECE_BYTES: u64 = 1 << 20;
 
 /// So many times its bytes must be free before a spare is made.
 const ROOM: u64 = 4;
@@ -119,19 +119,20 @@ impl Context {
         bytes: u64,
         mut goes_on: impl FnMut() -> bool,
     ) -> io::Result<Option<Spare>> {
-        let zeros = vec![0; PIECE_BYTES];
         let unfinished = unfinished(path);
         let file = self.disk.open(&unfinished, OpenMode::CreateNew)?;
-        let mut at = 0;
-        while at < bytes {
-            if !goes_on() {
+        for at in (0..bytes).step_by(PAGE) {
+            if at.is_multiple_of(PIECE_BYTES) && !goes_on() {
                 return Ok(None);
             }
-            let piece = usize::try_from(bytes - at).map_or(PIECE_BYTES, |n| n.min(PIECE_BYTES));
-            file.write_all_at(&[IoSlice::new(&zeros[..piece])], at)?;
+            // Page by page: what one call writes Linux may keep as one piece, all of which it counts as written again
+            // with each page that is written over.
+            file.write_all_at(&[IoSlice::new(&[0; PAGE])], at)?;
+            let next = at + PAGE as u64;
             // Bit by bit: a sync of all of it would stand before those of the journal.
-            self.sync(&*file)?;
-            at += piece as u64;
+            if next.is_multiple_of(PIECE_BYTES) || next >= bytes {
+                self.sync(&*file)?;
+            }
         }
         self.disk.rename(&unfinished, path)?;
         path.parent().map_or(Ok(()), |dir| self.sync_dir(dir))?;
