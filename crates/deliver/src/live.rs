@@ -15,12 +15,14 @@ use crate::changed::Changed;
 use crate::matching::Selected;
 use crate::state::{Consumer, State};
 
-/// See the module.
+/// See the module. What is looked at for each block stands together, in this order: of a thousand subscriptions it
+/// is fetched from memory each time.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Live {
-    state: Mutex<State>,
     /// Whether the reader has to take the lock at all.
     active: AtomicBool,
+    state: Mutex<State>,
     pub(crate) changed: Changed,
     /// Whenever a save has ended.
     pub(crate) saved: Notify,

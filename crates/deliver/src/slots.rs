@@ -4,9 +4,10 @@
 //! A subscription to many topics has hundreds of partitions, most of which are silent for hours. A
 //! slot that has nothing to do is laid to rest, and made anew when somebody asks for it.
 
+mod awake;
 mod resting;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tidings_catalog::{Sharing, Subscription, Topic};
@@ -16,6 +17,7 @@ use crate::matching::Judge;
 use crate::slot::{Batch, Slot};
 use crate::window::Window;
 
+use awake::Awake;
 pub(crate) use resting::Rest;
 use resting::Resting;
 
@@ -23,8 +25,7 @@ use resting::Resting;
 #[derive(Debug)]
 pub(crate) struct Slots {
     subscription: Arc<Subscription>,
-    /// On the heap one by one: a map makes room for eleven.
-    awake: BTreeMap<TopicPartition, Box<Slot>>,
+    awake: Awake,
     /// In order of their topics' numbers: most have few, and a map makes room for eleven.
     resting: Vec<Resting>,
     /// Whose cursors moved since they were last saved.
@@ -41,7 +42,7 @@ impl Slots {
     /// forgotten; says how many bytes they had.
     pub(crate) fn revise(&mut self, before: &Subscription, now: &Arc<Subscription>) -> usize {
         self.subscription = Arc::clone(now);
-        for slot in self.awake.values_mut() {
+        for (_, slot) in self.awake.iter_mut() {
             if before.spec.batching != now.spec.batching {
                 slot.batch = Batch::of(now.spec.batching);
             }
@@ -53,7 +54,7 @@ impl Slots {
         for resting in &mut self.resting {
             resting.is_judged = is_judged(now, &resting.topic);
         }
-        for slot in self.awake.values_mut() {
+        for (_, slot) in self.awake.iter_mut() {
             slot.judge = Judge::of(now, slot.topic.name.path());
         }
         self.forget_live()
@@ -62,12 +63,12 @@ impl Slots {
     /// Gives live blocks back, which are not offered any more; says how many bytes they had.
     pub(crate) fn forget_live(&mut self) -> usize {
         self.resting.iter_mut().for_each(Resting::forget_offers);
-        let forget = |slot: &mut Box<Slot>| {
+        let forget = |(_, slot): (TopicPartition, &mut Slot)| {
             let bytes = slot.fresh.bytes();
             slot.fresh.clear();
             bytes
         };
-        self.awake.values_mut().map(forget).sum()
+        self.awake.iter_mut().map(forget).sum()
     }
 
     /// Adds a partition that goes on at a window, durable up to `tail`. Also where that is further on it
@@ -95,28 +96,27 @@ impl Slots {
         slot.batch = Batch::of(subscription.spec.batching);
         slot.saved_low = slot.window.low();
         slot.judge = Judge::of(subscription, slot.topic.name.path());
-        self.awake.entry(at).insert_entry(Box::new(slot)).into_mut()
+        self.awake.insert(at, slot)
     }
 
     /// Takes a partition out.
     pub(crate) fn remove(&mut self, at: TopicPartition) -> Option<Slot> {
         self.get_mut(&at)?;
         self.unsaved.remove(&at);
-        self.awake.remove(&at).map(|slot| *slot)
+        self.awake.remove(&at)
     }
 
     /// A partition where something happens; nothing of the others is in flight, waits or fails.
     pub(crate) fn get(&self, at: &TopicPartition) -> Option<&Slot> {
-        self.awake.get(at).map(Box::as_ref)
+        self.awake.get(at)
     }
 
     /// A partition, awoken when it rests.
     pub(crate) fn get_mut(&mut self, at: &TopicPartition) -> Option<&mut Slot> {
-        // Where none rests, or others do only, nothing has to be looked up twice.
-        if self.resting(*at).is_some() {
+        if self.awake.get(at).is_none() {
             self.wake(*at)?;
         }
-        self.awake.get_mut(at).map(Box::as_mut)
+        self.awake.get_mut(at)
     }
 
     fn wake(&mut self, at: TopicPartition) -> Option<()> {
@@ -159,7 +159,7 @@ impl Slots {
 
     /// Lays those to rest that have nothing to do.
     pub(crate) fn rest(&mut self) {
-        let rests = self.awake.iter().filter_map(|(at, slot)| Some((*at, slot.rests()?)));
+        let rests = self.awake.iter().filter_map(|(at, slot)| Some((at, slot.rests()?)));
         for (at, rest) in rests.collect::<Vec<_>>() {
             if let Some(slot) = self.awake.remove(&at) {
                 self.lay(at, slot.topic, rest);
@@ -182,7 +182,7 @@ impl Slots {
 
     /// Whether it is a partition of the subscription.
     pub(crate) fn contains(&self, at: &TopicPartition) -> bool {
-        self.awake.contains_key(at) || self.resting(*at).is_some()
+        self.awake.get(at).is_some() || self.resting(*at).is_some()
     }
 
     fn at_rest(&self) -> impl Iterator<Item = (TopicPartition, Rest)> {
@@ -193,7 +193,7 @@ impl Slots {
     /// order.
     pub(crate) fn places(&self) -> Vec<(TopicPartition, u64, u64)> {
         let awake = self.awake.iter();
-        let awake = awake.map(|(at, slot)| (*at, slot.window.low(), slot.window.next()));
+        let awake = awake.map(|(at, slot)| (at, slot.window.low(), slot.window.next()));
         let resting = self.at_rest().map(|(at, rest)| (at, rest.level.low, rest.level.low));
         let mut places: Vec<_> = awake.chain(resting).collect();
         places.sort_unstable();
@@ -207,7 +207,7 @@ impl Slots {
 
     /// Every partition of which some events are taken only.
     pub(crate) fn judged(&self) -> Vec<TopicPartition> {
-        let awake = self.awake.iter().filter(|(_, slot)| slot.judge.is_some()).map(|(at, _)| *at);
+        let awake = self.awake.iter().filter(|(_, slot)| slot.judge.is_some()).map(|(at, _)| at);
         let resting = self.resting.iter().filter(|resting| resting.is_judged);
         let resting = resting.flat_map(Resting::places).map(|(at, _)| at);
         awake.chain(resting).collect()
@@ -215,12 +215,12 @@ impl Slots {
 
     /// The partitions where something happens.
     pub(crate) fn awake(&self) -> impl Iterator<Item = (TopicPartition, &Slot)> {
-        self.awake.iter().map(|(at, slot)| (*at, slot.as_ref()))
+        self.awake.iter()
     }
 
     /// As [`Self::awake`], to be changed.
     pub(crate) fn awake_mut(&mut self) -> impl Iterator<Item = (TopicPartition, &mut Slot)> {
-        self.awake.iter_mut().map(|(at, slot)| (*at, slot.as_mut()))
+        self.awake.iter_mut()
     }
 
     /// Takes note that a cursor moved.
@@ -230,8 +230,8 @@ impl Slots {
 
     /// All cursors of partitions where something happens are to be saved again.
     pub(crate) fn all_moved(&mut self) {
-        self.awake.values_mut().for_each(|slot| slot.is_dirty = true);
-        self.unsaved.extend(self.awake.keys());
+        self.awake.iter_mut().for_each(|(_, slot)| slot.is_dirty = true);
+        self.unsaved.extend(self.awake.iter().map(|(at, _)| at));
     }
 
     /// The partitions whose cursors moved since they were last saved.

@@ -66,26 +66,41 @@ pub(crate) struct Limits {
     pub(crate) live_bytes: usize,
 }
 
-/// See the module.
+/// See the module. First stands what each block is held against, as in [`Live`](crate::live::Live).
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct State {
-    pub(crate) subscription: Arc<Subscription>,
+    /// Grows whenever more becomes durable.
+    news: u64,
+    pub(crate) queued_bytes: usize,
     pub(crate) limits: Limits,
-    pub(crate) epoch: Epoch,
-    pub(crate) slots: Slots,
     pub(crate) members: Members,
+    pub(crate) slots: Slots,
+    /// Whether live blocks are left to the log until it is sent something again.
+    is_shed: bool,
+    /// Whether it was sent something since it was last asked to let go of blocks.
+    is_moving: bool,
+    pub(crate) is_saving: bool,
+    /// Without a cursor: what is sent is settled.
+    pub(crate) is_ephemeral: bool,
+    /// Whether somebody is burying its events.
+    pub(crate) is_burying: bool,
+    /// Whether its dead letters are full: it sends nothing.
+    is_held_by_letters: bool,
+    /// Whether there may be letters of it, which an ack of their events takes away.
+    pub(crate) has_letters: bool,
+    pub(crate) epoch: Epoch,
+    /// Changes of what it selects that are about to be made, or of which nobody knows whether they were:
+    /// nothing is judged meanwhile.
+    pub(crate) changes: u32,
+    pub(crate) subscription: Arc<Subscription>,
     /// Who of them has which keys, where they share them.
     pub(crate) group: Option<Box<Group>>,
     /// For whoever consumes.
     pub(crate) outbox: VecDeque<Outgoing>,
     pub(crate) in_flight: Freed,
-    pub(crate) queued_bytes: usize,
-    /// Whether it was sent something since it was last asked to let go of blocks.
-    is_moving: bool,
     /// Of a consumer that holds much.
     withheld: Option<Box<Withheld>>,
-    /// Whether live blocks are left to the log until it is sent something again.
-    is_shed: bool,
     pub(crate) closed: Option<Box<Refusal>>,
     /// Acks taken since the last save.
     ticket: Option<Box<Ticket>>,
@@ -95,28 +110,14 @@ pub(crate) struct State {
     /// Acked and not durable.
     pub(crate) unconfirmed: u64,
     pub(crate) generation: u64,
-    /// Grows whenever more becomes durable.
-    news: u64,
     looks: Looks,
-    pub(crate) is_saving: bool,
     /// What of `in_flight` the metric shows.
     pub(crate) reported: u64,
-    /// Without a cursor: what is sent is settled.
-    pub(crate) is_ephemeral: bool,
     /// Partitions that time alone may change.
     timed: BTreeSet<TopicPartition>,
     failures: Option<Box<Failures>>,
     /// Of what is random about failures.
     seed: u64,
-    /// Whether somebody is burying its events.
-    pub(crate) is_burying: bool,
-    /// Whether its dead letters are full: it sends nothing.
-    is_held_by_letters: bool,
-    /// Whether there may be letters of it, which an ack of their events takes away.
-    pub(crate) has_letters: bool,
-    /// Changes of what it selects that are about to be made, or of which nobody knows whether they were:
-    /// nothing is judged meanwhile.
-    pub(crate) changes: u32,
     /// What happened since it was last reported.
     pub(crate) counts: Counts,
 }
