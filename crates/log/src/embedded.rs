@@ -7,7 +7,9 @@
 mod ack;
 mod append;
 mod check;
+mod closed;
 mod context;
+mod copied;
 mod echo;
 mod entries;
 mod fields;
@@ -66,6 +68,7 @@ use crate::partition_log::{
 /// goes by.
 pub mod parts {
     pub use super::ack::Ack;
+    pub use super::copied::{Copied, end_change, seq_change};
     pub use super::leases::Leases;
     pub use super::tables::{
         INTERNAL, Tables, Topic, encode, topic_change, trim_change, wall_change,
@@ -75,12 +78,15 @@ pub mod parts {
 }
 
 pub use check::{CheckError, CheckReport, DamagedRange, check};
+pub use closed::ClosedLog;
+pub use copied::Origin;
 pub use inspect::{Inspection, inspect};
 #[cfg(any(test, feature = "test-util"))]
 pub use options::Sabotage;
 pub use options::{EmbeddedOptions, OpenError};
 #[cfg(any(test, feature = "test-util"))]
 pub use still::{Noted, StillLog};
+pub use tables::Records;
 
 /// With less room than this above the reserve, hardly a block can be stored.
 const ROOM_BYTES: u64 = 16 << 10;

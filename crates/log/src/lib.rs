@@ -15,13 +15,14 @@ mod embedded;
 #[cfg(any(test, feature = "test-util"))]
 pub mod fake_disk;
 mod memory;
+pub mod migration;
 mod partition_log;
 
 pub use disk::SystemDisk;
 pub use embedded::parts;
 pub use embedded::{
-    CheckError, CheckReport, DamagedRange, EmbeddedLog, EmbeddedOptions, Inspection, OpenError,
-    check, inspect,
+    CheckError, CheckReport, ClosedLog, DamagedRange, EmbeddedLog, EmbeddedOptions, Inspection,
+    OpenError, Origin, Records, check, inspect,
 };
 #[cfg(any(test, feature = "test-util"))]
 pub use embedded::{Noted, Sabotage, StillLog};

@@ -2,12 +2,14 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tidings_event::{Offset, TopicPartition};
 use tidings_telemetry::Recorder;
 
+use super::meta::Identity;
 use super::options::{EmbeddedOptions, OpenError};
-use super::recovery::{Source, recover};
+use super::recovery::{Recovered, Source, recover};
 use super::tables::Tables;
 use super::{meta, snapshot};
 use crate::disk::Disk;
@@ -60,17 +62,35 @@ pub enum CheckError {
     Open(#[from] OpenError),
 }
 
+/// A data directory that was verified: what it holds, and the lock that keeps it so.
+pub(crate) struct Verified {
+    pub(crate) identity: Identity,
+    pub(crate) tables: Arc<Tables>,
+    /// Those of topics, in the order of [`Journal::TOPICS`].
+    pub(crate) journals: [Recovered; 3],
+    pub(crate) report: CheckReport,
+    pub(crate) lock: Box<dyn Send + Sync>,
+}
+
 /// Checks a data directory that nobody has open. Changes nothing.
 ///
 /// # Errors
 /// When it is not a data directory, is in use, or cannot be read at all.
 pub fn check(disk: &dyn Disk, dir: &Path) -> Result<CheckReport, CheckError> {
+    Ok(verify(disk, dir)?.report)
+}
+
+/// Reads every byte of a data directory, under its lock. Changes nothing.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn verify(disk: &dyn Disk, dir: &Path) -> Result<Verified, CheckError> {
     let known = meta::find(disk, dir)?;
     let Some(identity) = known.identity else { return Err(CheckError::NotALog(dir.to_owned())) };
-    let _lock = lock(disk, dir)?;
+    let lock = lock(disk, dir)?;
     let mut report = CheckReport::default();
     let state = dir.join(Journal::State.name());
-    let tables = Tables::default();
+    let tables = Arc::new(Tables::default());
     report.unreadable =
         snapshot::load(disk, &state, (&tables, identity.log)).map_err(OpenError::io(&state))?;
     report.unreadable.extend(known.rebuilt.then(|| meta::path(dir)));
@@ -79,23 +99,23 @@ pub fn check(disk: &dyn Disk, dir: &Path) -> Result<CheckReport, CheckError> {
         Source { disk, dir, options: &options, recorder: &recorder, identity, verify: true };
     let recovered = recover(source, Journal::State, &tables)?;
     super::replay(&recovered, &tables).map_err(OpenError::io(&state))?;
-    add(&mut report, recovered);
-    for journal in Journal::TOPICS {
-        add(&mut report, recover(source, journal, &tables)?);
-    }
+    add(&mut report, &recovered);
+    let [short, medium, long] = Journal::TOPICS.map(|journal| recover(source, journal, &tables));
+    let journals = [short?, medium?, long?];
+    journals.iter().for_each(|recovered| add(&mut report, recovered));
     report.damaged.sort_unstable_by_key(|range| (range.partition, range.from));
-    Ok(report)
+    Ok(Verified { identity, tables, journals, report, lock })
 }
 
-fn add(report: &mut CheckReport, found: super::recovery::Recovered) {
+fn add(report: &mut CheckReport, found: &Recovered) {
     report.segments += found.segments.len() as u64;
     report.groups += found.counted.0;
     report.blocks += found.counted.1;
     report.missing_groups += found.missing;
-    report.unreadable.extend(found.unreadable);
-    for (partition, known) in found.partitions {
+    report.unreadable.extend(found.unreadable.iter().cloned());
+    for (partition, known) in &found.partitions {
         report.damaged.extend(known.damaged.iter().map(|(from, to)| DamagedRange {
-            partition,
+            partition: *partition,
             from: Offset(*from),
             to: Offset(*to),
         }));

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tidings_event::block::{Block, BodyBuilder, events};
 use tidings_event::{Offset, Timestamp, TopicId, TopicPartition};
 
+use super::copied::COPIED;
 use super::entries::Entries;
 use super::fields::{Fields, Put, short};
 use super::group::Ends;
@@ -37,6 +38,9 @@ pub struct Topic {
     /// For ever.
     pub dropped: bool,
 }
+
+/// Everything that tables hold, by table and key.
+pub type Records = BTreeMap<(Table, Bytes), Bytes>;
 
 /// All tables.
 #[derive(Debug, Default)]
@@ -140,6 +144,19 @@ impl Tables {
         self.read().maps.get(&table).map_or_else(BTreeMap::new, Entries::to_map)
     }
 
+    /// A copy of everything that a log keeps when it moves to another place: all but where this one's journals ended at
+    /// a stop, and what it was itself copied from.
+    #[must_use]
+    pub fn records(&self) -> Records {
+        let inner = self.read();
+        let moving = inner.maps.iter().filter(|(table, _)| ![ENDS, COPIED].contains(table));
+        let copied = |bytes: &[u8]| Bytes::copy_from_slice(bytes);
+        moving
+            .flat_map(|(table, entries)| entries.iter().map(|entry| (*table, entry)))
+            .map(|(table, (key, value))| ((table, copied(key)), copied(value)))
+            .collect()
+    }
+
     /// Whether a key has just this value.
     pub(crate) fn holds(&self, change: &TableChange) -> bool {
         let inner = self.read();
@@ -237,10 +254,14 @@ pub fn topic_change(spec: &TopicSpec, dropped: bool) -> TableChange {
 /// A record of a trim point.
 #[must_use]
 pub fn trim_change(partition: TopicPartition, trim: u64) -> TableChange {
-    let mut key = partition.topic.0.to_be_bytes().to_vec();
-    key.extend_from_slice(&partition.partition.0.to_be_bytes());
     let value = Bytes::copy_from_slice(&trim.to_le_bytes());
-    TableChange { table: TRIMS, key: key.into(), value: Some(value) }
+    TableChange { table: TRIMS, key: partition_key(partition), value: Some(value) }
+}
+
+/// What records of a partition are under.
+pub(crate) fn partition_key(partition: TopicPartition) -> Bytes {
+    let topic = partition.topic.0.to_be_bytes();
+    [&topic[..], &partition.partition.0.to_be_bytes()].concat().into()
 }
 
 /// A record of where a journal ends.
@@ -274,7 +295,7 @@ fn topic_of(key: &[u8], value: &[u8]) -> Option<Topic> {
     Some(Topic { spec: TopicSpec { id, partitions, retention: Retention { age, bytes } }, dropped })
 }
 
-fn partition_of(key: &[u8]) -> Option<TopicPartition> {
+pub(crate) fn partition_of(key: &[u8]) -> Option<TopicPartition> {
     let topic = u64::from_be_bytes(*key.first_chunk()?);
     let partition = u32::from_be_bytes(*key.get(8..)?.first_chunk()?);
     Some(TopicPartition::new(topic, partition))
