@@ -11,7 +11,6 @@ use tidings_log::{AppendError, CommitError, Journal, Pending, TableChange};
 
 use crate::PulsarLog;
 use crate::journal::{Core, JournalStore, STATE, Waiting, stored_bytes};
-use crate::open::EPOCH;
 
 /// Most bytes of one block.
 pub(crate) const BLOCK_BYTES_MAX: usize = BODY_BYTES_MAX + HEADER_BYTES_MAX;
@@ -65,15 +64,20 @@ impl PulsarLog {
         if header.term != current {
             return Err(AppendError::Fenced { given: header.term, current });
         }
-        let reason = if header.epoch != EPOCH {
+        self.fits(header, block.body.len())
+    }
+
+    /// Whether a header is one of this log's, and is true of a body of so many bytes.
+    pub(crate) fn fits(&self, header: &BlockHeader, body_bytes: usize) -> Result<(), AppendError> {
+        let reason = if header.epoch != self.epoch {
             "its epoch is not the log's"
         } else if header.count == 0 {
             "it has no events"
-        } else if header.body_bytes as usize != block.body.len() {
+        } else if header.body_bytes as usize != body_bytes {
             "its header contradicts its body's length"
         } else if header.encoded_bytes() > HEADER_BYTES_MAX {
             "its header is too large"
-        } else if header.encoded_bytes() + block.body.len() > BLOCK_BYTES_MAX {
+        } else if header.encoded_bytes() + body_bytes > BLOCK_BYTES_MAX {
             "it is too large"
         } else {
             return Ok(());
@@ -131,7 +135,7 @@ impl PulsarLog {
         let header = BlockHeader {
             flags: Flags::INTERNAL,
             topic_partition: STATE,
-            epoch: EPOCH,
+            epoch: self.epoch,
             term: self.term,
             base_offset,
             count,

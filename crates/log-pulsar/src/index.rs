@@ -88,7 +88,8 @@ impl Partition {
         self.blocks.push_back(block);
     }
 
-    fn lose_up_to(&mut self, end: u64) {
+    /// Everything from the tail up to an offset is lost, or was trimmed.
+    pub(crate) fn lose_up_to(&mut self, end: u64) {
         if end > self.durable {
             if end > self.trim {
                 self.damaged.insert(self.durable.max(self.trim), end - 1);

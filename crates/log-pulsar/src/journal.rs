@@ -34,6 +34,8 @@ pub(crate) struct Queued {
     pub(crate) bytes: u64,
     /// None but with the last part of an append that was cut.
     pub(crate) waiting: Option<Waiting>,
+    /// The sequence that it had in the log that it is copied from: it is a group of its own.
+    pub(crate) copied: Option<u64>,
 }
 
 /// A group that was sent and is not known to be stored.
@@ -49,9 +51,10 @@ impl Sent {
     }
 }
 
-/// A group that is stored: where, and how many of its blocks are kept.
+/// A group of which something is kept: where it is stored, and how many blocks that are.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct GroupAt {
+    pub(crate) seq: u64,
     pub(crate) at: Locator,
     pub(crate) live: u32,
 }
@@ -74,9 +77,8 @@ pub(crate) struct Core {
     pub(crate) queued_bytes: u64,
     pub(crate) sent: VecDeque<Sent>,
     pub(crate) partitions: Partitions,
-    /// Stored groups from `first_seq` on; one that is lost has none of its own.
-    pub(crate) groups: VecDeque<Option<GroupAt>>,
-    pub(crate) first_seq: u64,
+    /// In the order of their sequences, of which some may be missing.
+    pub(crate) groups: VecDeque<GroupAt>,
     /// Last group that is stored.
     pub(crate) last_seq: u64,
     pub(crate) ring: VecDeque<(u64, Vec<Committed>)>,
@@ -108,8 +110,7 @@ pub(crate) struct JournalStore {
 #[derive(Default)]
 pub(crate) struct Found {
     pub(crate) partitions: Partitions,
-    pub(crate) groups: VecDeque<Option<GroupAt>>,
-    pub(crate) first_seq: u64,
+    pub(crate) groups: VecDeque<GroupAt>,
     pub(crate) last_seq: u64,
 }
 
@@ -128,7 +129,6 @@ impl JournalStore {
             sent: VecDeque::new(),
             partitions: found.partitions,
             groups: found.groups,
-            first_seq: found.first_seq,
             last_seq: found.last_seq,
             ring: VecDeque::new(),
             ring_bytes: 0,
@@ -178,8 +178,22 @@ impl JournalStore {
             core.queued_bytes += bytes;
             self.queue_grew(bytes, 1);
             let waiting = (at == last).then(|| waiting.clone());
-            core.queue.push_back(Queued { blocks, bytes, waiting });
+            core.queue.push_back(Queued { blocks, bytes, waiting, copied: None });
         }
+        self.wake.notify_one();
+    }
+
+    /// Queues a group of another log that was admitted, under its sequence.
+    pub(crate) fn enqueue_copied(
+        &self,
+        core: &mut Core,
+        (seq, blocks): (u64, Vec<Block>),
+        waiting: Waiting,
+    ) {
+        let bytes = blocks.iter().map(stored_bytes).sum();
+        core.queued_bytes += bytes;
+        self.queue_grew(bytes, 1);
+        core.queue.push_back(Queued { blocks, bytes, waiting: Some(waiting), copied: Some(seq) });
         self.wake.notify_one();
     }
 
@@ -196,10 +210,10 @@ impl JournalStore {
         }
     }
 
-    /// The oldest group that was sent is stored at a place.
-    pub(crate) fn stored(&self, at: Locator, now: Duration) {
+    /// The oldest group that was sent is stored at a place. Its sequence.
+    pub(crate) fn stored(&self, at: Locator, now: Duration) -> Option<u64> {
         let mut core = self.core();
-        let Some(sent) = core.sent.pop_front() else { return };
+        let sent = core.sent.pop_front()?;
         let seq = JournalSeq(sent.seq);
         let blocks = sent.blocks();
         if self.kind == Journal::State {
@@ -220,14 +234,9 @@ impl JournalStore {
                 live += 1;
             }
         }
-        if self.kind == Journal::State {
-            // Nobody reads it again before the next start.
-            core.groups.clear();
+        if live > 0 {
+            core.groups.push_back(GroupAt { seq: sent.seq, at, live });
         }
-        if core.groups.is_empty() {
-            core.first_seq = sent.seq;
-        }
-        core.groups.push_back(Some(GroupAt { at, live }));
         core.last_seq = sent.seq;
         core.queued_bytes = core.queued_bytes.saturating_sub(sent.bytes);
         core.rate.drained(sent.bytes, now);
@@ -245,6 +254,7 @@ impl JournalStore {
                 self.recorder.time(Latency::LogAppend, now.saturating_sub(waiting.since));
             }
         }
+        Some(sent.seq)
     }
 
     /// Takes nothing more, and fails what waits.
@@ -292,25 +302,19 @@ impl Core {
         self.ring.get(at).filter(|(found, _)| *found == seq).map(|(_, blocks)| &blocks[..])
     }
 
-    /// Where a group is stored.
-    pub(crate) fn group(&self, seq: u64) -> Option<GroupAt> {
-        let at = usize::try_from(seq.checked_sub(self.first_seq)?).ok()?;
-        *self.groups.get(at)?
+    /// The groups after a sequence of which something was kept, in their order.
+    pub(crate) fn groups_after(&self, seq: u64) -> impl Iterator<Item = &GroupAt> {
+        self.groups.range(self.groups.partition_point(|group| group.seq <= seq)..)
     }
 
     /// Blocks of groups are not kept any more.
     pub(crate) fn free(&mut self, seqs: impl IntoIterator<Item = u64>) {
         for seq in seqs {
-            let at = seq.checked_sub(self.first_seq).and_then(|at| usize::try_from(at).ok());
-            if let Some(Some(group)) = at.and_then(|at| self.groups.get_mut(at)) {
-                group.live = group.live.saturating_sub(1);
+            if let Ok(at) = self.groups.binary_search_by_key(&seq, |group| group.seq) {
+                self.groups[at].live = self.groups[at].live.saturating_sub(1);
             }
         }
-        // The last one stays: it says where the journal is.
-        while self.groups.len() > 1 && self.groups[0].is_none_or(|group| group.live == 0) {
-            self.groups.pop_front();
-            self.first_seq += 1;
-        }
+        while self.groups.pop_front_if(|group| group.live == 0).is_some() {}
     }
 }
 

@@ -7,6 +7,7 @@
 mod admin;
 mod append;
 mod examine;
+mod import;
 mod index;
 mod journal;
 mod judge;
@@ -24,6 +25,7 @@ mod topics;
 mod writer;
 
 pub use examine::{Observation, Standing, examine};
+pub use import::{FinishError, Import};
 pub use log::PulsarLog;
 pub use options::{OpenError, OptionError, PulsarOptions};
 pub use security::{CredentialError, LinkFault, Secret, Security};

@@ -26,7 +26,7 @@ use crate::examine;
 use crate::index::Partition;
 use crate::journal::{Ended, JournalStore};
 use crate::link::Broker;
-use crate::open::{self, EPOCH};
+use crate::open::{self, Purpose};
 use crate::options::{OpenError, PulsarOptions};
 use crate::read::Kept;
 
@@ -35,6 +35,7 @@ const READS: usize = 4;
 
 /// A log whose journals are topics of Pulsar.
 pub struct PulsarLog {
+    pub(crate) epoch: Epoch,
     pub(crate) term: Term,
     pub(crate) tables: Arc<Tables>,
     /// In the order of [`Journal`].
@@ -63,8 +64,18 @@ impl PulsarLog {
     /// Makes the topics exist, takes them from whoever has them, and reads what they hold.
     ///
     /// # Errors
-    /// Another owner opened it at the same time, or the broker cannot be reached or used.
+    /// Another owner opened it at the same time, the broker cannot be reached or used, or a copy of another log has not
+    /// finished there.
     pub async fn open(
+        options: PulsarOptions,
+        clock: Arc<dyn Clock>,
+        recorder: Arc<Recorder>,
+    ) -> Result<Arc<Self>, OpenError> {
+        Self::open_for(Purpose::Serve, options, clock, recorder).await
+    }
+
+    pub(crate) async fn open_for(
+        purpose: Purpose,
         options: PulsarOptions,
         clock: Arc<dyn Clock>,
         recorder: Arc<Recorder>,
@@ -72,7 +83,7 @@ impl PulsarLog {
         Admin::new(&options).prepare_patiently().await?;
         let replicated = examine::insist(&options, &*clock).await?;
         let broker = Arc::new(Broker::new(&options)?);
-        let opened = open::open(&options, &broker, &clock, &recorder).await?;
+        let opened = open::open(&options, &broker, &clock, &recorder, purpose).await?;
         let (mut journals, mut writers) = (vec![], JoinSet::new());
         for writer in opened.writers {
             journals.push(Arc::clone(&writer.journal));
@@ -82,6 +93,7 @@ impl PulsarLog {
         let wall = WallGuard::after(last, leap.unwrap_or_default(), clock.monotonic());
         let fenced_by = Arc::clone(&journals[0].fenced_by);
         Ok(Arc::new(Self {
+            epoch: opened.epoch,
             term: opened.term,
             tables: opened.tables,
             journals,
@@ -182,7 +194,7 @@ impl PartitionLog for PulsarLog {
     }
 
     fn epoch(&self) -> Epoch {
-        EPOCH
+        self.epoch
     }
 
     fn term(&self) -> Term {

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use futures::stream::FuturesOrdered;
 use tidings_event::block::{Block, BlockHeader};
 use tidings_event::{Clock, Epoch, Term};
-use tidings_log::Journal;
-use tidings_log::parts::Tables;
+use tidings_log::parts::{Copied, Tables};
+use tidings_log::{Journal, Origin};
 use tidings_telemetry::{Recorder, Timer};
 
 use crate::index::BlockAt;
@@ -23,11 +23,12 @@ use crate::options::{OpenError, PulsarOptions};
 use crate::patience::Patience;
 use crate::writer::Writer;
 
-/// The only epoch of a log that was never restored.
-pub(crate) const EPOCH: Epoch = Epoch(1);
+/// The epoch of a log that is not a copy of one with another.
+const EPOCH: Epoch = Epoch(1);
 
 /// Everything that opening makes.
 pub(crate) struct Opened {
+    pub(crate) epoch: Epoch,
     pub(crate) term: Term,
     pub(crate) tables: Arc<Tables>,
     /// In the order of [`Journal`].
@@ -42,6 +43,49 @@ fn topic(options: &PulsarOptions, journal: Journal) -> String {
 
 /// One block of a group; without a body where that is damaged.
 type Part = (BlockHeader, Option<Bytes>);
+
+/// What a log is opened for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Purpose {
+    /// To be served.
+    Serve,
+    /// To take in a copy of another log.
+    Copy(Origin),
+}
+
+impl Purpose {
+    /// Whether a log may be opened for this, by what its tables say and whether it holds anything.
+    fn check(
+        self,
+        options: &PulsarOptions,
+        tables: &Tables,
+        is_empty: bool,
+    ) -> Result<(), OpenError> {
+        let namespace = || format!("{}/{}", options.tenant, options.namespace);
+        match (self, tables.copied()) {
+            (Self::Serve, Some(Copied { finished: false, .. })) => {
+                Err(OpenError::Unfinished { namespace: namespace() })
+            }
+            (Self::Serve, _) => Ok(()),
+            (Self::Copy(origin), Some(copied)) if copied.origin.is_same_log(&origin) => {
+                if copied.finished {
+                    Err(OpenError::Finished { namespace: namespace() })
+                } else {
+                    Ok(())
+                }
+            }
+            (Self::Copy(_), Some(_)) => {
+                let holds = "a copy of another log";
+                Err(OpenError::Occupied { namespace: namespace(), holds })
+            }
+            (Self::Copy(_), None) if is_empty => Ok(()),
+            (Self::Copy(_), None) => {
+                let holds = "a log of its own";
+                Err(OpenError::Occupied { namespace: namespace(), holds })
+            }
+        }
+    }
+}
 
 /// What stops an attempt to open.
 enum Stop {
@@ -61,8 +105,9 @@ pub(crate) async fn open(
     broker: &Arc<Broker>,
     clock: &Arc<dyn Clock>,
     recorder: &Arc<Recorder>,
+    purpose: Purpose,
 ) -> Result<Opened, OpenError> {
-    let opening = Opening { options, broker, clock, recorder };
+    let opening = Opening { options, broker, clock, recorder, purpose };
     let mut patience = Patience::of(options.start_max);
     loop {
         let error = match opening.all().await {
@@ -88,26 +133,118 @@ struct Opening<'a> {
     broker: &'a Arc<Broker>,
     clock: &'a Arc<dyn Clock>,
     recorder: &'a Arc<Recorder>,
+    purpose: Purpose,
 }
 
-/// A topic that was taken, as far as it was read.
-struct Taken {
+/// A topic, as far as it was read.
+struct Reading {
     journal: Journal,
     topic: String,
-    writing: Writing,
     judge: Judge,
     last: Option<Locator>,
+    /// The last sequence that was copied: those up to it that are missing were left out.
+    copied: u64,
+}
+
+/// Who the owner is that is being made.
+#[derive(Clone, Copy)]
+struct Owner {
+    epoch: Epoch,
+    hold: Hold,
 }
 
 impl Opening<'_> {
     async fn all(&self) -> Result<Opened, Stop> {
+        self.look().await?;
         let tables = Arc::new(Tables::default());
-        let mut state = self.take(Journal::State).await?;
-        let mut found = Found::default();
+        let mut state = self.reading(Journal::State, 0);
+        let of_state = self.broker.take(&state.topic).await?;
         // Of no hold: it says where the topic ends, and never counts.
-        let end = self.send(&state, Hold::default()).await?;
+        let nobody = Owner { epoch: EPOCH, hold: Hold::default() };
+        let end = self.send(&of_state, nobody).await?;
+        let found = self.read_state(&mut state, end, &tables).await?;
+        self.check(&tables, &found)?;
+        let owner = self.owner(&state, &tables);
+        let start = self.send(&of_state, owner).await?;
+        self.read(&mut state, start, |_, _, _| Err(OpenError::Taken)).await?;
+        Self::is_mine(&state, owner)?;
+        let mut writers = vec![];
+        let fenced_by = Arc::new(AtomicU64::new(0));
+        for journal in Journal::TOPICS {
+            let mut reading = self.reading(journal, tables.copied_seq(journal).0);
+            let writing = self.broker.take(&reading.topic).await?;
+            let start = self.send(&writing, owner).await?;
+            let mut found = Found::trimmed(&tables, journal);
+            let take_in = |seq, at, blocks| {
+                found.take_in(&tables, seq, at, blocks);
+                Ok(())
+            };
+            self.read(&mut reading, start, take_in).await?;
+            Self::is_mine(&reading, owner)?;
+            self.check(&tables, &found)?;
+            found.reach(&tables, journal);
+            writers.push(self.writer((reading, writing), owner, (&tables, &fenced_by), found));
+        }
+        writers.push(self.writer((state, of_state), owner, (&tables, &fenced_by), found));
+        Ok(Opened { epoch: owner.epoch, term: owner.hold.term, tables, writers })
+    }
+
+    /// Before a copy: reads what the state topic has without taking it from anybody, who may have a log there.
+    async fn look(&self) -> Result<(), Stop> {
+        if matches!(self.purpose, Purpose::Serve) {
+            return Ok(());
+        }
+        let (tables, mut state) = (Arc::new(Tables::default()), self.reading(Journal::State, 0));
+        let end = Tail::after(self.broker, &state.topic, None).end().await?;
+        let found = match end {
+            Some(end) => self.read_state(&mut state, end, &tables).await?,
+            None => Found::default(),
+        };
+        self.check(&tables, &found)
+    }
+
+    /// Whether what was found may be opened for this.
+    fn check(&self, tables: &Tables, found: &Found) -> Result<(), Stop> {
+        let is_empty = found.last_seq == 0;
+        self.purpose.check(self.options, tables, is_empty).map_err(Stop::For)
+    }
+
+    /// The next owner: its term is above all before it, those of the log that this is a copy of as well.
+    fn owner(&self, state: &Reading, tables: &Tables) -> Owner {
+        let origins = tables.copied().map(|copied| copied.origin);
+        let of_this_copy = match self.purpose {
+            Purpose::Serve => None,
+            Purpose::Copy(origin) => Some(origin),
+        };
+        let origin = of_this_copy.or(origins);
+        let before = origin.map_or(Term(0), |origin| origin.term).max(state.judge.hold.term);
+        let epoch = origin.map_or(EPOCH, |origin| origin.epoch);
+        Owner { epoch, hold: Hold { term: Term(before.0 + 1), number: 0 } }
+    }
+
+    fn reading(&self, journal: Journal, copied: u64) -> Reading {
+        let (topic, judge) = (topic(self.options, journal), Judge::default());
+        Reading { journal, topic, judge, last: None, copied }
+    }
+
+    /// Sends the start of a hold, and says where it is.
+    async fn send(&self, writing: &Writing, owner: Owner) -> Result<Locator, Stop> {
+        let sending = writing.producer.send_bytes(message::start(owner.epoch, owner.hold));
+        let sent = Timer.limit(self.options.answer_max, sending).await;
+        let id = sent.map_err(|_| LinkError::Silent)?.map_err(LinkError::from)?;
+        Ok(Locator::of(&id))
+    }
+
+    /// Reads the state topic up to a message, and makes the tables what its records say.
+    async fn read_state(
+        &self,
+        state: &mut Reading,
+        until: Locator,
+        tables: &Tables,
+    ) -> Result<Found, Stop> {
+        let mut found = Found::default();
         let apply = |seq, _: Locator, blocks: Vec<Part>| -> Result<(), OpenError> {
-            (found.first_seq, found.last_seq) = (seq, seq);
+            found.last_seq = seq;
             let whole =
                 blocks.into_iter().map(|(header, body)| Some(Block { header, body: body? }));
             let whole: Option<Vec<Block>> = whole.collect();
@@ -121,72 +258,35 @@ impl Opening<'_> {
             tables.apply(whole.iter().map(|block| (seq, block)));
             Ok(())
         };
-        self.read(&mut state, end, apply).await?;
-        let term = Term(state.judge.hold.term.0 + 1);
-        let hold = Hold { term, number: 0 };
-        let start = self.send(&state, hold).await?;
-        self.read(&mut state, start, |_, _, _| Err(OpenError::Taken)).await?;
-        self.is_mine(&state, hold)?;
-        let mut writers = vec![];
-        let fenced_by = Arc::new(AtomicU64::new(0));
-        for journal in Journal::TOPICS {
-            let mut taken = self.take(journal).await?;
-            let start = self.send(&taken, hold).await?;
-            let mut found = Found::trimmed(&tables, journal);
-            let take_in = |seq, at, blocks| {
-                found.take_in(&tables, seq, at, blocks);
-                Ok(())
-            };
-            self.read(&mut taken, start, take_in).await?;
-            self.is_mine(&taken, hold)?;
-            found.settle();
-            writers.push(self.writer(taken, hold, (&tables, &fenced_by), found));
-        }
-        writers.push(self.writer(state, hold, (&tables, &fenced_by), found));
-        Ok(Opened { term, tables, writers })
-    }
-
-    async fn take(&self, journal: Journal) -> Result<Taken, Stop> {
-        let topic = topic(self.options, journal);
-        let writing = self.broker.take(&topic).await?;
-        Ok(Taken { journal, topic, writing, judge: Judge::default(), last: None })
-    }
-
-    /// Sends the start of a hold, and says where it is.
-    async fn send(&self, taken: &Taken, hold: Hold) -> Result<Locator, Stop> {
-        let sending = taken.writing.producer.send_bytes(message::start(EPOCH, hold));
-        let sent = Timer.limit(self.options.answer_max, sending).await;
-        let id = sent.map_err(|_| LinkError::Silent)?.map_err(LinkError::from)?;
-        Ok(Locator::of(&id))
+        self.read(state, until, apply).await?;
+        Ok(found)
     }
 
     /// Reads a topic up to a message, and hands on the groups that count.
     async fn read(
         &self,
-        taken: &mut Taken,
+        reading: &mut Reading,
         until: Locator,
         mut each: impl FnMut(u64, Locator, Vec<Part>) -> Result<(), OpenError>,
     ) -> Result<(), Stop> {
-        let mut tail = Tail::after(self.broker, &taken.topic, taken.last);
-        while taken.last.is_none_or(|last| last < until) {
+        let mut tail = Tail::after(self.broker, &reading.topic, reading.last);
+        while reading.last.is_none_or(|last| last < until) {
             let (at, message) = tail.next().await?;
-            taken.last = Some(at);
+            reading.last = Some(at);
             let (front, blocks) = match message::decode(&message) {
                 Ok(decoded) => decoded,
                 Err(error @ MessageError::Version(_)) => {
-                    let (topic, reason) = (taken.topic.clone(), format!("a message: {error}"));
+                    let (topic, reason) = (reading.topic.clone(), format!("a message: {error}"));
                     return Err(Stop::For(OpenError::Unreadable { topic, reason }));
                 }
                 Err(error) => {
-                    tracing::warn!(topic = %taken.topic, ?at, %error, "ignored a message");
+                    tracing::warn!(topic = %reading.topic, ?at, %error, "ignored a message");
                     continue;
                 }
             };
-            match (taken.judge.judge(&front), front.seq) {
+            match (reading.judge.judge(&front), front.seq) {
                 (Verdict::Counts { lost }, Some(seq)) => {
-                    if lost > 0 {
-                        tracing::error!(topic = %taken.topic, seq, lost, "groups before it are lost");
-                    }
+                    self.tell(reading, seq, lost);
                     each(seq, at, blocks).map_err(Stop::For)?;
                 }
                 (verdict, _) => tracing::debug!(?verdict, ?front, "does not count"),
@@ -195,35 +295,44 @@ impl Opening<'_> {
         Ok(())
     }
 
-    fn is_mine(&self, taken: &Taken, hold: Hold) -> Result<(), Stop> {
-        if taken.judge.hold == hold { Ok(()) } else { Err(Stop::For(OpenError::Taken)) }
+    /// Says that groups before one are missing, but where a copy left them out.
+    fn tell(&self, reading: &Reading, seq: u64, lost: u64) {
+        let lost = lost.min(seq.saturating_sub(reading.copied + 1));
+        if lost > 0 && matches!(self.purpose, Purpose::Serve) {
+            tracing::error!(topic = %reading.topic, seq, lost, "groups before it are lost");
+        }
+    }
+
+    fn is_mine(reading: &Reading, owner: Owner) -> Result<(), Stop> {
+        if reading.judge.hold == owner.hold { Ok(()) } else { Err(Stop::For(OpenError::Taken)) }
     }
 
     fn writer(
         &self,
-        taken: Taken,
-        hold: Hold,
+        (reading, writing): (Reading, Writing),
+        owner: Owner,
         (tables, fenced_by): (&Arc<Tables>, &Arc<AtomicU64>),
         found: Found,
     ) -> Writer {
         let limits = (self.options.queue_bytes_max, self.options.ring_bytes);
-        let place = (taken.journal, taken.topic);
+        let judge = Judge { last: reading.judge.last.max(found.last_seq), ..reading.judge };
+        let place = (reading.journal, reading.topic);
         let journal = JournalStore::new(place, limits, tables, fenced_by, self.recorder, found);
         Writer {
             journal: Arc::new(journal),
             broker: Arc::clone(self.broker),
             clock: Arc::clone(self.clock),
-            epoch: EPOCH,
+            epoch: owner.epoch,
             group_bytes: self.options.group_bytes as u64,
             window: self.options.window.max(1),
             answer_max: self.options.answer_max,
-            judge: taken.judge,
+            judge,
             // It was read up to its own start.
-            last: taken.last.unwrap_or(Locator { ledger: 0, entry: 0 }),
-            writing: Some(taken.writing),
+            last: reading.last.unwrap_or(Locator { ledger: 0, entry: 0 }),
+            writing: Some(writing),
             receipts: FuturesOrdered::new(),
             heard: self.clock.monotonic(),
-            hold,
+            hold: owner.hold,
         }
     }
 }
@@ -248,12 +357,6 @@ impl Found {
     }
 
     fn take_in(&mut self, tables: &Tables, seq: u64, at: Locator, blocks: Vec<Part>) {
-        if self.groups.is_empty() {
-            self.first_seq = seq;
-        }
-        while self.first_seq + (self.groups.len() as u64) < seq {
-            self.groups.push_back(None);
-        }
         let mut live = 0;
         for (header, body) in blocks {
             if !tables.is_kept(header.topic_partition.topic) {
@@ -263,15 +366,17 @@ impl Found {
             let kept = partition.restore(BlockAt::new(&header, seq), body.is_none());
             live += u32::from(kept);
         }
-        self.groups.push_back(Some(GroupAt { at, live }));
+        if live > 0 {
+            self.groups.push_back(GroupAt { seq, at, live });
+        }
         self.last_seq = seq;
     }
 
-    /// Forgets the groups of which nothing is kept.
-    fn settle(&mut self) {
-        while self.groups.len() > 1 && self.groups[0].is_none_or(|group| group.live == 0) {
-            self.groups.pop_front();
-            self.first_seq += 1;
+    /// Ends no earlier than what was copied: where nothing is stored up to there, it was trimmed or is lost.
+    fn reach(&mut self, tables: &Tables, journal: Journal) {
+        for (id, end) in tables.copied_ends(journal) {
+            self.partitions.entry(id).or_default().lose_up_to(end.0);
         }
+        self.last_seq = self.last_seq.max(tables.copied_seq(journal).0);
     }
 }

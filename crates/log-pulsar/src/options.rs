@@ -98,6 +98,28 @@ pub enum OpenError {
     /// Another owner opened the same log meanwhile.
     #[error("another owner took the log over while it was being opened: only one may own it")]
     Taken,
+    /// Another log is being copied there, and not all of it is.
+    #[error(
+        "namespace {namespace} holds a log that is still being copied there: not all of it is there yet"
+    )]
+    Unfinished {
+        /// Tenant and namespace.
+        namespace: String,
+    },
+    /// The log that is to be copied there was so before.
+    #[error("namespace {namespace} holds this log already: it was copied before, as a whole")]
+    Finished {
+        /// Tenant and namespace.
+        namespace: String,
+    },
+    /// A log can only be copied to where nothing is.
+    #[error("namespace {namespace} is not empty: it holds {holds}")]
+    Occupied {
+        /// Tenant and namespace.
+        namespace: String,
+        /// What is there.
+        holds: &'static str,
+    },
     /// The cluster cannot keep what the log promises.
     #[error("this Pulsar cannot keep what is promised: {}", told(.0))]
     Unkept(Vec<Observation>),

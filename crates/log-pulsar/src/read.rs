@@ -11,7 +11,7 @@ use tidings_telemetry::Counter;
 
 use crate::PulsarLog;
 use crate::index::{BlockAt, data_loss};
-use crate::journal::{Core, JournalStore};
+use crate::journal::{Core, GroupAt, JournalStore};
 use crate::link::Tail;
 use crate::message;
 
@@ -161,13 +161,16 @@ impl PulsarLog {
             return Ok(group);
         }
         let gone = || ReadError::Io(format!("group {seq} of {} is gone", journal.topic));
-        let first = journal.core().group(seq).ok_or_else(gone)?;
+        let places: Vec<GroupAt> =
+            journal.core().groups_after(seq.saturating_sub(1)).take(GROUPS).copied().collect();
+        let first = places.first().filter(|first| first.seq == seq).ok_or_else(gone)?;
         journal.recorder.count(Counter::LogReads, 1);
         let mut tail = Tail::from(&self.broker, &journal.topic, first.at);
-        let (mut next, mut bytes, mut failed) = (seq, 0, 0);
+        let (mut bytes, mut messages, mut failed) = (0, 0, 0);
         let mut asked = None;
-        while bytes < READ_BYTES && next < seq + GROUPS as u64 {
-            let Some(place) = journal.core().group(next) else { break };
+        let mut wanted = places.iter().peekable();
+        // What lies in between, and is not kept any more, comes as well.
+        while let Some(place) = wanted.peek().filter(|_| bytes < READ_BYTES && messages < GROUPS) {
             let (at, payload) = match tail.next().await {
                 Ok(message) => message,
                 Err(_) if asked.is_some() => break,
@@ -178,6 +181,7 @@ impl PulsarLog {
                     continue;
                 }
             };
+            (bytes, messages) = (bytes + payload.len(), messages + 1);
             if at > place.at {
                 // The message is not there any more.
                 break;
@@ -185,11 +189,10 @@ impl PulsarLog {
             if at < place.at {
                 continue;
             }
-            let group = decode(next, &payload);
-            self.kept.put(journal.kind, next, payload.len(), Arc::clone(&group));
+            let group = decode(place.seq, &payload);
+            self.kept.put(journal.kind, place.seq, payload.len(), Arc::clone(&group));
             asked.get_or_insert(group);
-            bytes += payload.len();
-            next += 1;
+            wanted.next();
         }
         asked.ok_or_else(gone)
     }
@@ -219,11 +222,7 @@ fn block_of(group: &[Committed], id: TopicPartition, base: u64) -> Option<Commit
 
 /// The next stored group of which something is kept.
 fn next_live(core: &Core, after: u64) -> Option<u64> {
-    let from = after.saturating_add(1).max(core.first_seq);
-    let skipped = usize::try_from(from - core.first_seq).ok()?;
-    let rest = core.groups.iter().skip(skipped);
-    let at = rest.into_iter().position(|group| group.is_some_and(|group| group.live > 0))?;
-    Some(from + at as u64)
+    core.groups_after(after).find(|group| group.live > 0).map(|group| group.seq)
 }
 
 fn is_kept(core: &Core, committed: &Committed) -> bool {

@@ -103,15 +103,18 @@ impl Writer {
         if core.sent.len() >= self.window {
             return None;
         }
-        let mut parts: Vec<Queued> = vec![core.queue.pop_front()?];
-        let mut bytes = parts[0].bytes;
-        while let Some(part) =
-            core.queue.pop_front_if(|part| bytes + part.bytes <= self.group_bytes)
-        {
+        let first = core.queue.pop_front()?;
+        let last = core.sent.back().map_or(core.last_seq, |sent| sent.seq);
+        let (seq, mut bytes) = (first.copied.unwrap_or(last + 1), first.bytes);
+        let is_alone = first.copied.is_some();
+        let mut parts: Vec<Queued> = vec![first];
+        let fits = |part: &mut Queued, bytes| {
+            !is_alone && part.copied.is_none() && bytes + part.bytes <= self.group_bytes
+        };
+        while let Some(part) = core.queue.pop_front_if(|part| fits(part, bytes)) {
             bytes += part.bytes;
             parts.push(part);
         }
-        let seq = core.last_seq + core.sent.len() as u64 + 1;
         let sent = Sent { seq, parts, bytes };
         let payload = self.payload(&sent);
         core.sent.push_back(sent);
@@ -148,9 +151,8 @@ impl Writer {
             // Another ledger, or somebody wrote here.
             return self.look_back(at).await;
         }
-        self.judge.last += 1;
         self.last = at;
-        self.journal.stored(at, self.heard);
+        self.judge.last = self.journal.stored(at, self.heard).unwrap_or(self.judge.last);
         Ok(())
     }
 

@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "conformance_pulsar/copied.rs"]
+mod copied;
 #[path = "conformance_pulsar/faults.rs"]
 mod faults;
 #[path = "conformance_pulsar/gate.rs"]

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tidings_event::ManualClock;
-use tidings_log::PartitionLog;
 use tidings_log::conformance::Engine;
 use tidings_log::conformance::fixture::NOW;
-use tidings_log_pulsar::{PulsarLog, PulsarOptions};
+use tidings_log::{Origin, PartitionLog};
+use tidings_log_pulsar::{Import, OpenError, PulsarLog, PulsarOptions};
 use tidings_telemetry::Recorder;
 
 use crate::gate::Gate;
@@ -92,10 +92,21 @@ impl OnPulsar {
     }
 
     async fn opened(&mut self) -> Arc<PulsarLog> {
-        let clock = Arc::new(ManualClock::at(NOW));
-        let log = PulsarLog::open(self.options.clone(), clock, Recorder::new()).await.unwrap();
+        let log = self.try_open().await.unwrap();
         self.open = Some(Arc::clone(&log));
         log
+    }
+
+    /// Another owner, if there may be one.
+    pub(crate) async fn try_open(&self) -> Result<Arc<PulsarLog>, OpenError> {
+        let clock = Arc::new(ManualClock::at(NOW));
+        PulsarLog::open(self.options.clone(), clock, Recorder::new()).await
+    }
+
+    /// Opens it to take in a copy.
+    pub(crate) async fn import(&self, origin: Origin) -> Result<Import, OpenError> {
+        let clock = Arc::new(ManualClock::at(NOW));
+        Import::open(origin, self.options.clone(), clock, Recorder::new()).await
     }
 }
 
