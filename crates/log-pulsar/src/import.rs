@@ -1,6 +1,8 @@
 //! Founding a log in an empty namespace: it takes in another one group by group, each under the sequence that it had.
 
-use std::sync::Arc;
+mod follow;
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use tidings_event::block::Block;
@@ -18,12 +20,15 @@ use crate::PulsarLog;
 use crate::journal::{Waiting, stored_bytes};
 use crate::open::Purpose;
 use crate::options::{OpenError, PulsarOptions};
+use follow::Following;
 
 /// A log that is not served yet. What was stored when it is dropped, or the process ends, is there when it is opened
 /// again.
 pub struct Import {
     log: Arc<PulsarLog>,
     origin: Origin,
+    /// In the order of [`Journal::TOPICS`].
+    following: [Mutex<Option<Following>>; 3],
 }
 
 impl Import {
@@ -39,7 +44,7 @@ impl Import {
         recorder: Arc<Recorder>,
     ) -> Result<Self, OpenError> {
         let log = PulsarLog::open_for(Purpose::Copy(origin), options, clock, recorder).await?;
-        Ok(Self { log, origin })
+        Ok(Self { log, origin, following: Default::default() })
     }
 
     /// Says durably that all of it is there: from now on it is a log like any other, and is served.
@@ -127,7 +132,14 @@ impl Target for Import {
         after: JournalSeq,
         max_bytes: usize,
     ) -> Result<Vec<Committed>, ReadError> {
-        self.log.read_journal(journal, after, max_bytes).await
+        let Some(place) = self.following.get(journal as usize) else { return Ok(vec![]) };
+        let store = self.log.journal(journal);
+        let going_on = place.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut following =
+            going_on.filter(|it| it.after == after.0).unwrap_or_else(|| Following::new(after.0));
+        let read = following.read(&self.log.broker, store, max_bytes).await?;
+        *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(following);
+        Ok(read)
     }
 
     fn health(&self) -> Result<(), String> {

@@ -221,9 +221,9 @@ impl Drop for Link {
 }
 
 /// The messages of a topic, one after the other, each once. After an error it goes on where it was.
-pub(crate) struct Tail<'a> {
-    broker: &'a Broker,
-    topic: &'a str,
+pub(crate) struct Tail {
+    broker: Arc<Broker>,
+    topic: String,
     open: Option<(Consumer, Link)>,
     from: Option<Locator>,
     /// The last message that was returned, or that is not wanted.
@@ -231,15 +231,16 @@ pub(crate) struct Tail<'a> {
     received: usize,
 }
 
-impl<'a> Tail<'a> {
+impl Tail {
     /// What follows a message; everything that the topic has for `None`.
-    pub(crate) fn after(broker: &'a Broker, topic: &'a str, last: Option<Locator>) -> Self {
+    pub(crate) fn after(broker: &Arc<Broker>, topic: &str, last: Option<Locator>) -> Self {
+        let (broker, topic) = (Arc::clone(broker), topic.to_owned());
         Self { broker, topic, open: None, from: None, last, received: 0 }
     }
 
     /// A message and what follows it.
-    pub(crate) fn from(broker: &'a Broker, topic: &'a str, first: Locator) -> Self {
-        Self { broker, topic, open: None, from: Some(first), last: None, received: 0 }
+    pub(crate) fn from(broker: &Arc<Broker>, topic: &str, first: Locator) -> Self {
+        Self { from: Some(first), ..Self::after(broker, topic, None) }
     }
 
     /// The next message; waits for it as long as the broker may take to answer.
@@ -278,7 +279,7 @@ impl<'a> Tail<'a> {
         let link = self.broker.connect().await?;
         let start = self.last.or(self.from).map_or(MessageId::EARLIEST, Locator::id);
         let request = SubscribeRequest {
-            topic: self.topic.to_owned(),
+            topic: self.topic.clone(),
             subscription: format!("tidings-reader-{}", uuid::Uuid::now_v7()),
             sub_type: SubType::Exclusive,
             receiver_queue_size: AHEAD,

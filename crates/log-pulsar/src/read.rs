@@ -22,7 +22,7 @@ const READ_BYTES: usize = 4 << 20;
 /// Bytes of what was read and is kept, for those who read on.
 const KEPT_BYTES: usize = 16 << 20;
 /// Times that a reading is begun anew.
-const TRIES: usize = 5;
+pub(crate) const TRIES: usize = 5;
 
 /// A group, without the blocks of it that are damaged.
 type Group = Arc<Vec<Committed>>;
@@ -199,7 +199,7 @@ impl PulsarLog {
 }
 
 /// The whole blocks of a message; none of one that is not as it was sent.
-fn decode(seq: u64, payload: &bytes::Bytes) -> Group {
+pub(crate) fn decode(seq: u64, payload: &bytes::Bytes) -> Group {
     let blocks = message::decode(payload).map(|(_, blocks)| blocks).unwrap_or_default();
     let whole = blocks.into_iter().filter_map(|(header, body)| {
         let block = Block { header, body: body? };
@@ -225,7 +225,7 @@ fn next_live(core: &Core, after: u64) -> Option<u64> {
     core.groups_after(after).find(|group| group.live > 0).map(|group| group.seq)
 }
 
-fn is_kept(core: &Core, committed: &Committed) -> bool {
+pub(crate) fn is_kept(core: &Core, committed: &Committed) -> bool {
     let partition = core.partitions.get(&committed.topic_partition());
     partition.is_some_and(|partition| committed.end_offset().0 > partition.trim)
 }
