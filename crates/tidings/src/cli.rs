@@ -91,6 +91,14 @@ pub(crate) enum Command {
         after_help = "Examples:\n  tidings check tidings-data\n  tidings check --json /var/lib/tidings\n  tidings check --config /etc/tidings/tidings.toml"
     )]
     Check(CheckArgs),
+    /// Move an embedded log to the Apache Pulsar that is configured: everything is copied with its
+    /// offsets, then compared. The service is stopped before, and `engine.kind` changed after. What
+    /// was interrupted is begun again by the same command. Exit code 3 names damage that stands in
+    /// the way.
+    #[command(
+        after_help = "Examples:\n  tidings migrate --config /etc/tidings/tidings.toml\n  tidings migrate --from /var/lib/tidings --json\n  tidings migrate --from /var/lib/tidings --accept-damage"
+    )]
+    Migrate(MigrateArgs),
     /// Examine this machine, the data directory or the Pulsar that is configured and, with --server, a
     /// running service. Exit code 1 when something fails, 4 when the service cannot be reached.
     #[command(
@@ -248,6 +256,19 @@ pub(crate) struct CheckArgs {
     /// Configuration file; ./tidings.toml when it is there.
     #[arg(long)]
     pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArgs {
+    /// The data directory to copy; absent, the one that is configured.
+    #[arg(long, value_name = "DATA_DIR")]
+    pub(crate) from: Option<PathBuf>,
+    /// Configuration file, whose `[engine.pulsar]` says where to; ./tidings.toml when it is there.
+    #[arg(long)]
+    pub(crate) config: Option<PathBuf>,
+    /// Copy a damaged log as well: what is lost stays lost, and is told to readers as before.
+    #[arg(long)]
+    pub(crate) accept_damage: bool,
 }
 
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 mod check;
 mod completions;
 mod dead_letter;
+mod migrate;
 mod publish;
 mod serve;
 mod subscribe;
@@ -27,6 +28,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Demo(args) => crate::demo::run(args, cli.json).await,
         Command::Bench(args) => crate::bench::run(*args, cli.json).await,
         Command::Check(args) => check::run(&args, cli.json),
+        Command::Migrate(args) => migrate::run(args, cli.json).await,
         Command::Doctor(args) => crate::doctor::run(args, cli.json).await,
         Command::Completions(args) => completions::run(&args),
         Command::Version => version::run(cli.json),

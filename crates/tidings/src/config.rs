@@ -27,7 +27,7 @@ use toml::Table;
 
 #[cfg(test)]
 use docs::reference;
-pub(crate) use engine::Engine;
+pub(crate) use engine::{Engine, EngineKind};
 use layers::{environment, merge, parse_file, set};
 use written::{
     AsWritten, WrittenAdmission, WrittenIntervals, WrittenLimits, WrittenLog, WrittenTopics,
@@ -90,8 +90,8 @@ pub(crate) struct Flags {
     pub(crate) addr: Option<String>,
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) insecure: bool,
-    /// The embedded engine, whatever is configured.
-    pub(crate) embedded: bool,
+    /// This engine, whatever is configured.
+    pub(crate) engine: Option<EngineKind>,
 }
 
 impl Config {
@@ -121,8 +121,8 @@ impl Config {
         if flags.insecure {
             set(&mut table, "server", "insecure", true.into());
         }
-        if flags.embedded {
-            set(&mut table, "engine", "kind", engine::EMBEDDED.into());
+        if let Some(kind) = flags.engine {
+            set(&mut table, "engine", "kind", kind.word().into());
         }
         Self::check(user.map(|(file, _)| file), table, token)
     }

@@ -21,7 +21,7 @@ use tidings_event::SystemClock;
 use tidings_telemetry::Timer;
 use tokio::task::JoinSet;
 
-use crate::config::{Config, Flags};
+use crate::config::{Config, EngineKind, Flags};
 use crate::failure::Failure;
 use crate::lifecycle::Running;
 use crate::output;
@@ -57,7 +57,7 @@ pub(crate) async fn run(args: DemoArgs, json: bool) -> Result<(), Failure> {
         addr: Some("127.0.0.1:0".to_owned()),
         data_dir: Some(args.data_dir.clone().unwrap_or_else(|| folder.path().to_owned())),
         // Its events are nobody's: they do not go where a configuration may send them.
-        embedded: true,
+        engine: Some(EngineKind::Embedded),
         ..Flags::default()
     };
     let config = Config::load(&flags, std::iter::empty()).map_err(Failure::failed)?;

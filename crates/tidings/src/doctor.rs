@@ -58,7 +58,7 @@ async fn offline(args: &DoctorArgs, report: &mut Report) {
         addr: args.addr.clone(),
         data_dir: args.data_dir.clone(),
         insecure: false,
-        embedded: false,
+        engine: None,
     };
     let config = match Config::load(&flags, std::env::vars()) {
         Ok(config) => config,

@@ -11,6 +11,7 @@ mod doctor;
 mod failure;
 mod lifecycle;
 mod memory;
+mod moved;
 mod output;
 mod reload;
 mod scraped;

@@ -28,3 +28,13 @@ pub(crate) fn note(text: &str) {
 pub(crate) fn complain(failure: &Failure) {
     note(&format!("tidings: {failure}"));
 }
+
+/// A progress bar of 20 places.
+pub(crate) fn bar(share: f64) -> String {
+    let share = share.clamp(0.0, 1.0);
+    let full = (share * 20.0) as usize;
+    format!("[{}{}] {:>3.0} %", "#".repeat(full), "-".repeat(20 - full), share * 100.0)
+}
+
+#[cfg(test)]
+mod tests;

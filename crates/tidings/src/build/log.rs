@@ -8,6 +8,7 @@ use tidings_log_pulsar::{OpenError as PulsarError, PulsarLog, PulsarOptions};
 use super::Shared;
 use crate::config::{Config, Engine};
 use crate::failure::Failure;
+use crate::moved::Moved;
 
 /// With a small memory budget each journal's queue and ring take at most these parts of it.
 const PARTS: (u64, u64) = (32, 16);
@@ -24,13 +25,16 @@ pub(crate) async fn open(
 }
 
 /// Most bytes of each journal's queue and ring.
-fn sizes(config: &Config) -> (u64, usize) {
+pub(crate) fn sizes(config: &Config) -> (u64, usize) {
     let (queue, ring) = (config.memory_budget / PARTS.0, config.memory_budget / PARTS.1);
     let ring = usize::try_from(ring).unwrap_or(usize::MAX);
     (config.log.queue_bytes_max.min(queue), config.log.ring_bytes.min(ring))
 }
 
 fn embedded(config: &Config, shared: &Shared) -> Result<Arc<dyn PartitionLog>, Failure> {
+    if let Some(moved) = Moved::find(&config.data_dir) {
+        return Err(Failure::Failed(format!("{moved}; {}", moved.remedy())));
+    }
     let (queue_bytes_max, ring_bytes) = sizes(config);
     let options = EmbeddedOptions {
         segment_bytes_min: config.log.segment_bytes_min,
@@ -67,7 +71,7 @@ async fn pulsar(
 }
 
 /// Why a log on Pulsar did not open, and what to do.
-fn refused(error: &PulsarError) -> Failure {
+pub(crate) fn refused(error: &PulsarError) -> Failure {
     let remedy = match error {
         PulsarError::Unreachable { .. } => {
             "start it, or correct engine.pulsar.url and engine.pulsar.admin_url; `tidings doctor` looks at it"
@@ -79,6 +83,13 @@ fn refused(error: &PulsarError) -> Failure {
         }
         PulsarError::Taken => "stop the other one, or name another engine.pulsar.namespace",
         PulsarError::Unkept(_) => "`tidings doctor` looks again",
+        PulsarError::Unfinished { .. } => {
+            "run `tidings migrate` again until it says that it has finished, or name another engine.pulsar.namespace"
+        }
+        PulsarError::Finished { .. } => "set `engine.kind` to pulsar, and start the service",
+        PulsarError::Occupied { .. } => {
+            "name another engine.pulsar.namespace, or delete this one if nobody needs what it holds"
+        }
         PulsarError::Unreadable { .. } => {
             let detail = format!("{error}; docs/operate/pulsar.md says how a log is restored");
             return Failure::Damaged(detail);

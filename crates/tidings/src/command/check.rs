@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use serde_json::json;
-use tidings_log::{CheckError, SystemDisk};
+use serde_json::{Value, json};
+use tidings_log::{CheckError, CheckReport, DamagedRange, SystemDisk};
 
 use crate::cli::CheckArgs;
 use crate::config::{Config, Engine, Flags};
@@ -31,6 +31,28 @@ fn directory(args: &CheckArgs) -> Result<(PathBuf, Option<&'static str>), Failur
     Ok((config.data_dir, None))
 }
 
+/// What is lost, by name.
+pub(super) fn damaged(report: &CheckReport) -> Vec<String> {
+    let range = |range: &DamagedRange| {
+        format!("topic/partition {} offsets {}..={}", range.partition, range.from, range.to)
+    };
+    let files = report.unreadable.iter().map(|file| format!("file {}", file.display()));
+    report.damaged.iter().map(range).chain(files).collect()
+}
+
+/// Lost offsets, as documents.
+pub(super) fn ranges(report: &CheckReport) -> Vec<Value> {
+    let range = |range: &DamagedRange| {
+        json!({
+            "topic_id": range.partition.topic.0,
+            "partition": range.partition.partition.0,
+            "from": range.from.0,
+            "to": range.to.0,
+        })
+    };
+    report.damaged.iter().map(range).collect()
+}
+
 pub(super) fn run(args: &CheckArgs, as_json: bool) -> Result<(), Failure> {
     let (data_dir, hint) = directory(args)?;
     let report = tidings_log::check(&SystemDisk, &data_dir).map_err(|error| match error {
@@ -43,13 +65,7 @@ pub(super) fn run(args: &CheckArgs, as_json: bool) -> Result<(), Failure> {
         }
         CheckError::Open(_) => Failure::failed(error),
     })?;
-    let ranges = report.damaged.iter();
-    let named: Vec<_> = ranges
-        .map(|range| {
-            format!("topic/partition {} offsets {}..={}", range.partition, range.from, range.to)
-        })
-        .chain(report.unreadable.iter().map(|file| format!("file {}", file.display())))
-        .collect();
+    let named = damaged(&report);
     if as_json {
         output::json(&json!({
             "sound": report.is_sound(),
@@ -57,12 +73,7 @@ pub(super) fn run(args: &CheckArgs, as_json: bool) -> Result<(), Failure> {
             "groups": report.groups,
             "blocks": report.blocks,
             "missing_groups": report.missing_groups,
-            "damaged": report.damaged.iter().map(|range| json!({
-                "topic_id": range.partition.topic.0,
-                "partition": range.partition.partition.0,
-                "from": range.from.0,
-                "to": range.to.0,
-            })).collect::<Vec<_>>(),
+            "damaged": ranges(&report),
             "unreadable": report.unreadable,
         }))?;
     } else {

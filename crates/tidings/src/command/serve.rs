@@ -25,7 +25,7 @@ pub(super) async fn run(args: ServeArgs, json: bool) -> Result<(), Failure> {
         addr: args.addr,
         data_dir: args.data_dir,
         insecure: args.insecure,
-        embedded: false,
+        engine: None,
     };
     let config =
         Config::load(&flags, std::env::vars()).map_err(|e| Failure::Usage(e.to_string()))?;

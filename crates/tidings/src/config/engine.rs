@@ -10,9 +10,28 @@ use super::layers::invalid;
 use super::written::{WrittenEngine, WrittenPulsar};
 
 /// The word for the engine that needs nothing installed.
-pub(super) const EMBEDDED: &str = "embedded";
+const EMBEDDED: &str = "embedded";
 /// The word for the other one.
 const PULSAR: &str = "pulsar";
+
+/// An engine by its word.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum EngineKind {
+    /// The one that needs nothing installed.
+    Embedded,
+    /// The other one.
+    Pulsar,
+}
+
+impl EngineKind {
+    /// As it is configured.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Embedded => EMBEDDED,
+            Self::Pulsar => PULSAR,
+        }
+    }
+}
 
 /// Who keeps the log.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tidings_deliver::Thresholds;
 
 use super::reloadable::RELOADABLE;
-use super::{Config, ConfigError, DEFAULT, Engine, Flags, reference};
+use super::{Config, ConfigError, DEFAULT, Engine, EngineKind, Flags, reference};
 
 fn load(file: &str, variables: &[(&str, &str)], flags: Flags) -> Result<Config, String> {
     let dir = tempfile::tempdir().unwrap();
@@ -118,7 +118,7 @@ fn a_section_inside_another_has_its_layers_too() {
     assert_eq!((&*options.namespace, options.window), ("environment", 7));
     let by_default = load("", &[], Flags::default()).unwrap().engine;
     assert!(matches!(by_default, Engine::Embedded));
-    let flags = Flags { embedded: true, ..Flags::default() };
+    let flags = Flags { engine: Some(EngineKind::Embedded), ..Flags::default() };
     assert!(matches!(load(PULSAR, &[], flags).unwrap().engine, Engine::Embedded));
 }
 

@@ -10,6 +10,7 @@ use hdrhistogram::Histogram;
 
 use super::board::Board;
 use super::pause;
+use crate::output;
 
 /// Between two drawings.
 const REDRAW: Duration = Duration::from_millis(250);
@@ -84,7 +85,7 @@ impl Table {
         let rate = per_second(published, self.before.1);
         let mut text = format!(
             "{}  {:>5.1} s  published {published:>10}  {rate:>9.0}/s\n{:<11}{:<16}{:>11}{:>10}{:>10}{:>10}{:>9}  order\n",
-            bar(self.share(now)),
+            output::bar(self.share(now)),
             (now - self.start).as_secs_f64(),
             "consumer",
             "how",
@@ -115,13 +116,3 @@ impl Table {
         text
     }
 }
-
-/// A progress bar of 20 places.
-fn bar(share: f64) -> String {
-    let share = share.clamp(0.0, 1.0);
-    let full = (share * 20.0) as usize;
-    format!("[{}{}] {:>3.0} %", "#".repeat(full), "-".repeat(20 - full), share * 100.0)
-}
-
-#[cfg(test)]
-mod tests;

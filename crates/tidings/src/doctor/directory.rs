@@ -8,6 +8,7 @@ use tidings_log::{CheckError, CheckReport, Inspection, OpenError};
 
 use super::finding::Finding;
 use super::read;
+use crate::moved::Moved;
 
 const CHECK: &str = "data directory";
 const LOG: &str = "log";
@@ -59,6 +60,10 @@ pub(crate) fn check(disk: &dyn Disk, dir: &Path, holder: Option<u32>) -> Vec<Fin
         Finding::warn(CHECK, found, why, format!("run as that user, or chown -R {me} {shown}"))
     }];
     findings.push(log(disk, dir, holder));
+    findings.extend(Moved::find(dir).map(|moved| {
+        let why = "the service would not start on it";
+        Finding::fail(LOG, moved.to_string(), why, moved.remedy())
+    }));
     findings
 }
 

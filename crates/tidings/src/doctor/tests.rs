@@ -172,3 +172,13 @@ fn a_service_near_its_capacity_is_warned_of() {
     check(&used(80), Verdict::Warn, "80 % of 500 events/s");
     check(&capacity::used(""), Verdict::Ok, "not measured");
 }
+
+#[test]
+fn a_log_that_was_moved_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let found = || directory::check(&SystemDisk, dir.path(), None);
+    assert!(found().iter().all(|finding| finding.verdict == Verdict::Ok));
+    crate::moved::Moved::leave(dir.path(), "pulsar://broker:6650".to_owned()).unwrap();
+    let last = found().pop().unwrap();
+    check(&last, Verdict::Fail, "was moved to pulsar://broker:6650");
+}

@@ -1,6 +1,6 @@
 //! The bar fills from left to right and never beyond its ends.
 
-use super::*;
+use super::bar;
 
 #[test]
 fn the_bar_shows_its_share() {
