@@ -83,7 +83,11 @@ impl Pulsar {
         answer
     }
 
-    fn try_ask(&self, method: &str, path: &str, body: &str) -> std::io::Result<String> {
+    /// As [`Self::ask`], whatever the answer is.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn try_ask(&self, method: &str, path: &str, body: &str) -> std::io::Result<String> {
         let (_, at) = self.admin.split_once("://").unwrap_or(("", &self.admin));
         let addr: SocketAddr = at.parse().map_err(std::io::Error::other)?;
         let mut stream = TcpStream::connect_timeout(&addr, ANSWER)?;

@@ -72,6 +72,15 @@ impl Server {
         Self::launch(command, data_dir, "127.0.0.1:0")
     }
 
+    /// As [`Self::start_by`], at the address of one that ended.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    #[must_use]
+    pub fn start_at_by(command: Command, data_dir: &Path, addr: &str) -> Self {
+        Self::launch(command, data_dir, addr)
+    }
+
     /// Starts the service by such a command and does not wait until it is ready: it has no address.
     ///
     /// # Panics

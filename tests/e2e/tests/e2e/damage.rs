@@ -14,7 +14,7 @@ fn publish(server: &Server, instrument: &str, minute: u64) {
 }
 
 /// Flips bits where `text` stands in a segment.
-fn damage(data: &Path, text: &str) {
+pub(crate) fn damage(data: &Path, text: &str) {
     let files = std::fs::read_dir(data.join("short")).unwrap().map(|entry| entry.unwrap().path());
     let segments = files.filter(|path| path.extension().is_some_and(|kind| kind == "seg"));
     let find = |path: &PathBuf| {

@@ -30,6 +30,7 @@ mod intervals;
 mod key_seq;
 mod kills;
 mod kinds;
+mod migrate;
 mod node;
 mod openapi;
 mod operate;

@@ -14,12 +14,12 @@ const TOPICS: &[&str] = &["analysis/**"];
 const EVENTS: u64 = 600;
 const KEYS: [&str; 4] = ["AAPL", "MSFT", "IBM", "GOOG"];
 
-fn event(number: u64) -> Vec<u8> {
+pub(crate) fn event(number: u64) -> Vec<u8> {
     indicator(KEYS[(number % 4) as usize], "1m", number)
 }
 
 /// Publishes these one after the other, and waits until all are stored.
-async fn publish(server: &Server, chronicle: &Chronicle, numbers: std::ops::Range<u64>) {
+pub(crate) async fn publish(server: &Server, chronicle: &Chronicle, numbers: std::ops::Range<u64>) {
     let client = server.client().await;
     let opened = client.publisher(PublisherOptions::sequenced("p"));
     let publisher = soon("a publisher", opened).await.unwrap();
@@ -37,7 +37,7 @@ async fn publish(server: &Server, chronicle: &Chronicle, numbers: std::ops::Rang
 }
 
 /// Reads and acknowledges until so many events came, and until so many acks are confirmed.
-async fn read(server: &Server, chronicle: &Chronicle, events: usize) -> Vec<TestEvent> {
+pub(crate) async fn read(server: &Server, chronicle: &Chronicle, events: usize) -> Vec<TestEvent> {
     let mut witness = Witness::attach(&server.client().await, chronicle, "all").await;
     let mut seen = vec![];
     while seen.len() < events || witness.confirmed() < seen.len() as u64 {
@@ -49,7 +49,7 @@ async fn read(server: &Server, chronicle: &Chronicle, events: usize) -> Vec<Test
     seen
 }
 
-fn get(server: &Server, path: &str) -> Value {
+pub(crate) fn get(server: &Server, path: &str) -> Value {
     let answer = ask(server, &format!("GET {path}"), "", b"");
     assert_eq!(answer.status, 200, "{answer:?}");
     answer.json()
