@@ -62,27 +62,24 @@ impl Purpose {
         is_empty: bool,
     ) -> Result<(), OpenError> {
         let namespace = || format!("{}/{}", options.tenant, options.namespace);
+        let occupied = |holds| OpenError::Occupied { namespace: namespace(), holds };
         match (self, tables.copied()) {
             (Self::Serve, Some(Copied { finished: false, .. })) => {
                 Err(OpenError::Unfinished { namespace: namespace() })
             }
             (Self::Serve, _) => Ok(()),
             (Self::Copy(origin), Some(copied)) if copied.origin.is_same_log(&origin) => {
-                if copied.finished {
-                    Err(OpenError::Finished { namespace: namespace() })
-                } else {
-                    Ok(())
+                match copied {
+                    Copied { finished: false, .. } => Ok(()),
+                    Copied { origin: before, .. } if before == origin => {
+                        Err(OpenError::Finished { namespace: namespace() })
+                    }
+                    _ => Err(occupied("a finished copy of this log, which was served since")),
                 }
             }
-            (Self::Copy(_), Some(_)) => {
-                let holds = "a copy of another log";
-                Err(OpenError::Occupied { namespace: namespace(), holds })
-            }
+            (Self::Copy(_), Some(_)) => Err(occupied("a copy of another log")),
             (Self::Copy(_), None) if is_empty => Ok(()),
-            (Self::Copy(_), None) => {
-                let holds = "a log of its own";
-                Err(OpenError::Occupied { namespace: namespace(), holds })
-            }
+            (Self::Copy(_), None) => Err(occupied("a log of its own")),
         }
     }
 }

@@ -106,7 +106,7 @@ pub enum OpenError {
         /// Tenant and namespace.
         namespace: String,
     },
-    /// The log that is to be copied there was so before.
+    /// The log that is to be copied there was so before, and was not served since.
     #[error("namespace {namespace} holds this log already: it was copied before, as a whole")]
     Finished {
         /// Tenant and namespace.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tidings_event::block::Block;
-use tidings_event::{Epoch, ManualClock, Offset, TopicPartition};
+use tidings_event::{Epoch, ManualClock, Offset, Term, TopicPartition};
 use tidings_log::conformance::Engine;
 use tidings_log::conformance::fixture::{DAY, NOW, append, append_all, block, topic};
 use tidings_log::fake_disk::FakeDisk;
@@ -14,7 +14,9 @@ use tidings_log::migration::fixture::{
     DROPPED, EMPTIED, EPOCH, KEPT, LONG, TRIMMED, closed, damage, log, open,
 };
 use tidings_log::migration::{Progress, compare, copy, total};
-use tidings_log::{AppendError, ClosedLog, Journal, PartitionLog, ReadError, Table, TopicError};
+use tidings_log::{
+    AppendError, ClosedLog, Journal, Origin, PartitionLog, ReadError, Table, TopicError,
+};
 use tidings_log_pulsar::OpenError;
 use tidings_telemetry::Timer;
 
@@ -199,4 +201,7 @@ async fn only_an_empty_namespace_takes_a_copy_and_whoever_owns_another_is_left_a
     finished(&engine, &source).await;
     let finished = engine.import(source.origin()).await.err().unwrap();
     assert!(matches!(finished, OpenError::Finished { .. }), "{finished}");
+    let served_since = Origin { term: Term(source.origin().term.0 + 1), ..source.origin() };
+    let occupied = engine.import(served_since).await.err().unwrap();
+    assert!(occupied.to_string().contains("which was served since"), "{occupied}");
 }

@@ -32,7 +32,7 @@ pub struct ClosedLog {
 }
 
 impl ClosedLog {
-    /// Verifies a data directory as [`super::check`] does. Damage is no error: [`Self::report`] names it.
+    /// Verifies a data directory as [`crate::check`] does. Damage is no error: [`Self::report`] names it.
     ///
     /// # Errors
     /// When it is not a data directory, is in use, or cannot be read at all.
