@@ -124,14 +124,14 @@ pub(crate) fn create(
     context: &Context,
     dir: &Path,
     mut header: SegmentHeader,
-    spare: Option<Spare>,
+    spare: Option<&Spare>,
 ) -> io::Result<Segment> {
     let path = path(dir, header.number);
-    let (file, made) = match &spare {
+    let (file, made) = match spare {
         Some(spare) => (Arc::clone(&spare.file), spare.path.clone()),
         None => (context.disk.open(&path, OpenMode::CreateNew)?, path.clone()),
     };
-    header.written_before = spare.as_ref().map_or(0, |spare| spare.bytes);
+    header.written_before = spare.map_or(0, |spare| spare.bytes);
     let wall = context.clock.wall().0;
     // Differs for every segment ever made, and nobody outside can guess it.
     header.generation = wall

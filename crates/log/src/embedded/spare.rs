@@ -32,7 +32,7 @@ pub(crate) struct Spare {
 /// What a journal has: one at most.
 enum Slot {
     Empty,
-    /// Somebody is making one.
+    /// Somebody is making one, or beginning a segment in it: until then its name is nobody else's.
     Taken,
     Ready(Spare),
 }
@@ -82,19 +82,29 @@ impl Context {
         Ok(())
     }
 
-    /// The spare of a journal, if it has one of so many bytes; a smaller one goes.
+    /// The spare of a journal, if it has one of so many bytes; a smaller one goes. Whoever gets it says when it
+    /// [has another name](Self::spare_is_used).
     pub(crate) fn take_spare(&self, journal: Journal, least: u64) -> Option<Spare> {
         let mut slot = self.spares.slot(journal);
-        if !matches!(*slot, Slot::Ready(_)) {
-            return None;
+        match std::mem::replace(&mut *slot, Slot::Empty) {
+            Slot::Ready(spare) if spare.bytes >= least => {
+                *slot = Slot::Taken;
+                Some(spare)
+            }
+            Slot::Ready(small) => {
+                self.let_go(&small.path);
+                None
+            }
+            other => {
+                *slot = other;
+                None
+            }
         }
-        let Slot::Ready(spare) = std::mem::replace(&mut *slot, Slot::Empty) else { return None };
-        drop(slot);
-        if spare.bytes < least {
-            self.let_go(&spare.path);
-            return None;
-        }
-        Some(spare)
+    }
+
+    /// The name of the spare that was taken is free.
+    pub(crate) fn spare_is_used(&self, journal: Journal) {
+        self.spares.replace(journal, Slot::Empty);
     }
 
     /// Fills a file with zeros, unless there is a spare, or little room. `goes_on` is asked before each piece.
@@ -139,7 +149,7 @@ impl Context {
         Ok(Some(Spare { file, path: path.to_owned(), bytes }))
     }
 
-    /// Whether a spare is wanted; then the caller brings it, or [gives it up](Self::give_up_spare).
+    /// Whether a spare is wanted; then the caller brings it, or empties the slot.
     fn reserve_spare(&self, journal: Journal) -> bool {
         let mut slot = self.spares.slot(journal);
         let wanted = self.options.spare_bytes_max > 0 && matches!(*slot, Slot::Empty);

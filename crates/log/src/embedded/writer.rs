@@ -308,7 +308,11 @@ impl Writer {
         let least = self.segment_bytes.min(options.spare_bytes_max) / 2;
         let spare = journal.context.take_spare(journal.kind, least);
         let limit = spare.as_ref().map_or(self.segment_bytes, |spare| spare.bytes);
-        let segment = segment::create(&journal.context, &journal.dir, header, spare)?;
+        let segment = segment::create(&journal.context, &journal.dir, header, spare.as_ref());
+        if spare.is_some() {
+            journal.context.spare_is_used(journal.kind);
+        }
+        let segment = segment?;
         self.highest = segment.header.number;
         self.active = Some(Active {
             number: segment.header.number,

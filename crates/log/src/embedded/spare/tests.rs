@@ -148,6 +148,26 @@ fn one_that_was_removed_by_hand_is_not_missed() {
 }
 
 #[test]
+fn while_a_segment_is_begun_in_one_no_other_file_gets_its_name() {
+    let mut rig = Rig::new();
+    rig.fill(8);
+    rig.still.spare();
+    let context = Arc::clone(&rig.still.log().context);
+    let taken = context.take_spare(Journal::Short, SEGMENT_BYTES).unwrap();
+    taken.file.write_all_at(&[IoSlice::new(b"begun")], 0).unwrap();
+    rig.trim();
+    rig.still.spare();
+    let mut there = [0; 5];
+    let file = rig.disk.open(&spare(), OpenMode::Read).unwrap();
+    file.read_exact_at(&mut there, 0).unwrap();
+    assert_eq!((&there, rig.bytes_of(&segment(1))), (b"begun", None));
+    rig.disk.remove(&spare()).unwrap();
+    context.spare_is_used(Journal::Short);
+    rig.still.spare();
+    assert_eq!(rig.bytes_of(&spare()), Some(SEGMENT_BYTES));
+}
+
+#[test]
 fn after_a_kill_the_end_is_found_before_what_was_there() {
     let mut rig = Rig::new();
     rig.fill(8);
