@@ -6,6 +6,7 @@ mod document;
 mod event;
 mod filter;
 mod log;
+mod members;
 mod message;
 mod name;
 mod shape;
@@ -33,6 +34,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "event_id", run: name::event_id, seeds: name::event_id_seeds, tries: 10_000 },
     Target { name: "spelling", run: name::spelling, seeds: name::spelling_seeds, tries: 10_000 },
     Target { name: "document", run: document::run, seeds: document::seeds, tries: 10_000 },
+    Target { name: "members", run: members::run, seeds: members::seeds, tries: 20_000 },
     Target { name: "problem", run: message::problem, seeds: message::problem_seeds, tries: 10_000 },
     Target { name: "framed", run: message::framed, seeds: message::framed_seeds, tries: 20_000 },
     Target { name: "message", run: message::run, seeds: message::seeds, tries: 10_000 },

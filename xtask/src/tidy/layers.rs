@@ -17,6 +17,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("client", &["wire", "event"]),
     ("market", &["event"]),
     ("checker", &["event"]),
+    ("cluster", &["event"]),
     ("log", &["event", "telemetry"]),
     ("log-pulsar", &["log", "event", "telemetry"]),
     ("catalog", &["log", "match", "shape", "event", "telemetry"]),
