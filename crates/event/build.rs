@@ -1,5 +1,5 @@
 //! Generates the messages of `event.proto` and `settlement.proto` in `proto/tidings/v1`, without
-//! protoc, and the descriptors of the first, which tests hold the schema tables against.
+//! protoc, and the descriptors of the first, which consumers of other systems are given.
 
 use std::path::PathBuf;
 

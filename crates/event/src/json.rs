@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::scan::reader::Reader;
 use crate::{Code, Refusal, v1};
 use tree::{Node, Tree};
+use write::Spelling;
 
 pub use nearest::did_you_mean;
 pub use parse::{DEPTH_MAX, parse};
@@ -114,8 +115,22 @@ pub fn framed<E>(
 /// # Errors
 /// The bytes are not an event.
 pub fn to_json(event: &[u8]) -> Result<String, Refusal> {
+    spelled(event, Spelling::Short)
+}
+
+/// As [`to_json`], each field by one type: what [`crate::avro_schema`] describes. It reads as the same event,
+/// unless an enum has a number that has no name yet.
+///
+/// # Errors
+/// As [`to_json`].
+pub fn to_uniform_json(event: &[u8]) -> Result<String, Refusal> {
+    spelled(event, Spelling::Uniform)
+}
+
+fn spelled(event: &[u8], spelling: Spelling) -> Result<String, Refusal> {
     let mut out = String::with_capacity(2 * event.len());
-    write::message(&crate::schema::EVENT, Reader::new(event), &mut out).map_err(|fault| *fault)?;
+    let reader = Reader::new(event);
+    write::message(&crate::schema::EVENT, reader, spelling, &mut out).map_err(|fault| *fault)?;
     Ok(out)
 }
 

@@ -41,6 +41,6 @@ pub use glance::{Fields, Raw, fields, glance};
 pub use ids::{Epoch, JournalSeq, Offset, PartitionId, Term, TopicId, TopicPartition};
 pub use position::Position;
 pub use scan::scan;
-pub use schema::json_schemas;
+pub use schema::{avro_schema, json_schemas};
 pub use time::Timestamp;
 pub use topic_name::TopicName;

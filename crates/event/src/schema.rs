@@ -3,9 +3,11 @@
 //!
 //! A test holds the tables against the descriptors generated from the `.proto` file.
 
+mod avro;
 mod json_schema;
 mod tables;
 
+pub use avro::avro_schema;
 pub use json_schema::json_schemas;
 pub(crate) use tables::EVENT;
 

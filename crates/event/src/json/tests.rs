@@ -110,6 +110,18 @@ fn input_may_be_looser_than_output() {
 }
 
 #[test]
+fn the_uniform_form_has_one_type_a_field() {
+    let rewritten = |event: &Value| -> Value {
+        serde_json::from_str(&to_uniform_json(&encode(&accepted(event))).unwrap()).unwrap()
+    };
+    let value = &rewritten(&sample())["indicators"]["values"]["rsi_14"];
+    assert_eq!(*value, json!({"value": 32.7}), "an object, also with one field");
+    let odd = with("/indicators/values/rsi_14", json!({"value": 0, "status": 77}));
+    let value = &rewritten(&odd)["indicators"]["values"]["rsi_14"];
+    assert_eq!(*value, json!({"value": 0.0, "status": "77"}), "a text, also without a name");
+}
+
+#[test]
 fn absence_stays_absence() {
     for zero in [json!(null), json!(0)] {
         let event = accepted(&with("/priority", zero));

@@ -9,6 +9,15 @@ use crate::scan::reader::{Reader, Wire};
 use crate::schema::{Field, Form, Label, Message, Shape};
 use crate::{Timestamp, format_event_id};
 
+/// How what may be spelled in several ways is spelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spelling {
+    /// As people write it: a message with one field may be that field's value.
+    Short,
+    /// Each field by one type: a message is an object, an enum a text, also one whose number has no name yet.
+    Uniform,
+}
+
 /// One occurrence of a field; the reader stands at its value.
 struct Part<'a> {
     field: &'static Field,
@@ -20,15 +29,16 @@ struct Part<'a> {
 pub(super) fn message(
     table: &'static Message,
     reader: Reader<'_>,
+    spelling: Spelling,
     out: &mut String,
 ) -> Result<(), Fault> {
     let mut parts = parts(table, reader)?;
     match (table.form, parts.as_mut_slice()) {
-        (Form::Only, parts) => array(parts, out),
-        (Form::Bare, [only]) if only.field.number == 1 => {
-            value(only.field.shape, &mut only.reader, out)
+        (Form::Only, parts) => array(parts, spelling, out),
+        (Form::Bare, [only]) if only.field.number == 1 && spelling == Spelling::Short => {
+            value(only.field.shape, &mut only.reader, spelling, out)
         }
-        (_, parts) => object(parts, out),
+        (_, parts) => object(parts, spelling, out),
     }
 }
 
@@ -71,7 +81,7 @@ fn is_zero(part: &Part<'_>) -> bool {
     }
 }
 
-fn object(parts: &mut [Part<'_>], out: &mut String) -> Result<(), Fault> {
+fn object(parts: &mut [Part<'_>], spelling: Spelling, out: &mut String) -> Result<(), Fault> {
     out.push('{');
     let fields = parts.chunk_by_mut(|a, b| a.field.number == b.field.number);
     for (index, parts) in fields.enumerate() {
@@ -79,9 +89,11 @@ fn object(parts: &mut [Part<'_>], out: &mut String) -> Result<(), Fault> {
         let field = first.field;
         member(index, field.name, out);
         let written = match (field.label, field.shape) {
-            (Label::Map, Shape::Message(entry)) => map(entry, parts, out),
-            (Label::Map | Label::Repeated, _) => array(parts, out),
-            (Label::Plain | Label::Optional, shape) => value(shape, &mut first.reader, out),
+            (Label::Map, Shape::Message(entry)) => map(entry, parts, spelling, out),
+            (Label::Map | Label::Repeated, _) => array(parts, spelling, out),
+            (Label::Plain | Label::Optional, shape) => {
+                value(shape, &mut first.reader, spelling, out)
+            }
         };
         written.map_err(|fault| within(fault, field.name))?;
     }
@@ -99,7 +111,7 @@ fn member(index: usize, name: &str, out: &mut String) {
 }
 
 /// Elements, each with its tag or packed.
-fn array(parts: &mut [Part<'_>], out: &mut String) -> Result<(), Fault> {
+fn array(parts: &mut [Part<'_>], spelling: Spelling, out: &mut String) -> Result<(), Fault> {
     out.push('[');
     let start = out.len();
     for Part { field, wire, reader } in parts {
@@ -110,7 +122,7 @@ fn array(parts: &mut [Part<'_>], out: &mut String) -> Result<(), Fault> {
             if out.len() > start {
                 out.push(',');
             }
-            value(field.shape, &mut elements, out)?;
+            value(field.shape, &mut elements, spelling, out)?;
             more = packed && !elements.is_at_end();
         }
     }
@@ -119,7 +131,12 @@ fn array(parts: &mut [Part<'_>], out: &mut String) -> Result<(), Fault> {
 }
 
 /// Members in key order; of two with one key the later one counts, as for any decoder.
-fn map(entry: &'static Message, parts: &mut [Part<'_>], out: &mut String) -> Result<(), Fault> {
+fn map(
+    entry: &'static Message,
+    parts: &mut [Part<'_>],
+    spelling: Spelling,
+    out: &mut String,
+) -> Result<(), Fault> {
     let [_, value_field] = entry.fields else { return Ok(()) };
     let mut members = BTreeMap::new();
     for part in parts {
@@ -129,7 +146,7 @@ fn map(entry: &'static Message, parts: &mut [Part<'_>], out: &mut String) -> Res
     out.push('{');
     for (index, (key, mut reader)) in members.into_iter().enumerate() {
         member(index, key, out);
-        value(value_field.shape, &mut reader, out).map_err(|fault| within(fault, key))?;
+        value(value_field.shape, &mut reader, spelling, out).map_err(|fault| within(fault, key))?;
     }
     out.push('}');
     Ok(())
@@ -155,7 +172,12 @@ fn read_entry<'a>(
     Ok(entry)
 }
 
-fn value(shape: Shape, reader: &mut Reader<'_>, out: &mut String) -> Result<(), Fault> {
+fn value(
+    shape: Shape,
+    reader: &mut Reader<'_>,
+    spelling: Spelling,
+    out: &mut String,
+) -> Result<(), Fault> {
     match shape {
         Shape::Bool => show(format_args!("{}", payload::boolean(reader)?), out),
         Shape::Uint32 => show(format_args!("{}", payload::uint32(reader)?), out),
@@ -174,10 +196,11 @@ fn value(shape: Shape, reader: &mut Reader<'_>, out: &mut String) -> Result<(), 
             let number = payload::choice(reader)?;
             match names.name_of(number) {
                 Some(name) => quote(name, out),
+                None if spelling == Spelling::Uniform => quote(&number.to_string(), out),
                 None => show(format_args!("{number}"), out),
             }
         }
-        Shape::Message(table) => message(table, reader.nested()?, out)?,
+        Shape::Message(table) => message(table, reader.nested()?, spelling, out)?,
     }
     Ok(())
 }

@@ -11,8 +11,7 @@ use crate::scan::reader::{Reader, Wire};
 
 /// The descriptors of `event.proto`.
 pub(crate) fn descriptors() -> FileDescriptorSet {
-    let bytes = include_bytes!(concat!(env!("OUT_DIR"), "/event.descriptors.bin"));
-    FileDescriptorSet::decode(bytes.as_slice()).unwrap()
+    FileDescriptorSet::decode(crate::v1::EVENT_DESCRIPTORS).unwrap()
 }
 
 /// A message by its name within the package, an entry as `Event.LabelsEntry`.
@@ -130,4 +129,14 @@ fn the_golden_events_use_every_field() {
         }
     }
     assert_eq!(unused, BTreeSet::new());
+}
+
+#[test]
+fn the_descriptors_are_whole_and_of_the_event() {
+    let files = descriptors();
+    let names: Vec<_> = files.file.iter().map(|file| file.name()).collect();
+    assert_eq!(names, [crate::v1::EVENT_FILE]);
+    assert!(files.file[0].dependency.is_empty(), "a consumer finds everything in it");
+    let message = format!("{}.{}", files.file[0].package(), descriptor(&files, "Event").name());
+    assert_eq!(message, crate::v1::EVENT_MESSAGE);
 }
