@@ -180,7 +180,8 @@ impl Broker {
         self.limit(link.client()?.open_producer(request)).await
     }
 
-    async fn limit<T>(
+    /// An answer, in time.
+    pub(crate) async fn limit<T>(
         &self,
         asked: impl Future<Output = Result<T, ClientError>>,
     ) -> Result<T, LinkError> {
@@ -199,7 +200,7 @@ impl Broker {
 }
 
 impl Link {
-    fn client(&self) -> Result<&Client, LinkError> {
+    pub(crate) fn client(&self) -> Result<&Client, LinkError> {
         self.client.as_ref().ok_or(LinkError::Client(ClientError::Closed))
     }
 }

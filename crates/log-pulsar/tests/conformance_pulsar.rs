@@ -10,6 +10,8 @@ mod copied;
 mod faults;
 #[path = "conformance_pulsar/gate.rs"]
 mod gate;
+#[path = "conformance_pulsar/outlets.rs"]
+mod outlets;
 #[path = "conformance_pulsar/rig.rs"]
 mod rig;
 

@@ -15,11 +15,13 @@ use tidings_telemetry::Recorder;
 
 use crate::gate::Gate;
 
-fn said(name: &str, otherwise: &str) -> String {
+/// What a variable says.
+pub(crate) fn said(name: &str, otherwise: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| otherwise.to_owned())
 }
 
-fn address(url: &str) -> SocketAddr {
+/// Where an address with a scheme points to.
+pub(crate) fn address(url: &str) -> SocketAddr {
     url.split_once("://").unwrap().1.parse().unwrap()
 }
 
@@ -46,16 +48,20 @@ pub(crate) fn is_there() -> bool {
 fn is_healthy(at: SocketAddr) -> bool {
     // Something else may listen there.
     let is_ok = |answer: String| answer.starts_with("HTTP/1.1 200") && answer.contains("\r\nok");
-    ask(at, "GET", "brokers/health").is_ok_and(is_ok)
+    ask(at, "GET", "brokers/health", "").is_ok_and(is_ok)
 }
 
 /// The answer of the admin interface.
-fn ask(at: SocketAddr, method: &str, path: &str) -> std::io::Result<String> {
+pub(crate) fn ask(at: SocketAddr, method: &str, path: &str, body: &str) -> std::io::Result<String> {
     let limit = Duration::from_secs(30);
     let mut stream = TcpStream::connect_timeout(&at, limit)?;
     stream.set_read_timeout(Some(limit))?;
-    let head = format!("{method} /admin/v2/{path} HTTP/1.1\r\nHost: {at}\r\n");
-    write!(stream, "{head}Content-Length: 0\r\nConnection: close\r\n\r\n")?;
+    write!(
+        stream,
+        "{method} /admin/v2/{path} HTTP/1.1\r\nHost: {at}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )?;
     let mut answer = vec![];
     stream.read_to_end(&mut answer)?;
     Ok(String::from_utf8_lossy(&answer).into_owned())
@@ -134,7 +140,7 @@ impl OnPulsar {
         let PulsarOptions { tenant, namespace, admin_url, .. } = &self.options;
         let path = format!("persistent/{tenant}/{namespace}/{journal}-partition-0/{what}");
         let at = address(admin_url);
-        let asked = move || ask(at, method, &path);
+        let asked = move || ask(at, method, &path, "");
         let answer = tokio::task::spawn_blocking(asked).await.unwrap().unwrap();
         assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
         answer
