@@ -85,6 +85,12 @@ names! {
         InsightSummaries "tidings_insight_summaries_total" "Composed summaries stored.";
         InsightSummariesDropped "tidings_insight_dropped_summaries_total" "Bars that got no summary because too many were due.";
         InsightErrors "tidings_insight_errors_total" "Marks, summaries and checkpoints that were refused.";
+        EdgeMessages "tidings_edge_messages_total" "Messages of edge topics that their brokers confirmed.";
+        EdgeRepeats "tidings_edge_repeats_total" "Of these, repeats that the broker dropped.";
+        EdgeResent "tidings_edge_resent_messages_total" "Messages that were under way when a connection or a topic was lost, and are sent again.";
+        EdgeRefused "tidings_edge_refused_events_total" "Events that a broker does not take: they are tried again, and end among the dead letters.";
+        EdgeGapEvents "tidings_edge_gap_events_total" "Events that edges could not mirror: retention, damage or age took them before.";
+        EdgeErrors "tidings_edge_errors_total" "Times that an edge had no connection to its broker, or that this refused a topic.";
         TraceSpans "tidings_trace_spans_total" "Spans sent to the collector.";
         TraceDropped "tidings_trace_dropped_spans_total" "Spans dropped: the queue was full, or the collector did not take them.";
         ConfigReloads "tidings_config_reloads_total" "Reloads of the configuration that were applied.";
@@ -111,6 +117,8 @@ names! {
         SettleDeadLetterBytes "tidings_settle_dead_letter_bytes" "Bytes of the events among the dead letters.";
         SettleFullSubscriptions "tidings_settle_full_subscriptions" "Subscriptions that send nothing because their dead letters are full.";
         DeliverInFlight "tidings_deliver_in_flight_events" "Events sent and not yet settled.";
+        EdgeStopped "tidings_edge_stopped_edges" "Edges that wait: for their broker, for a topic that it refuses, or for their subscription.";
+        EdgeWaiting "tidings_edge_waiting_events" "Events that edges have and no broker has confirmed.";
         ServeConnections "tidings_serve_connections" "Open connections.";
         MemoryBudget "tidings_memory_budget_bytes" "Bytes that the service keeps within.";
         MemoryUsed "tidings_memory_used_bytes" "Bytes that the process holds of the machine's memory.";
@@ -129,6 +137,7 @@ names! {
         DeliverEvent "tidings_deliver_event_seconds" "From a block's ingest to its first delivery.";
         SettleCursor "tidings_settle_cursor_seconds" "From an ack to its durable cursor.";
         InsightMark "tidings_insight_mark_seconds" "From the ingest of an interval's last event to its durable mark.";
+        EdgeMessage "tidings_edge_message_seconds" "From an event's ingest to its broker's receipt.";
         ServeRequest "tidings_serve_request_seconds" "From a request's first byte to its answer.";
     }
 }

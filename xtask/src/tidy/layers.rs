@@ -24,6 +24,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("admit", &["catalog", "log", "shape", "event", "telemetry"]),
     ("deliver", &["catalog", "log", "match", "shape", "event", "telemetry"]),
     ("insight", &["catalog", "log", "event", "telemetry"]),
+    ("edge", &["deliver", "catalog", "event", "telemetry"]),
     (
         "serve",
         &["wire", "admit", "deliver", "insight", "catalog", "log", "shape", "event", "telemetry"],
