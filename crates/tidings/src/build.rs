@@ -3,6 +3,7 @@
 pub(crate) mod admit;
 pub(crate) mod catalog;
 pub(crate) mod deliver;
+pub(crate) mod edge;
 pub(crate) mod insight;
 pub(crate) mod log;
 pub(crate) mod pressure;

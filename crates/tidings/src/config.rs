@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod docs;
+mod edges;
 mod engine;
 mod health;
 mod intervals;
@@ -27,10 +28,12 @@ use toml::Table;
 
 #[cfg(test)]
 use docs::reference;
+pub(crate) use edges::DeclaredEdge;
 pub(crate) use engine::{Engine, EngineKind};
 use layers::{environment, merge, parse_file, set};
 use written::{
     AsWritten, WrittenAdmission, WrittenIntervals, WrittenLimits, WrittenLog, WrittenTopics,
+    WrittenTraces,
 };
 
 /// The shipped file: every key at its default, and the documentation of each.
@@ -54,6 +57,8 @@ pub(crate) struct Config {
     pub(crate) expected: Vec<Declared>,
     /// What is summed up.
     pub(crate) summaries: SummarySettings,
+    /// What is mirrored, and where to.
+    pub(crate) edges: Vec<DeclaredEdge>,
     /// From when on a subscription is not well.
     pub(crate) health: Thresholds,
     pub(crate) traces: TraceSettings,
@@ -160,17 +165,12 @@ impl Config {
         let origins = Origins::new(&written.server.allowed_origins).map_err(|error| {
             layers::invalid("server.allowed_origins".to_owned(), &error.to_string())
         })?;
-        let traces = TraceSettings {
-            endpoint: written.traces.endpoint,
-            sample_ratio: written.traces.sample_ratio,
-        };
-        if !(0.0..=1.0).contains(&traces.sample_ratio) {
-            let (key, value) = ("traces.sample_ratio", traces.sample_ratio.to_string());
-            return Err(ConfigError::Value { key, value, rule: "it must be 0 to 1" });
-        }
+        let traces = traces(written.traces)?;
         let memory_budget = memory::budget(&written.memory)?;
         let expected = intervals::declared(&written.intervals)?;
         let summaries = summaries::settings(&written.summaries)?;
+        let pulsar = engine::options(&written.pulsar, token.as_ref());
+        let edges = edges::declared(&written.edges, &pulsar, &engine)?;
         let health = health::thresholds(&written.health)?;
         let config = Self {
             addr,
@@ -187,6 +187,7 @@ impl Config {
             traces,
             expected,
             summaries,
+            edges,
             health,
             log_level: written.logging.level,
             log_format,
@@ -220,6 +221,15 @@ fn check_policy(policy: &str) -> Result<(), ConfigError> {
     }
     let (key, value) = ("admission.definition_conflict", format!("`{policy}`"));
     Err(ConfigError::Value { key, value, rule: "it must be refuse or warn" })
+}
+
+fn traces(written: WrittenTraces) -> Result<TraceSettings, ConfigError> {
+    let WrittenTraces { endpoint, sample_ratio } = written;
+    if (0.0..=1.0).contains(&sample_ratio) {
+        return Ok(TraceSettings { endpoint, sample_ratio });
+    }
+    let (key, value) = ("traces.sample_ratio", sample_ratio.to_string());
+    Err(ConfigError::Value { key, value, rule: "it must be 0 to 1" })
 }
 
 fn log_format(text: &str) -> Result<LogFormat, ConfigError> {

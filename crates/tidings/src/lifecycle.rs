@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_admit::Admission;
+use tidings_edge::Edges;
 use tidings_event::SystemClock;
 use tidings_insight::Summaries;
 use tidings_log::PartitionLog;
@@ -33,6 +34,7 @@ pub(crate) struct Running {
     addr: SocketAddr,
     parts: Parts,
     summaries: Summaries,
+    edges: Edges,
     stop: CancellationToken,
     server: JoinSet<Result<(), Failure>>,
     periodic: JoinSet<()>,
@@ -55,6 +57,7 @@ impl Running {
         let intervals = build::insight::intervals(config, (&log, &catalog), &admission, &shared)?;
         let ways = (&admission, &deliver);
         let summaries = build::insight::summaries(config, (&log, &catalog), ways, &shared);
+        let edges = build::edge::open(config, (&log, &catalog), &deliver, &shared)?;
         let parts = Parts {
             admission,
             deliver,
@@ -87,7 +90,7 @@ impl Running {
         let memory = build::pressure::keep(config, &parts, forms).watch();
         let memory =
             memory.map_err(|error| Failure::Failed(format!("cannot watch memory: {error}")))?;
-        Ok(Self { addr, parts, summaries, stop, server: serving, periodic, memory })
+        Ok(Self { addr, parts, summaries, edges, stop, server: serving, periodic, memory })
     }
 
     /// The address it serves on.
@@ -119,13 +122,14 @@ impl Running {
         self.periodic.shutdown().await;
         drop(self.memory);
         let Parts { intervals, admission, deliver, log, .. } = self.parts;
-        let summaries = self.summaries;
+        let (summaries, edges) = (self.summaries, self.edges);
         let finishing = async {
             if let Some(intervals) = &intervals {
                 intervals.close().await;
             }
             summaries.close().await;
             admission.close().await;
+            edges.close().await;
             deliver.close().await;
         };
         finish(finishing, &*log).await;

@@ -70,8 +70,8 @@ pub(super) fn engine(
     }
 }
 
-fn options(written: &WrittenPulsar, token: Option<&Secret>) -> PulsarOptions {
-    let file = |name: &str| if name.is_empty() { None } else { Some(PathBuf::from(name)) };
+/// What the section says, unchecked.
+pub(super) fn options(written: &WrittenPulsar, token: Option<&Secret>) -> PulsarOptions {
     let security = Security {
         ca_file: file(&written.ca_file),
         certificate_file: file(&written.certificate_file),
@@ -92,6 +92,11 @@ fn options(written: &WrittenPulsar, token: Option<&Secret>) -> PulsarOptions {
         window: written.window,
         ..PulsarOptions::default()
     }
+}
+
+/// A file that is named, where one is.
+pub(super) fn file(name: &str) -> Option<PathBuf> {
+    (!name.is_empty()).then(|| PathBuf::from(name))
 }
 
 /// A setting of the engine by its key.

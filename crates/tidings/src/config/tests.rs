@@ -8,7 +8,7 @@ use tidings_deliver::Thresholds;
 use super::reloadable::RELOADABLE;
 use super::{Config, ConfigError, DEFAULT, Engine, EngineKind, Flags, reference};
 
-fn load(file: &str, variables: &[(&str, &str)], flags: Flags) -> Result<Config, String> {
+pub(super) fn load(file: &str, variables: &[(&str, &str)], flags: Flags) -> Result<Config, String> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("tidings.toml");
     std::fs::write(&path, file).unwrap();
@@ -19,7 +19,7 @@ fn load(file: &str, variables: &[(&str, &str)], flags: Flags) -> Result<Config, 
     Config::load(&flags, variables).map_err(shown)
 }
 
-fn refused(file: &str, variables: &[(&str, &str)]) -> String {
+pub(super) fn refused(file: &str, variables: &[(&str, &str)]) -> String {
     load(file, variables, Flags::default()).unwrap_err()
 }
 

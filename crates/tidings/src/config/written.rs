@@ -28,6 +28,7 @@ section! {
         admission: WrittenAdmission,
         intervals: WrittenIntervals,
         summaries: WrittenSummaries,
+        edges: WrittenEdges,
         health: WrittenHealth,
         traces: WrittenTraces,
         logging: WrittenLogging,
@@ -172,6 +173,57 @@ pub(crate) struct WrittenComposed {
     pub(crate) instruments: Vec<String>,
     #[serde(default)]
     pub(crate) matrices: Vec<String>,
+}
+
+section! {
+    /// What is mirrored to topics of another system.
+    WrittenEdges {
+        mirrored: Vec<WrittenEdge>,
+    }
+}
+
+/// One edge.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WrittenEdge {
+    pub(crate) name: String,
+    pub(crate) topics: Vec<String>,
+    #[serde(default)]
+    pub(crate) filter: String,
+    #[serde(default = "json")]
+    pub(crate) format: String,
+    #[serde(default = "topic_by_topic")]
+    pub(crate) target: String,
+    #[serde(default = "latest")]
+    pub(crate) start: String,
+    #[serde(default = "a_thousand")]
+    pub(crate) window: u32,
+    #[serde(default)]
+    pub(crate) url: String,
+    #[serde(default)]
+    pub(crate) ca_file: String,
+    #[serde(default)]
+    pub(crate) certificate_file: String,
+    #[serde(default)]
+    pub(crate) key_file: String,
+    #[serde(default)]
+    pub(crate) token_file: String,
+}
+
+fn json() -> String {
+    "json".to_owned()
+}
+
+fn topic_by_topic() -> String {
+    "persistent://public/default/{topic}".to_owned()
+}
+
+fn latest() -> String {
+    "latest".to_owned()
+}
+
+fn a_thousand() -> u32 {
+    1_000
 }
 
 section! {
