@@ -61,6 +61,12 @@ impl Pulsar {
         self.try_ask("GET", "brokers/health", "").is_ok_and(is_ok)
     }
 
+    /// Where it listens, without TLS.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// A log of its own.
     #[must_use]
     pub fn engine(&self) -> Engine {

@@ -15,6 +15,7 @@ mod definitions;
 mod demo;
 mod disk_faults;
 mod doctor;
+mod edge_topics;
 mod failing;
 mod fan_out;
 mod faults;

@@ -82,3 +82,10 @@ fn edges_wait_for_a_restart() {
     assert!(reload.config.edges.is_empty());
     assert_eq!(reload.waiting[0].key, "edges.mirrored");
 }
+
+#[test]
+fn what_the_page_shows_is_a_configuration() {
+    let page = include_str!("../../../../../docs/operate/edge-topics.md");
+    let shown = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(loaded(shown).edges[0].settings.start, Start::Earliest);
+}
