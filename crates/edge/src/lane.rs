@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tidings_deliver::Run;
@@ -41,6 +42,8 @@ pub(crate) struct Lane {
     pub(crate) doing: Doing,
     /// Why it cannot be written; absent when it can.
     pub(crate) trouble: Option<String>,
+    /// How long it rests the next time; absent where that is the first time.
+    pub(crate) rest: Option<Duration>,
 }
 
 /// What is awaited on behalf of a lane.
@@ -81,6 +84,7 @@ impl Lane {
             highest: None,
             doing: Doing::Nothing,
             trouble: None,
+            rest: None,
         }
     }
 

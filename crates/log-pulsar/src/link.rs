@@ -11,7 +11,9 @@ use bytes::Bytes;
 use magnetar_proto::pb::FeatureFlags;
 use magnetar_proto::pb::ProducerAccessMode;
 use magnetar_proto::pb::command_subscribe::{InitialPosition, SubType};
-use magnetar_proto::{ConnectionConfig, CreateProducerRequest, MessageId, SubscribeRequest};
+use magnetar_proto::{
+    ConnectionConfig, CreateProducerRequest, MessageId, OperationRetryConfig, SubscribeRequest,
+};
 use magnetar_runtime_tokio::{
     Client, ClientError, Consumer, DnsResolver, ParsedUrl, Producer, Scheme,
 };
@@ -202,6 +204,16 @@ impl Broker {
 impl Link {
     pub(crate) fn client(&self) -> Result<&Client, LinkError> {
         self.client.as_ref().ok_or(LinkError::Client(ClientError::Closed))
+    }
+}
+
+impl Link {
+    /// Tells what the broker refuses at once: the client would ask several times more, for longer than an answer may take.
+    pub(crate) fn impatient(mut self) -> Self {
+        let never =
+            OperationRetryConfig { max_retries: Some(0), ..OperationRetryConfig::default() };
+        self.client = self.client.take().map(|client| client.with_operation_retry(never));
+        self
     }
 }
 

@@ -146,7 +146,8 @@ impl Outlets {
     /// When there is none to be had now.
     pub async fn connect(&self) -> Result<OutletLink, OutletError> {
         let link = self.broker.connect().await.map_err(|error| lost(&self.url, error))?;
-        Ok(OutletLink { broker: Arc::clone(&self.broker), link, url: Arc::clone(&self.url) })
+        let (broker, link) = (Arc::clone(&self.broker), link.impatient());
+        Ok(OutletLink { broker, link, url: Arc::clone(&self.url) })
     }
 
     /// Waits until every connection that was dropped is closed.

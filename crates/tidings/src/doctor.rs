@@ -4,6 +4,7 @@
 mod capacity;
 mod clock;
 mod directory;
+mod edges;
 mod filesystem;
 mod finding;
 mod limits;
@@ -81,6 +82,7 @@ async fn offline(args: &DoctorArgs, report: &mut Report) {
             Box::new(|_, name| name == env!("CARGO_BIN_NAME"))
         }
     };
+    report.extend(edges::check(&config).await);
     report.add(capacity::check(&config));
     report.extend(limits::check(&config));
     report.add(memory::check(&config));

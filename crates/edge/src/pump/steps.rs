@@ -107,10 +107,11 @@ impl Pump<'_> {
             Step::Rested => lane.doing = Doing::Nothing,
             Step::Opened(Ok(producer), is_numbered) => lane.opened(producer, is_numbered),
             Step::Answered(Ok(placed)) => {
-                self.wait = self.edge.retry.0;
+                (self.wait, lane.rest) = (self.edge.retry.0, None);
                 if lane.trouble.take().is_some() {
                     let edge = &self.edge.settings.name;
-                    tracing::info!(edge, target_topic = %lane.target, "can be written again");
+                    let (topic, partition) = (&*lane.path, at.partition.0);
+                    tracing::info!(edge, topic, partition, "can be written again");
                 }
                 if placed == Placed::Repeat {
                     self.edge.recorder.count(Counter::EdgeRepeats, 1);
@@ -139,15 +140,23 @@ impl Pump<'_> {
     fn stopped(&mut self, at: TopicPartition, error: String) {
         let Some(lane) = self.lanes.get_mut(&at) else { return };
         if lane.trouble.as_ref() != Some(&error) {
-            let (edge, target) = (&self.edge.settings.name, &lane.target);
-            tracing::warn!(edge, target_topic = %target, error, "cannot be written: tries again, and events wait");
+            let (edge, topic, partition) = (&self.edge.settings.name, &*lane.path, at.partition.0);
+            tracing::warn!(
+                edge,
+                topic,
+                partition,
+                error,
+                "cannot be written: tries again, and events wait"
+            );
         }
         lane.trouble = Some(error);
         let again = lane.fail();
         lane.doing = Doing::Resting;
         self.edge.recorder.count(Counter::EdgeErrors, 1);
         self.edge.recorder.count(Counter::EdgeResent, again);
-        let rest = self.edge.retry.1;
+        let (first, longest) = self.edge.retry;
+        let rest = lane.rest.unwrap_or(first);
+        lane.rest = Some((rest * 2).min(longest));
         self.steps.push(Box::pin(async move {
             Timer.after(rest).await;
             (at, Step::Rested)

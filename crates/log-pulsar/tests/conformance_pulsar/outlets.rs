@@ -114,7 +114,7 @@ async fn a_broker_that_is_told_to_drops_repeats_by_name_and_number() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_schema_is_set_and_another_kind_is_refused_for_this_topic_alone() {
+async fn another_schema_and_a_name_in_use_are_refused_for_this_topic_alone() {
     let Some(place) = Place::find().await else { return };
     let _outlet = place.open("t", Some("w"), 0).await;
     let path = format!("schemas/{}/t/schema", place.namespace);
@@ -130,6 +130,8 @@ async fn a_schema_is_set_and_another_kind_is_refused_for_this_topic_alone() {
     };
     let refused = place.link.open(options).await.unwrap_err();
     assert!(matches!(&refused, OutletError::Topic { reason, .. } if reason.contains("Schema")));
+    let busy = place.link.open(place.options("t", Some("w"), 0)).await.unwrap_err();
+    assert!(matches!(&busy, OutletError::Topic { reason, .. } if reason.contains("ProducerBusy")));
     let _goes_on = place.open("u", Some("w"), 0).await;
 }
 

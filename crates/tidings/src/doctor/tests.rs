@@ -182,3 +182,16 @@ fn a_log_that_was_moved_is_named() {
     let last = found().pop().unwrap();
     check(&last, Verdict::Fail, "was moved to pulsar://broker:6650");
 }
+
+#[tokio::test]
+async fn an_edge_whose_broker_is_not_there_is_warned_of_by_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("tidings.toml");
+    let text =
+        "[[edges.mirrored]]\nname = \"desk\"\ntopics = [\"**\"]\nurl = \"pulsar://127.0.0.1:1\"";
+    std::fs::write(&file, text).unwrap();
+    let flags = Flags { config: Some(file), ..Flags::default() };
+    let config = Config::load(&flags, std::iter::empty()).unwrap();
+    let findings = edges::check(&config).await;
+    check(&findings[0], Verdict::Warn, "desk: cannot reach Pulsar at pulsar://127.0.0.1:1");
+}

@@ -1,7 +1,7 @@
 //! Edge topics: events of a service that is killed, beside a broker that is killed, as a native consumer reads them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -9,6 +9,7 @@ use tidings_client::PublisherOptions;
 use tidings_e2e::{
     Engine, OwnPulsar, Pulsar, Server, ask, finish, indicator, metric, soon, toolchain, until,
 };
+use tidings_log_pulsar::PulsarOptions;
 use tidings_telemetry::Timer;
 
 const KEYS: [&str; 5] = ["AAPL", "MSFT", "IBM", "EUR/USD", "GOOG"];
@@ -32,13 +33,27 @@ struct Place {
 
 impl Place {
     fn new(pulsar: Pulsar, dir: &Path, format: &'static str) -> Self {
+        Self::secured(pulsar, dir, format, None)
+    }
+
+    /// With an address of its own and what secures it, where that is another one.
+    fn secured(
+        pulsar: Pulsar,
+        dir: &Path,
+        format: &'static str,
+        link: Option<&PulsarOptions>,
+    ) -> Self {
         let namespace = format!("public/edge-{:032x}", rand::random::<u128>());
+        let link = link.map_or(format!("url = \"{}\"", pulsar.url()), |options| {
+            let file = |file: &Option<PathBuf>| file.as_ref().unwrap().display().to_string();
+            let (ca, token) = (file(&options.security.ca_file), file(&options.security.token_file));
+            format!("url = \"{}\"\nca_file = \"{ca}\"\ntoken_file = \"{token}\"", options.url)
+        });
         let config = dir.join("tidings.toml");
         let file = format!(
             "[engine.pulsar]\nanswer_seconds = 5\n[[edges.mirrored]]\nname = \"desk\"\n\
              topics = [\"analysis/**\"]\nstart = \"earliest\"\nformat = \"{format}\"\nwindow = 200\n\
-             url = \"{}\"\ntarget = \"persistent://{namespace}/{{topic}}\"\n",
-            pulsar.url()
+             {link}\ntarget = \"persistent://{namespace}/{{topic}}\"\n"
         );
         std::fs::write(config, file).unwrap();
         let place = Self { pulsar, namespace, format };
@@ -220,6 +235,29 @@ async fn what_the_page_shows_reads_an_edge_topic() {
     toolchain::succeeded(&ended, &["desk.py"]);
     let told = ended.stdout.lines().filter(|line| *line == "AAPL 1m 1.0").count();
     assert_eq!(told, 1, "{}", ended.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secured_edge_waits_until_its_role_may_produce() {
+    let Some(own) = OwnPulsar::secured() else { return };
+    let (mut options, dir) = (own.secured_options(), tempfile::tempdir().unwrap());
+    let token_file = dir.path().join("token");
+    std::fs::write(&token_file, own.token("desk", None)).unwrap();
+    options.security.token_file = Some(token_file);
+    let place = Place::secured(own.pulsar(), dir.path(), "json", Some(&options));
+    let data = dir.path().join("data");
+    let server = Engine::Embedded.start(&data);
+    publish(&server, 0..20).await;
+    until_metric(&server, "tidings_edge_errors_total", |errors| errors > 0).await;
+    assert_eq!(metric(&server, "tidings_edge_messages_total"), 0);
+    let path = format!("namespaces/{}/permissions/desk", place.namespace);
+    place.pulsar.ask("POST", &path, r#"["produce"]"#);
+    until_all_is_mirrored(&server).await;
+    assert_eq!(metric(&server, "tidings_edge_messages_total"), 20);
+    let ended = server.terminate();
+    assert_eq!(ended.code, Some(0));
+    let told = "let the role of the token or certificate produce there";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
 }
 
 #[test]
