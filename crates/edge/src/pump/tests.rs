@@ -56,6 +56,31 @@ async fn what_has_no_receipt_is_sent_again_in_order_after_a_lost_connection() {
 }
 
 #[tokio::test]
+async fn a_receipt_of_before_counts_for_nothing_that_is_sent_again() {
+    let rig = Rig::new();
+    rig.world().holds_receipts = true;
+    rig.world().loses_receipts_from = Some(100);
+    let running = rig.start();
+    rig.deliver(1, 0..2);
+    soon(rig.until(|world| world.messages.len() == 2)).await;
+    // Takes the connection with it: everything is sent again.
+    rig.deliver(0, 100..101);
+    soon(rig.until(|world| world.messages.len() == 6)).await;
+    rig.world().release_one((1, 0));
+    rig.world().release_one((1, 0));
+    rig.world().release_one((0, 100));
+    rig.acked(&[(1, 0..1), (0, 100..101)]).await;
+    // Whatever else these receipts did was done before this one has its own.
+    rig.deliver(0, 101..102);
+    soon(rig.until(|world| world.messages.len() == 7)).await;
+    rig.world().release_one((0, 101));
+    rig.acked(&[(1, 0..1), (0, 100..102)]).await;
+    rig.world().release();
+    rig.acked(&[(1, 0..2), (0, 100..102)]).await;
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_cluster_that_drops_repeats_has_each_event_once() {
     let rig = Rig::new();
     rig.world().drops_repeats = true;

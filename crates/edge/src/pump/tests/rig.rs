@@ -55,7 +55,7 @@ pub(super) struct World {
     pub(super) is_down: bool,
     pub(super) drops_repeats: bool,
     pub(super) holds_receipts: bool,
-    held: Vec<oneshot::Sender<()>>,
+    held: Vec<((u32, u64), oneshot::Sender<()>)>,
     /// From this offset on messages are stored and their receipts lost, until there is another connection.
     pub(super) loses_receipts_from: Option<u64>,
     pub(super) refuses_partition: Option<u32>,
@@ -73,7 +73,14 @@ impl World {
 
     pub(super) fn release(&mut self) {
         self.holds_receipts = false;
-        self.held.drain(..).for_each(|held| held.send(()).unwrap_or_default());
+        self.held.drain(..).for_each(|(_, held)| held.send(()).unwrap_or_default());
+    }
+
+    /// Gives the receipt of the oldest message of an offset that has none.
+    pub(super) fn release_one(&mut self, of: (u32, u64)) {
+        let at = self.held.iter().position(|(place, _)| *place == of).unwrap();
+        // Whoever waited for it may be gone.
+        self.held.remove(at).1.send(()).unwrap_or_default();
     }
 }
 
@@ -160,7 +167,7 @@ impl Producer for Writer {
         }
         if world.holds_receipts {
             let (held, released) = oneshot::channel();
-            world.held.push(held);
+            world.held.push(((self.opening.partition, offset), held));
             return Box::pin(async move {
                 released.await.unwrap();
                 Ok(placed)
