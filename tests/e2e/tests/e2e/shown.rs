@@ -66,6 +66,8 @@ fn every_page_with_an_example_is_known() {
     let mut found = BTreeSet::new();
     with_blocks(&toolchain::root().join("docs"), &mut found);
     let known = [
+        // What it sketches is still to be built.
+        "docs/adr/0002-several-owners.md",
         // By `api` and, its scripts, here.
         "docs/api.md",
         "docs/grpc.md",
