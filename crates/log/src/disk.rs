@@ -24,6 +24,11 @@ pub enum OpenMode {
     CreateNew,
 }
 
+/// A directory found no room to be opened in: nothing of it was synced, which may be done over.
+#[derive(Debug, thiserror::Error)]
+#[error("no room to open the directory")]
+pub struct NotOpened;
+
 /// A directory tree that files live in.
 pub trait Disk: Send + Sync + 'static {
     /// Opens a file.
@@ -59,7 +64,7 @@ pub trait Disk: Send + Sync + 'static {
     /// Makes the names in a directory durable.
     ///
     /// # Errors
-    /// As the system says; the engine treats any as fatal for the journal.
+    /// As the system says; the engine treats any as fatal for the journal, but [`NotOpened`] and a lack of file handles.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
 
     /// Bytes free for this process, and bytes in all, of the file system that holds a path.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rustix::fs::FlockOperation;
 
-use super::{Disk, DiskFile, OpenMode};
+use super::{Disk, DiskFile, NotOpened, OpenMode};
 
 /// Most slices one `pwritev` takes on Linux.
 const SLICES_MAX: usize = 1024;
@@ -62,7 +62,12 @@ impl Disk for SystemDisk {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        File::open(path)?.sync_all()
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        let opened = File::open(path).map_err(|error| match error.kind() {
+            StorageFull | QuotaExceeded => io::Error::new(error.kind(), NotOpened),
+            _ => error,
+        });
+        opened?.sync_all()
     }
 
     fn space(&self, path: &Path) -> io::Result<(u64, u64)> {

@@ -10,7 +10,7 @@ use tidings_telemetry::Recorder;
 
 use super::options::{EmbeddedOptions, Sabotage};
 use super::spare::Spares;
-use crate::disk::{Disk, DiskFile, OpenMode};
+use crate::disk::{Disk, DiskFile, NotOpened, OpenMode};
 
 pub(crate) struct Context {
     pub(crate) disk: Arc<dyn Disk>,
@@ -90,6 +90,11 @@ pub(crate) fn is_no_room(error: &io::Error) -> bool {
 /// Whether an error says that there is no file handle for the moment.
 pub(crate) fn is_no_handle(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|number| NO_HANDLE.contains(&number))
+}
+
+/// Whether a directory was not even opened: then nothing of it was synced, and it may be done over.
+pub(crate) fn was_not_opened(error: &io::Error) -> bool {
+    is_no_handle(error) || error.get_ref().is_some_and(|inner| inner.is::<NotOpened>())
 }
 
 /// All bytes of a file; `None` when it does not exist.

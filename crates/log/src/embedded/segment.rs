@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tidings_event::Term;
 use tidings_event::block::crc32c;
 
-use super::context::{Context, is_no_handle};
+use super::context::{Context, was_not_opened};
 use super::fields::{Fields, Put};
 use super::group::PAGE;
 use super::spare::Spare;
@@ -158,7 +158,7 @@ pub(crate) fn create(
         return Err(error);
     }
     if let Err(error) = context.sync_dir(dir) {
-        if is_no_handle(&error) {
+        if was_not_opened(&error) {
             // The directory was not even opened: this is done over as a whole.
             context.remove(&path)?;
             return Err(error);
