@@ -25,7 +25,7 @@ pub use image::Operation;
 use image::{Image, Inode, PAGE_BYTES};
 pub use states::{Left, Model};
 
-use crate::disk::{Disk, DiskFile, OpenMode};
+use crate::disk::{Disk, DiskFile, NotOpened, OpenMode};
 
 /// What can be made to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub enum Call {
     Write,
     /// [`DiskFile::sync_data`].
     Sync,
+    /// [`Disk::sync_dir`], which finds no room to open the directory in.
+    OpenDir,
     /// [`Disk::sync_dir`].
     SyncDir,
     /// [`Disk::rename`].
@@ -340,6 +342,8 @@ impl Disk for FakeDisk {
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state();
+        let opened = state.fault(Call::OpenDir);
+        opened.map_err(|error| io::Error::new(error.kind(), NotOpened))?;
         state.fault(Call::SyncDir)?;
         state.apply(Operation::SyncDir { path: path.to_owned() })
     }

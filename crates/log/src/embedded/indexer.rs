@@ -73,16 +73,6 @@ fn work(waiting: &Receiver<Task>) {
 }
 
 impl JournalStore {
-    /// Gives back what was written before in a segment that will not grow, behind its end.
-    pub(crate) fn give_back(&self, number: u32) {
-        let ended = self.core().segments.get(&number).map(Segment::share);
-        let Some(ended) = ended.filter(|segment| segment.header.written_before > 0) else { return };
-        let longer = ended.file.len().is_ok_and(|bytes| bytes > ended.bytes);
-        if longer && let Err(error) = ended.file.truncate(ended.bytes) {
-            tracing::warn!(%error, file = %ended.path.display(), "room is not given back");
-        }
-    }
-
     /// Writes the index of a full segment, unless everything is to stop as it is. Until then the segment
     /// is not removed. Not under the mutex: the journal goes on.
     pub(crate) fn index(&self, number: u32) {

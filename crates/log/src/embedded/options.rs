@@ -6,7 +6,7 @@ use std::time::Duration;
 
 const MIB: u64 = 1 << 20;
 
-/// Settings of the embedded engine. The defaults are meant for production.
+/// Settings of the embedded engine. The defaults are meant for production, but for spares: those the service asks for.
 #[derive(Clone, Debug)]
 pub struct EmbeddedOptions {
     /// Bytes of a journal's first segment; each later one doubles.

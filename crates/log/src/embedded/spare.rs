@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::context::Context;
 use super::group::PAGE;
+use super::journal::JournalStore;
 use super::segment::Segment;
 use crate::disk::{DiskFile, OpenMode};
 use crate::partition_log::Journal;
@@ -217,6 +218,18 @@ pub(crate) struct Retired {
     journal: Journal,
     /// Where it is, if it becomes a spare.
     path: Option<PathBuf>,
+}
+
+impl JournalStore {
+    /// Gives back what was written before in a segment that will not grow, behind its end.
+    pub(crate) fn give_back(&self, number: u32) {
+        let ended = self.core().segments.get(&number).map(Segment::share);
+        let Some(ended) = ended.filter(|segment| segment.header.written_before > 0) else { return };
+        let longer = ended.file.len().is_ok_and(|bytes| bytes > ended.bytes);
+        if longer && let Err(error) = ended.file.truncate(ended.bytes) {
+            tracing::warn!(%error, file = %ended.path.display(), "room is not given back");
+        }
+    }
 }
 
 #[cfg(test)]

@@ -63,6 +63,7 @@ fn open(disk: Arc<dyn Disk>, dir: &Path) -> Arc<EmbeddedLog> {
         ring_bytes: 128 << 10,
         queue_bytes_max: 4 << 20,
         snapshot_bytes: 1 << 20,
+        spare_bytes_max: 256 << 10,
         ..EmbeddedOptions::default()
     };
     let clock = Arc::new(ManualClock::at(NOW));

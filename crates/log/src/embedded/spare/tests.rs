@@ -168,6 +168,18 @@ fn while_a_segment_is_begun_in_one_no_other_file_gets_its_name() {
 }
 
 #[test]
+fn a_directory_without_room_to_be_opened_in_is_tried_again() {
+    let mut rig = Rig::new();
+    rig.fill(2);
+    rig.still.spare();
+    // The first time is the index's.
+    rig.disk.fail(Call::OpenDir, 1, ENOSPC);
+    rig.fill(8);
+    assert_eq!((rig.disk.faults_left(), rig.header(2).written_before), (0, 0));
+    rig.reads_all();
+}
+
+#[test]
 fn after_a_kill_the_end_is_found_before_what_was_there() {
     let mut rig = Rig::new();
     rig.fill(8);
