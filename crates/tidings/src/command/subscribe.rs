@@ -1,13 +1,16 @@
 //! `tidings subscribe`: prints the events of a subscription and acknowledges them.
 
+mod pending_acks;
+
 use std::time::Duration;
 
 use serde_json::json;
 use serde_json::value::RawValue;
 use tidings_client::{Client, Consumer, ConsumerEvent, ConsumerOptions, Delivered};
-use tidings_event::json as event_json;
+use tidings_event::{Position, json as event_json};
 use tidings_telemetry::Timer;
 
+use self::pending_acks::PendingAcks;
 use super::subscription::create;
 use crate::cli::{SubscribeArgs, SubscriptionCreateArgs, TermsArgs};
 use crate::failure::Failure;
@@ -32,6 +35,7 @@ pub(super) async fn run(args: SubscribeArgs) -> Result<(), Failure> {
     }
     let mut consumer = client.consumer(ConsumerOptions::new(args.name, args.consumer)).await?;
     let mut left = args.max.unwrap_or(u64::MAX);
+    let mut pending = PendingAcks::default();
     while left > 0 {
         let next = tokio::select! {
             next = consumer.next() => next,
@@ -41,7 +45,10 @@ pub(super) async fn run(args: SubscribeArgs) -> Result<(), Failure> {
             None => return Ok(()),
             Some(Err(error)) => return Err(error.into()),
             Some(Ok(ConsumerEvent::Events(delivered))) => {
-                left -= print(&consumer, &delivered, left).await?;
+                let (printed, position) = print(&delivered, left)?;
+                consumer.ack_up_to(position).await?;
+                pending.sent(position);
+                left -= printed;
             }
             Some(Ok(ConsumerEvent::Gap(gap))) => output::json(&json!({"gap": {
                 "topic": &*gap.topic,
@@ -51,20 +58,17 @@ pub(super) async fn run(args: SubscribeArgs) -> Result<(), Failure> {
                 "count": gap.count,
                 "reason": gap.reason,
             }}))?,
-            Some(Ok(
-                ConsumerEvent::Confirmed(_)
-                | ConsumerEvent::Extended(_)
-                | ConsumerEvent::Reconnected,
-            )) => {}
+            Some(Ok(ConsumerEvent::Confirmed(acks))) => pending.answered(&acks),
+            Some(Ok(ConsumerEvent::Reconnected)) => pending.forget(),
+            Some(Ok(ConsumerEvent::Extended(_))) => {}
         }
     }
-    let confirmed = Timer.limit(LAST_ACKS, confirm(&mut consumer)).await;
-    confirmed
-        .unwrap_or_else(|_| Err(Failure::Failed("the last acks were not confirmed".to_owned())))
+    let confirmed = Timer.limit(LAST_ACKS, confirm(&mut consumer, pending)).await;
+    confirmed.unwrap_or_else(|_| Err(unconfirmed("the service did not answer in time")))
 }
 
-/// Prints up to `limit` events and acknowledges those; says how many.
-async fn print(consumer: &Consumer, delivered: &Delivered, limit: u64) -> Result<u64, Failure> {
+/// Prints up to `limit` events; says how many, and the position of the last.
+fn print(delivered: &Delivered, limit: u64) -> Result<(u64, Position), Failure> {
     let mut printed = 0;
     let mut position = delivered.last_position();
     for event in delivered.events().take(usize::try_from(limit).unwrap_or(usize::MAX)) {
@@ -82,15 +86,26 @@ async fn print(consumer: &Consumer, delivered: &Delivered, limit: u64) -> Result
         position.offset = event.offset;
         printed += 1;
     }
-    consumer.ack_up_to(position).await?;
-    Ok(printed)
+    Ok((printed, position))
 }
 
-async fn confirm(consumer: &mut Consumer) -> Result<(), Failure> {
-    while let Some(next) = consumer.next().await {
-        if matches!(next?, ConsumerEvent::Confirmed(_)) {
-            return Ok(());
+/// Waits until every ack that was sent is answered: one that is not was perhaps not even read.
+async fn confirm(consumer: &mut Consumer, mut pending: PendingAcks) -> Result<(), Failure> {
+    while !pending.is_empty() {
+        match consumer.next().await {
+            Some(Ok(ConsumerEvent::Confirmed(acks))) => pending.answered(&acks),
+            Some(Ok(ConsumerEvent::Reconnected)) => {
+                return Err(unconfirmed("the connection broke before"));
+            }
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return Err(error.into()),
+            None => return Err(unconfirmed("the consumer ended before")),
         }
     }
     Ok(())
+}
+
+fn unconfirmed(why: &str) -> Failure {
+    let told = "the last acks were not confirmed, their events may come again";
+    Failure::Failed(format!("{told}: {why}"))
 }

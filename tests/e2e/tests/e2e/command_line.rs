@@ -88,3 +88,29 @@ fn a_file_of_events_goes_in_and_comes_out() {
     assert_eq!(checked.code, Some(0), "{}", checked.stderr);
     assert!(checked.stdout.ends_with("sound\n"), "{}", checked.stdout);
 }
+
+#[test]
+fn what_a_subscriber_printed_is_settled_when_it_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(&dir.path().join("data"));
+    let with_server = |args: &[&str]| {
+        let ended = run(dir.path(), &[args, &["--server", server.url()]].concat());
+        assert_eq!(ended.code, Some(0), "{args:?}: {}", ended.stderr);
+        ended.stdout
+    };
+    with_server(&["subscription", "create", "screen", "--topics", "analysis/**"]);
+    // Each in a partition of its own where the hash has it so: many deliveries, an ack each.
+    let events = |round: u64| {
+        let event = |n| format!("{}\n", indicator_json(&format!("I{n}"), round * 5, 1.0));
+        (0..100).map(event).collect::<String>()
+    };
+    for round in 0..5 {
+        let args = ["publish", "--server", server.url()];
+        let published = run_with_input(dir.path(), &args, &events(round));
+        assert_eq!(published.code, Some(0), "{}", published.stderr);
+        let printed = with_server(&["subscribe", "screen", "--max", "100"]);
+        assert_eq!(printed.lines().count(), 100);
+        let shown = with_server(&["subscription", "show", "screen"]);
+        assert!(shown.contains(": lag 0 events, 0.0 s, 0 in flight"), "round {round}: {shown}");
+    }
+}
