@@ -25,13 +25,21 @@ pub(crate) struct Args {
 }
 
 /// One case in one process.
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Part {
     /// Allocations and processor time, over rounds; says them in JSON
     #[command(hide = true)]
     Measure {
         /// Which
         case: Case,
+    },
+    /// Stores what a case reads
+    #[command(hide = true)]
+    Store {
+        /// Which
+        case: Case,
+        /// An empty directory
+        dir: PathBuf,
     },
     /// A warm-up and so many rounds, for whoever counts instructions; says the number of events
     #[command(hide = true)]
@@ -40,5 +48,7 @@ pub(crate) enum Part {
         case: Case,
         /// How many
         rounds: usize,
+        /// Where its log is, with what was stored for it
+        dir: PathBuf,
     },
 }

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
+use clap::ValueEnum;
+
 use crate::baseline::{Baseline, Cost};
+use crate::case::Case;
 
 /// How much more or less than the baseline is let pass.
 const TOLERANCE: f64 = 0.10;
@@ -24,6 +27,8 @@ pub(crate) enum What {
 pub(crate) enum Why {
     /// Rounds differ too much.
     Unsteady,
+    /// It hangs on what else the machine does.
+    Unrepeated,
     /// The baseline is another machine's.
     OtherProcessor,
     /// Here, or when the baseline was made.
@@ -71,13 +76,19 @@ pub(crate) fn compare(baseline: &Baseline, measured: &Baseline, is_all: bool) ->
 fn of_case(case: &str, was: &Cost, is: &Cost, is_same_processor: bool) -> Vec<Finding> {
     let recorded = |what, why| Some(Finding::Recorded { case: case.to_owned(), what, why });
     let judged = |what, was, is| judge(case, what, was, is);
-    let allocations = judged(What::Allocations, was.measured.allocations, is.measured.allocations);
+    let by_instructions = Case::from_str(case, false).is_ok_and(Case::is_judged_by_instructions);
+    let allocations = if by_instructions {
+        recorded(What::Allocations, Why::Unrepeated)
+    } else {
+        judged(What::Allocations, was.measured.allocations, is.measured.allocations)
+    };
     let instructions = match (was.instructions, is.instructions) {
         (Some(was), Some(is)) => judged(What::Instructions, was, is),
         _ => recorded(What::Instructions, Why::NotCounted),
     };
     let is_steady = was.measured.ratio_spread.max(is.measured.ratio_spread) < STEADY;
     let processor = match (is_same_processor, is_steady) {
+        _ if by_instructions => recorded(What::Processor, Why::Unrepeated),
         (false, _) => recorded(What::Processor, Why::OtherProcessor),
         (true, false) => recorded(What::Processor, Why::Unsteady),
         (true, true) => {
@@ -125,6 +136,7 @@ impl fmt::Display for Finding {
                 write!(f, "{case}: {what} recorded, not judged: ")?;
                 f.write_str(match why {
                     Why::Unsteady => "the rounds differ too much",
+                    Why::Unrepeated => "they hang on what else the machine does",
                     Why::OtherProcessor => "the baseline is of another processor",
                     Why::NotCounted => "they were not counted, here or for the baseline",
                 })

@@ -1,10 +1,16 @@
 //! Instructions for one event, counted by valgrind: what a run of two rounds takes beyond a run of one.
-//! The difference leaves out the start, the warm-up and the making of the input, which both have.
+//! The difference leaves out the start, the warm-up and the making of the input, which both have. What is only
+//! read is stored before, and not counted: an event that comes in takes ten times what one takes that is read, and
+//! the log groups its writes a little differently each time.
 
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
 
 use crate::case::{Case, Size};
 use crate::error::GateError;
+use crate::run::{directory, part};
 
 const COUNT: [&str; 3] = ["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"];
 
@@ -33,17 +39,23 @@ fn difference((events, instructions): (u64, u64), more: (u64, u64)) -> Option<f6
 struct Counted {
     command: String,
     child: std::process::Child,
+    /// Its log, as long as it runs.
+    _dir: TempDir,
 }
 
 impl Counted {
     fn start(case: Case, rounds: usize) -> Result<Self, GateError> {
-        let program = std::env::current_exe()?;
-        let (name, rounds) = (case.name(), rounds.to_string());
-        let command = format!("valgrind {} tidings-gate rounds {name} {rounds}", COUNT.join(" "));
+        let (name, rounds, dir) = (case.name(), rounds.to_string(), directory()?);
+        let place = dir.path().to_string_lossy();
+        if case.is_of_stored() {
+            part(&["store", &name, &place])?;
+        }
+        let args = ["rounds", &name, &rounds, &place];
+        let command = format!("valgrind {} tidings-gate {}", COUNT.join(" "), args.join(" "));
         let mut counted = Command::new("valgrind");
-        counted.args(COUNT).arg(program).args(["rounds", &name, &rounds]);
-        let child = counted.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Ok(Self { command, child: child.spawn()? })
+        counted.args(COUNT).arg(std::env::current_exe()?).args(args).stdin(Stdio::null());
+        let child = counted.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        Ok(Self { command, child, _dir: dir })
     }
 
     /// Events and instructions.
@@ -73,12 +85,16 @@ fn instructions(said: &str) -> Option<u64> {
     number.trim().replace(',', "").parse().ok()
 }
 
-/// Runs a warm-up and so many rounds of a case; says how many events the rounds held.
-pub(crate) async fn rounds(case: Case, rounds: usize) -> Result<u64, GateError> {
+/// How many windows are made ready: the same input whatever is run of it.
+pub(crate) const fn windows(case: Case) -> usize {
     let Size { warm, round } = case.size();
-    let dir = crate::run::directory()?;
-    // The same input whatever is run of it.
-    let mut ready = case.open(dir.path(), warm + 2 * round).await?;
+    warm + 2 * round
+}
+
+/// Runs a warm-up and so many rounds of a case; says how many events the rounds held.
+pub(crate) async fn rounds(case: Case, rounds: usize, dir: &Path) -> Result<u64, GateError> {
+    let Size { warm, round } = case.size();
+    let mut ready = case.open(dir, windows(case)).await?;
     let warmed = ready.run(warm).await?;
     let events = ready.run(rounds * round).await?;
     ready.close(case, warmed + events).await?;

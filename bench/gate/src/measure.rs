@@ -33,7 +33,9 @@ pub(crate) struct Measured {
 pub(crate) async fn measure(case: Case) -> Result<Measured, GateError> {
     let Size { warm, round } = case.size();
     let (dir, clock) = (crate::run::directory()?, SystemClock::new());
-    let mut ready = case.open(dir.path(), warm + ROUNDS * round).await?;
+    let windows = warm + ROUNDS * round;
+    case.store(dir.path(), windows).await?;
+    let mut ready = case.open(dir.path(), windows).await?;
     let mut reference = Reference::new();
     let mut total = ready.run(warm).await?;
     let (mut rounds, mut asked) = (Rounds::default(), (0, 0));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tidings_admit::{Admission, AdmitSettings, Batch};
 use tidings_catalog::{Catalog, CatalogSettings};
 use tidings_deliver::{Deliver, DeliverSettings};
-use tidings_event::{Clock, Refusal, SystemClock};
+use tidings_event::{Clock, PartitionId, Refusal, SystemClock, TopicPartition};
 use tidings_insight::{IntervalSettings, Intervals, IntervalsParts, Publish};
 use tidings_log::{EmbeddedLog, EmbeddedOptions, PartitionLog, SystemDisk};
 use tidings_serve::{Inside, Limits, Origins, Parts, ShownConfig};
@@ -102,6 +102,20 @@ impl Node {
     /// What it counted of something.
     pub(crate) fn counted(&self, counter: Counter) -> u64 {
         self.parts.recorder.counted(counter)
+    }
+
+    /// How many events its log holds.
+    pub(crate) fn stored(&self) -> Result<u64, GateError> {
+        let topics = self.parts.catalog.snapshot();
+        let mut events = 0;
+        for topic in topics.all_topics() {
+            for partition in (0..topic.partitions).map(PartitionId) {
+                let bounds = self.parts.log.bounds(TopicPartition { topic: topic.id, partition });
+                let bounds = bounds.map_err(|error| failed("the log")(error.to_string()))?;
+                events += bounds.tail.0 - bounds.trim.0;
+            }
+        }
+        Ok(events)
     }
 
     /// Stops in the order of the binary; the log comes last.

@@ -1,4 +1,4 @@
-//! Reading what is stored from its beginning, off the disk: the log is closed and opened in between, so that
+//! Reading what is stored from its beginning, off the disk: the log was closed after it was written, so that
 //! nothing of it is in memory.
 
 use std::path::Path;
@@ -10,21 +10,23 @@ use crate::error::GateError;
 use crate::node::Node;
 use crate::publish::{Publisher, Window};
 
-/// Publishes windows, starts anew, and stands at the beginning. Says how many events a window held on average.
-pub(crate) async fn open(
-    dir: &Path,
-    window: Window,
-    windows: usize,
-) -> Result<(Node, Consumer, u64), GateError> {
+/// Publishes windows into a directory, and stops.
+pub(crate) async fn store(dir: &Path, window: Window, windows: usize) -> Result<(), GateError> {
     let node = Node::open(dir).await?;
     let mut publisher = Publisher::open(&node, LoadOptions::DENSE, window, windows).await?;
-    let mut events = 0;
     for _ in 0..windows {
-        events += publisher.window().await?;
+        publisher.window().await?;
     }
     drop(publisher);
     node.close().await;
+    Ok(())
+}
+
+/// Starts over what so many windows stored, and stands at its beginning. Says how many events a window held on
+/// average.
+pub(crate) async fn open(dir: &Path, windows: usize) -> Result<(Node, Consumer, u64), GateError> {
     let node = Node::open(dir).await?;
+    let events = node.stored()?;
     let reader = Consumer::reader(&node, "replay").await?;
     Ok((node, reader, events / windows.max(1) as u64))
 }

@@ -18,14 +18,18 @@ use crate::{cpu_time, instructions, table};
 
 /// Does what is asked; says whether the gate is open.
 pub(crate) fn run(args: &Args) -> Result<bool, GateError> {
-    match args.part {
+    match &args.part {
         Some(Part::Measure { case }) => {
-            let measured = runtime()?.block_on(measure::measure(case))?;
+            let measured = runtime()?.block_on(measure::measure(*case))?;
             println!("{}", serde_json::to_string(&measured).map_err(io::Error::from)?);
             Ok(true)
         }
-        Some(Part::Rounds { case, rounds }) => {
-            println!("{}", runtime()?.block_on(instructions::rounds(case, rounds))?);
+        Some(Part::Store { case, dir }) => {
+            runtime()?.block_on(case.store(dir, instructions::windows(*case)))?;
+            Ok(true)
+        }
+        Some(Part::Rounds { case, rounds, dir }) => {
+            println!("{}", runtime()?.block_on(instructions::rounds(*case, *rounds, dir))?);
             Ok(true)
         }
         None => gate(args),
@@ -93,17 +97,22 @@ fn renewed(mut before: Baseline, measured: Baseline, is_all: bool) -> Result<Bas
 
 /// Measures a case in a process of its own: nothing of another one is in its caches or its memory.
 fn in_a_process(case: Case) -> Result<Measured, GateError> {
-    let mut measuring = Command::new(std::env::current_exe()?);
-    let measuring = measuring.args(["measure", &case.name()]).stdin(Stdio::null());
-    let Output { status, stdout, stderr } = measuring.output()?;
-    let failed = |said: String| {
-        let command = format!("tidings-gate measure {}", case.name());
-        GateError::Run { command, said }
-    };
-    if !status.success() {
-        return Err(failed(String::from_utf8_lossy(&stderr).into_owned()));
+    let said = part(&["measure", &case.name()])?;
+    serde_json::from_slice(&said).map_err(|error| GateError::Run {
+        command: format!("tidings-gate measure {}", case.name()),
+        said: error.to_string(),
+    })
+}
+
+/// Runs a part of this program to its end; gives back what it said.
+pub(crate) fn part(args: &[&str]) -> Result<Vec<u8>, GateError> {
+    let mut part = Command::new(std::env::current_exe()?);
+    let Output { status, stdout, stderr } = part.args(args).stdin(Stdio::null()).output()?;
+    if status.success() {
+        return Ok(stdout);
     }
-    serde_json::from_slice(&stdout).map_err(|error| failed(error.to_string()))
+    let said = String::from_utf8_lossy(&stderr).into_owned();
+    Err(GateError::Run { command: format!("tidings-gate {}", args.join(" ")), said })
 }
 
 #[cfg(test)]

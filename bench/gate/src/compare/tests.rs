@@ -66,6 +66,17 @@ fn times_are_judged_only_where_they_can_be() {
 }
 
 #[test]
+fn what_hangs_on_the_rest_of_the_machine_is_not_judged() {
+    let (was, is) = (of("replay", 1.0, Some(800.0), 5.0), of("replay", 1.4, Some(800.0), 7.0));
+    let (case, why) = ("replay".to_owned(), Why::Unrepeated);
+    let recorded = |what| Finding::Recorded { case: case.clone(), what, why };
+    let all = [What::Allocations, What::Processor].map(recorded);
+    assert_eq!(compare(&was, &is, true), all);
+    let is = of("replay", 1.0, Some(1_000.0), 5.0);
+    assert!(compare(&was, &is, true).iter().any(Finding::fails));
+}
+
+#[test]
 fn instructions_that_were_not_counted_are_said_and_not_judged() {
     let findings = found(&of("narrow", 2.0, None, 5.0));
     let (case, what, why) = ("narrow".to_owned(), What::Instructions, Why::NotCounted);
