@@ -49,6 +49,8 @@ pub(crate) struct Saver {
     interval: Duration,
     dirty: Mutex<Dirty>,
     wake: Notify,
+    /// Told when a subscription is about to be held back by what is not saved.
+    hurry: Notify,
 }
 
 impl Saver {
@@ -59,15 +61,21 @@ impl Saver {
         (settlements, letters): (Arc<Settlements>, Arc<DeadLetters>),
         interval: Duration,
     ) -> Self {
-        let (dirty, wake) = (Mutex::default(), Notify::new());
-        Self { log, clock, recorder, settlements, letters, interval, dirty, wake }
+        let (dirty, wake, hurry) = (Mutex::default(), Notify::new(), Notify::new());
+        Self { log, clock, recorder, settlements, letters, interval, dirty, wake, hurry }
     }
 
     /// Takes note that cursors of a subscription changed.
     pub(crate) fn mark(&self, live: &Arc<Live>) {
         {
             let mut state = live.lock();
-            if state.is_ephemeral || std::mem::replace(&mut state.is_saving, true) {
+            if state.is_ephemeral {
+                return;
+            }
+            if state.is_pressed() {
+                self.hurry.notify_one();
+            }
+            if std::mem::replace(&mut state.is_saving, true) {
                 return;
             }
         }
@@ -99,11 +107,16 @@ impl Saver {
             // Acks that keep coming share saves; the first after a pause is saved at once. What takes
             // long is done less often, and so is what many wait for: more of each is saved together.
             let took = self.clock.monotonic().saturating_sub(began);
-            let rest = took.max(SHARE.saturating_mul(saved));
-            let rest = rest.clamp(self.interval, self.interval.saturating_mul(REST_MAX));
+            let least = took.max(SHARE.saturating_mul(saved));
+            let rest = least.clamp(self.interval, self.interval.saturating_mul(REST_MAX));
+            let hurried = async {
+                Timer.after(least.min(rest)).await;
+                self.hurry.notified().await;
+            };
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = Timer.after(rest) => {}
+                () = hurried => {}
             }
         }
         self.save().await;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tidings_catalog::Compression;
 use tidings_event::{Code, Offset, Position, Refusal};
 use tidings_telemetry::{Counter, Gauge};
+use tokio::task::JoinSet;
 
 use crate::ack_id::AckId;
 use crate::live::Live;
@@ -78,6 +79,10 @@ pub struct Session {
     ack_deadline: Option<Duration>,
     /// Where its changes are listed.
     watched: Option<Arc<Watched>>,
+    /// A read of what it will be sent later; nothing before the first.
+    ahead: Option<JoinSet<()>>,
+    /// Whether the log was read for it, and there may be more to read.
+    is_behind: bool,
     is_over: bool,
 }
 
@@ -90,8 +95,19 @@ impl Session {
     ) -> Self {
         stage.recorder.shift(Gauge::DeliverConsumers, 1);
         let (events, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
-        let (ack_deadline, watched) = (None, None);
-        Self { stage, live, number, registry, events, bytes, ack_deadline, watched, is_over: false }
+        Self {
+            stage,
+            live,
+            number,
+            registry,
+            events,
+            bytes,
+            ack_deadline: None,
+            watched: None,
+            ahead: None,
+            is_behind: false,
+            is_over: false,
+        }
     }
 
     /// With a deadline for each event that it is sent.

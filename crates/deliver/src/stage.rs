@@ -76,6 +76,19 @@ impl Stage {
         }
     }
 
+    /// Reads what follows what is here. What is lost or trimmed there is told when it is its turn.
+    pub(crate) async fn read_ahead(&self, live: &Arc<Live>, place: (TopicPartition, u64)) {
+        let (partition, from) = place;
+        self.recorder.count(Counter::DeliverCatchUpReads, 1);
+        let answer = self.log.read(partition, Offset(from), self.settings.read_bytes).await;
+        let goes_on = |blocks: &Vec<Committed>| {
+            blocks.first().is_some_and(|block| block.block.header.base_offset.0 <= from)
+        };
+        if let Some(blocks) = answer.ok().filter(goes_on) {
+            live.lock().filled((partition, from, ReadFor::Fresh), Ok(blocks));
+        }
+    }
+
     /// What was read of the log; of a redriven letter, its copy where the log has it no more, and
     /// nothing when that is gone, too.
     async fn or_letter(

@@ -9,6 +9,7 @@ mod folding;
 mod health;
 mod lives;
 mod pulling;
+mod reading_ahead;
 mod redriving;
 mod resuming;
 mod rig;

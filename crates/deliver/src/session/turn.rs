@@ -14,6 +14,7 @@ use crate::outgoing::{Delivery, Outgoing};
 use crate::sent::Sent;
 use crate::slot::{Budget, ReadFor};
 use crate::stage::{Ready, Stage};
+use crate::state::Ahead;
 use crate::watch::{Watch, Watched};
 
 /// What a session's turn comes to.
@@ -58,12 +59,47 @@ impl Session {
             // From here on a change is not missed, even one that comes before the wait.
             notified.as_mut().enable();
             match self.turn() {
-                Turn::Out(outgoing) => return Some(outgoing),
-                Turn::Read(reading) => reading.run().await,
+                Turn::Out(outgoing) => {
+                    self.read_ahead();
+                    return Some(outgoing);
+                }
+                Turn::Read(reading) => {
+                    match self.ahead.as_mut().filter(|ahead| !ahead.is_empty()) {
+                        // What it brings may be what is wanted.
+                        Some(ahead) => {
+                            tokio::select! {
+                                _ended = ahead.join_next() => {}
+                                () = notified => {}
+                            }
+                        }
+                        None => {
+                            self.is_behind = true;
+                            reading.run().await;
+                        }
+                    }
+                }
                 Turn::Wait(until) => stage.wait(notified, until).await,
                 Turn::Over => return None,
             }
         }
+    }
+
+    /// Has what comes later read while it is busy with what it was sent.
+    fn read_ahead(&mut self) {
+        if !self.is_behind {
+            return;
+        }
+        let reads = self.ahead.get_or_insert_default();
+        // A failure is told when what was to be read is wanted.
+        while reads.try_join_next().is_some() {}
+        if !reads.is_empty() {
+            return;
+        }
+        let ahead = self.live.lock().ahead(self.number);
+        self.is_behind = ahead != Ahead::Nothing;
+        let Ahead::Read(partition, from) = ahead else { return };
+        let (stage, live) = (Arc::clone(&self.stage), Arc::clone(&self.live));
+        reads.spawn(async move { stage.read_ahead(&live, (partition, from)).await });
     }
 
     /// What can be sent without waiting for anything, not even for the log to be read.

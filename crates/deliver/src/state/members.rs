@@ -345,6 +345,11 @@ impl State {
         None
     }
 
+    /// The partition that has its turn with a member after so many others.
+    pub(super) fn ready(&self, session: u64, after: usize) -> Option<TopicPartition> {
+        self.members.get(session)?.ready.queue.get(after).copied()
+    }
+
     /// Ends a partition's turn with a member; it has another one later when there is more.
     pub(super) fn turn_over(&mut self, session: u64, has_more: bool) {
         if let Some(member) = self.members.get_mut(session) {

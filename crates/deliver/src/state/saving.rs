@@ -23,6 +23,11 @@ const PASSED_MAX: u64 = 10_000;
 const USUAL_ENDS: usize = 8;
 
 impl State {
+    /// Whether so much is acknowledged and not durable that nothing more will be sent soon.
+    pub(crate) fn is_pressed(&self) -> bool {
+        self.unconfirmed.saturating_mul(2) > self.limits.events
+    }
+
     /// How many events of a partition, from the lowest on that is not settled durably, may have been
     /// sent. One window is in flight, and one more acknowledged and not durable; and events are sent
     /// that lie above others which wait: behind a key that fails, for their member, in a digest.

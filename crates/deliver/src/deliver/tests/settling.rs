@@ -12,8 +12,8 @@ use tidings_event::{Offset, PartitionId, Position, TopicPartition, v1};
 use tidings_log::{PartitionLog, Table};
 use tidings_telemetry::Counter;
 
-use super::rig::{Rig, TENANT, next, next_delivery, offsets, summary};
-use crate::{Delivery, Outgoing, Run, Session};
+use super::rig::{Rig, TENANT, next, next_delivery, nothing, offsets, settle, summary};
+use crate::{DeliverSettings, Delivery, Outgoing, Run, Session};
 
 /// Every settlement about a partition, in order.
 async fn settlements(rig: &Rig, partition: u32) -> Vec<v1::Settlement> {
@@ -259,4 +259,28 @@ async fn what_a_seek_passes_over_is_settled() {
             run(8, 9, "DELIVERED", ""),
         ]
     );
+}
+
+#[tokio::test]
+async fn who_would_be_held_back_has_its_acks_saved_before_the_interval_is_over() {
+    let settings = DeliverSettings {
+        cursor_interval: Duration::from_secs(3_600),
+        ..DeliverSettings::default()
+    };
+    let rig = Rig::with(settings).await;
+    let topic = rig.topic("a/b", 1).await;
+    rig.subscribe("all", "a/b", 10).await;
+    let mut session = rig.attach("all").await;
+    for count in [6, 6, 10] {
+        rig.publish(&topic, 0, count).await;
+        let delivery = next_delivery(&mut session).await;
+        settle(&mut session, &delivery);
+        let Outgoing::Confirmed { runs, .. } = next(&mut session).await else { panic!() };
+        assert_eq!(runs.iter().map(|run| run.last.0 - run.first.0 + 1).sum::<u64>(), count);
+    }
+    // Half of what may be unconfirmed is no reason.
+    rig.publish(&topic, 0, 5).await;
+    let delivery = next_delivery(&mut session).await;
+    settle(&mut session, &delivery);
+    nothing(&mut session).await;
 }
