@@ -14,6 +14,9 @@ pub struct DeliverSettings {
     pub live_bytes: usize,
     /// Most bytes of one read.
     pub read_bytes: usize,
+    /// A partition is read ahead of its turn while there is so much of it to be read: who is just behind the live
+    /// blocks gets more of those.
+    pub read_ahead_events: u64,
     /// Most bytes in flight of one subscription.
     pub in_flight_bytes: u64,
     /// While more events are in flight, all subscriptions together, consumers that hold many and settle
@@ -40,6 +43,7 @@ impl Default for DeliverSettings {
         Self {
             live_bytes: 8 << 20,
             read_bytes: 256 << 10,
+            read_ahead_events: 16_384,
             in_flight_bytes: 16 << 20,
             in_flight_max: u64::MAX,
             cursor_interval: Duration::from_millis(25),

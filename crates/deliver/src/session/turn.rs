@@ -95,7 +95,7 @@ impl Session {
         if !reads.is_empty() {
             return;
         }
-        let ahead = self.live.lock().ahead(self.number);
+        let ahead = self.live.lock().ahead(self.number, self.stage.settings.read_ahead_events);
         self.is_behind = ahead != Ahead::Nothing;
         let Ahead::Read(partition, from) = ahead else { return };
         let (stage, live) = (Arc::clone(&self.stage), Arc::clone(&self.live));

@@ -18,15 +18,15 @@ pub(crate) enum Ahead {
     Read(TopicPartition, u64),
     /// Nothing as long as so much waits.
     Enough,
-    /// Nothing: all that is durable is here, or the log is not to be read ahead.
+    /// Nothing: little is left to be read, or it is not to be read ahead.
     Nothing,
 }
 
 impl State {
-    /// What a session that is behind will be sent after what is here: a partition of which nothing is here
-    /// goes first. Nothing for those with filters, who read [together](crate::catch_up), and for groups, of
+    /// What a session that is behind will be sent after what is here, of partitions with `least` events to be
+    /// read: one of which nothing is here goes first. Nothing for those with filters, who read [together](crate::catch_up), and for groups, of
     /// which each member would read the same.
-    pub(crate) fn ahead(&mut self, session: u64) -> Ahead {
+    pub(crate) fn ahead(&mut self, session: u64, least: u64) -> Ahead {
         if self.subscription.spec.filter.is_some() || self.group.is_some() {
             return Ahead::Nothing;
         }
@@ -40,8 +40,9 @@ impl State {
         for partition in places {
             let Some(slot) = self.slots.get_mut(&partition) else { continue };
             let Some((from, is_next)) = slot.hole() else { continue };
+            let is_little = slot.tail.saturating_sub(from) < least;
             // Of what lies apart one event is read at a time, when it is its turn.
-            if slot.judge.is_some() || slot.window.is_lonely(from) {
+            if is_little || slot.judge.is_some() || slot.window.is_lonely(from) {
                 continue;
             }
             if is_next {

@@ -17,7 +17,12 @@ const EVENTS: u64 = 5;
 
 /// Partitions with blocks, of which one read brings one.
 async fn behind(partitions: u32) -> (Rig, Arc<Topic>) {
-    let settings = DeliverSettings { read_bytes: 1, ..DeliverSettings::default() };
+    with(1, partitions).await
+}
+
+async fn with(read_ahead_events: u64, partitions: u32) -> (Rig, Arc<Topic>) {
+    let settings =
+        DeliverSettings { read_bytes: 1, read_ahead_events, ..DeliverSettings::default() };
     let rig = Rig::with(settings).await;
     let topic = rig.topic("a/b", partitions).await;
     for _ in 0..BLOCKS {
@@ -57,6 +62,20 @@ async fn what_follows_is_read_while_nobody_asks_for_it() {
         let all: Vec<u64> = (0..BLOCKS * EVENTS).collect();
         assert_eq!(got.len(), partitions as usize);
         assert!(got.values().all(|offsets| *offsets == all), "{got:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_last_events_are_not_read_ahead() {
+    let (rig, _) = with(3 * EVENTS, 1).await;
+    rig.subscribe("all", "a/b", 10_000).await;
+    let mut session = rig.attach("all").await;
+    for number in 1..=BLOCKS {
+        let delivery = next_delivery(&mut session).await;
+        others_run().await;
+        assert_eq!(offsets(&delivery)[0], (number - 1) * EVENTS);
+        let ahead = u64::from(number + 3 <= BLOCKS);
+        assert_eq!(reads(&rig), number + ahead, "block {number}");
     }
 }
 
