@@ -23,9 +23,9 @@ pub(crate) enum Ahead {
 }
 
 impl State {
-    /// What a session that is behind will be sent after what is here, of partitions with `least` events to be
-    /// read: one of which nothing is here goes first. Nothing for those with filters, who read [together](crate::catch_up), and for groups, of
-    /// which each member would read the same.
+    /// What a session that is behind will be sent after what is here, of partitions with `least` events to
+    /// be read: one of which nothing is here goes first. Nothing for those with filters, who read
+    /// [together](crate::catch_up), and for groups, of which each member would read the same.
     pub(crate) fn ahead(&mut self, session: u64, least: u64) -> Ahead {
         if self.subscription.spec.filter.is_some() || self.group.is_some() {
             return Ahead::Nothing;
