@@ -94,27 +94,26 @@ impl<'a> Admin<'a> {
     /// As [`Self::prepare`], and puts up with a broker that is not there yet.
     pub(crate) async fn prepare_patiently(&self) -> Result<(), OpenError> {
         let mut patience = Patience::of(self.options.start_max);
-        loop {
-            let error = match self.prepare().await {
-                Ok(()) => return Ok(()),
-                Err(error) => error,
-            };
-            let may_pass = match &error {
-                OpenError::Unreachable { .. } => true,
-                // Of two who change it at once, one is told of the conflict.
-                OpenError::Refused { status, .. } => *status >= 500 || *status == 409,
-                OpenError::Link { fault, .. } => fault.may_pass(),
-                _ => false,
-            };
-            if !may_pass || !patience.is_left().await {
-                return Err(error);
-            }
-            tracing::warn!(%error, "waits for Pulsar");
+        while let Err(error) = self.prepare().await {
+            wait_out(&mut patience, error).await?;
         }
+        Ok(())
     }
 
     /// Makes tenant, namespace and topics exist; what is there already is left as it is, but for the policies.
     async fn prepare(&self) -> Result<(), OpenError> {
+        self.prepare_namespace(policies()).await?;
+        for topic in topics() {
+            self.make(&format!("{}/partitions", self.topic(topic)), json!(1)).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes tenant and namespace exist, with these policies.
+    pub(crate) async fn prepare_namespace(
+        &self,
+        policies: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Result<(), OpenError> {
         let clusters = self.ask(Method::GET, "clusters", None).await?.json();
         let tenant_body = json!({ "allowedClusters": clusters, "adminRoles": [] });
         let tenant = self.make(&format!("tenants/{}", self.options.tenant), tenant_body).await;
@@ -130,17 +129,14 @@ impl<'a> Admin<'a> {
             (OpenError::Refused { status: 404, .. }, Some(unmade)) => unmade,
             (error, _) => error,
         })?;
-        for (policy, body) in policies() {
+        for (policy, body) in policies {
             self.ask(Method::POST, &format!("{namespace}/{policy}"), Some(body)).await?;
-        }
-        for topic in topics() {
-            self.make(&format!("{}/partitions", self.topic(topic)), json!(1)).await?;
         }
         Ok(())
     }
 
     /// Makes something that may be there.
-    async fn make(&self, path: &str, body: Value) -> Result<(), OpenError> {
+    pub(crate) async fn make(&self, path: &str, body: Value) -> Result<(), OpenError> {
         let Err(refused) = self.ask(Method::PUT, path, Some(body)).await else { return Ok(()) };
         let is_there = matches!(refused, OpenError::Refused { status: 409, .. })
             // Of two who make it at once, one is told that the server failed.
@@ -245,6 +241,22 @@ impl<'a> Admin<'a> {
         };
         exchange(handshake(tls, host, stream).await?, request).await
     }
+}
+
+/// Waits until what failed may be tried again: the broker is not there yet, or has to see to somebody else.
+pub(crate) async fn wait_out(patience: &mut Patience, error: OpenError) -> Result<(), OpenError> {
+    let may_pass = match &error {
+        OpenError::Unreachable { .. } => true,
+        // Of two who change it at once, one is told of the conflict.
+        OpenError::Refused { status, .. } => *status >= 500 || *status == 409,
+        OpenError::Link { fault, .. } => fault.may_pass(),
+        _ => false,
+    };
+    if !may_pass || !patience.is_left().await {
+        return Err(error);
+    }
+    tracing::warn!(%error, "waits for Pulsar");
+    Ok(())
 }
 
 /// Sends one request by a connection of its own.

@@ -9,12 +9,14 @@
 mod admin;
 mod append;
 mod examine;
+mod granted;
 mod import;
 mod index;
 mod journal;
 mod judge;
 mod link;
 mod log;
+mod members;
 mod message;
 mod open;
 mod options;
@@ -30,6 +32,7 @@ mod writer;
 pub use examine::{Observation, Standing, examine};
 pub use import::{FinishError, Import};
 pub use log::PulsarLog;
+pub use members::{MembersError, MembersReader, MembersTopic, MembersWriter};
 pub use options::{OpenError, OptionError, PulsarOptions};
 pub use outlet::{
     Outlet, OutletError, OutletLink, OutletMessage, OutletOptions, OutletSchema, Outlets, Stored,

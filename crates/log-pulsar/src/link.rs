@@ -95,7 +95,7 @@ pub(crate) struct Link {
     answer_max: Duration,
 }
 
-/// A topic's only writer, by a connection of its own.
+/// A writer of a topic, by a connection of its own; the only one of that topic where it was taken.
 pub(crate) struct Writing {
     pub(crate) producer: Producer,
     _link: Link,
@@ -163,6 +163,13 @@ impl Broker {
         let kick = self.produce(&link, topic, ProducerAccessMode::ExclusiveWithFencing).await?;
         self.limit(kick.close()).await?;
         let producer = self.produce(&link, topic, ProducerAccessMode::Exclusive).await?;
+        Ok(Writing { producer, _link: link })
+    }
+
+    /// One writer of a topic among any number.
+    pub(crate) async fn share(&self, topic: &str) -> Result<Writing, LinkError> {
+        let link = self.connect().await?;
+        let producer = self.produce(&link, topic, ProducerAccessMode::Shared).await?;
         Ok(Writing { producer, _link: link })
     }
 

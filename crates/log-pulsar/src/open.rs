@@ -14,6 +14,7 @@ use tidings_log::parts::{Copied, Tables};
 use tidings_log::{Journal, Origin};
 use tidings_telemetry::{Recorder, Timer};
 
+use crate::granted;
 use crate::index::BlockAt;
 use crate::journal::{Found, GroupAt, JournalStore, STATE};
 use crate::judge::{Judge, Verdict};
@@ -161,10 +162,10 @@ impl Opening<'_> {
         let end = self.send(&of_state, nobody).await?;
         let found = self.read_state(&mut state, end, &tables).await?;
         self.check(&tables, &found)?;
-        let owner = self.owner(&state, &tables);
+        let owner = self.owner(&state, &tables)?;
         let start = self.send(&of_state, owner).await?;
         self.read(&mut state, start, |_, _, _| Err(OpenError::Taken)).await?;
-        Self::is_mine(&state, owner)?;
+        self.is_mine(&state, owner)?;
         let mut writers = vec![];
         let fenced_by = Arc::new(AtomicU64::new(0));
         for journal in Journal::TOPICS {
@@ -177,7 +178,7 @@ impl Opening<'_> {
                 Ok(())
             };
             self.read(&mut reading, start, take_in).await?;
-            Self::is_mine(&reading, owner)?;
+            self.is_mine(&reading, owner)?;
             self.check(&tables, &found)?;
             found.reach(&tables, journal);
             writers.push(self.writer((reading, writing), owner, (&tables, &fenced_by), found));
@@ -186,10 +187,14 @@ impl Opening<'_> {
         Ok(Opened { epoch: owner.epoch, term: owner.hold.term, tables, writers })
     }
 
-    /// Before a copy: reads what the state topic has without taking it from anybody, who may have a log there.
+    /// Before the topic is taken: what the state topic has, without taking it from anybody, who may have a log there. By a
+    /// granted term its end is enough, before a copy all of it is read.
     async fn look(&self) -> Result<(), Stop> {
         if matches!(self.purpose, Purpose::Serve) {
-            return Ok(());
+            let Some(granted) = self.options.term else { return Ok(()) };
+            let topic = topic(self.options, Journal::State);
+            let newest = granted::newest(self.broker, &topic).await?;
+            return granted::check(granted, newest).map_err(Stop::For);
         }
         let (tables, mut state) = (Arc::new(Tables::default()), self.reading(Journal::State, 0));
         let end = Tail::after(self.broker, &state.topic, None).end().await?;
@@ -207,7 +212,7 @@ impl Opening<'_> {
     }
 
     /// The next owner: its term is above all before it, those of the log that this is a copy of as well.
-    fn owner(&self, state: &Reading, tables: &Tables) -> Owner {
+    fn owner(&self, state: &Reading, tables: &Tables) -> Result<Owner, Stop> {
         let origins = tables.copied().map(|copied| copied.origin);
         let of_this_copy = match self.purpose {
             Purpose::Serve => None,
@@ -216,7 +221,14 @@ impl Opening<'_> {
         let origin = of_this_copy.or(origins);
         let before = origin.map_or(Term(0), |origin| origin.term).max(state.judge.hold.term);
         let epoch = origin.map_or(EPOCH, |origin| origin.epoch);
-        Owner { epoch, hold: Hold { term: Term(before.0 + 1), number: 0 } }
+        let granted = self.options.term.filter(|_| matches!(self.purpose, Purpose::Serve));
+        let term = match granted {
+            Some(granted) => {
+                granted::check(granted, before).map(|()| granted).map_err(Stop::For)?
+            }
+            None => Term(before.0 + 1),
+        };
+        Ok(Owner { epoch, hold: Hold { term, number: 0 } })
     }
 
     fn reading(&self, journal: Journal, copied: u64) -> Reading {
@@ -300,8 +312,15 @@ impl Opening<'_> {
         }
     }
 
-    fn is_mine(reading: &Reading, owner: Owner) -> Result<(), Stop> {
-        if reading.judge.hold == owner.hold { Ok(()) } else { Err(Stop::For(OpenError::Taken)) }
+    fn is_mine(&self, reading: &Reading, owner: Owner) -> Result<(), Stop> {
+        let found = reading.judge.hold;
+        match self.options.term {
+            _ if found == owner.hold => Ok(()),
+            Some(granted) if found > owner.hold => {
+                Err(Stop::For(OpenError::Outdated { granted, newest: found.term }))
+            }
+            _ => Err(Stop::For(OpenError::Taken)),
+        }
     }
 
     fn writer(

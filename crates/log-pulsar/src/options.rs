@@ -4,6 +4,8 @@ mod rules;
 
 use std::time::Duration;
 
+use tidings_event::Term;
+
 pub use rules::OptionError;
 pub(crate) use rules::shown;
 
@@ -23,6 +25,8 @@ pub struct PulsarOptions {
     pub tenant: String,
     /// Where the topics are. The engine sets its policies; nothing else belongs into it.
     pub namespace: String,
+    /// The term that was granted to this owner; without one it takes the next after the last.
+    pub term: Option<Term>,
     /// A group is sent when it has so many bytes, or when there is nothing more to put in.
     pub group_bytes: usize,
     /// Most groups under way to the broker, in each journal.
@@ -50,6 +54,7 @@ impl Default for PulsarOptions {
             security: Security::default(),
             tenant: "tidings".to_owned(),
             namespace: "log".to_owned(),
+            term: None,
             group_bytes: 64 << 10,
             window: 64,
             queue_bytes_max: 64 << 20,
@@ -98,6 +103,17 @@ pub enum OpenError {
     /// Another owner opened the same log meanwhile.
     #[error("another owner took the log over while it was being opened: only one may own it")]
     Taken,
+    /// The log had or has an owner of this term or of a later one.
+    #[error(
+        "the log shows term {newest}, and this owner was granted {granted}: it is an older word, and takes nothing; \
+         wait for the next grant"
+    )]
+    Outdated {
+        /// What was granted.
+        granted: Term,
+        /// What the log shows.
+        newest: Term,
+    },
     /// Another log is being copied there, and not all of it is.
     #[error(
         "namespace {namespace} holds a log that is still being copied there: not all of it is there yet"

@@ -10,6 +10,10 @@ mod copied;
 mod faults;
 #[path = "conformance_pulsar/gate.rs"]
 mod gate;
+#[path = "conformance_pulsar/granted.rs"]
+mod granted;
+#[path = "conformance_pulsar/members.rs"]
+mod members;
 #[path = "conformance_pulsar/outlets.rs"]
 mod outlets;
 #[path = "conformance_pulsar/rig.rs"]

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tidings_event::ManualClock;
+use tidings_event::{ManualClock, Term};
 use tidings_log::conformance::Engine;
 use tidings_log::conformance::fixture::NOW;
 use tidings_log::{Origin, PartitionLog};
@@ -107,6 +107,17 @@ impl OnPulsar {
     pub(crate) async fn try_open(&self) -> Result<Arc<PulsarLog>, OpenError> {
         let clock = Arc::new(ManualClock::at(NOW));
         PulsarLog::open(self.options.clone(), clock, Recorder::new()).await
+    }
+
+    /// As it would be opened by another process.
+    pub(crate) fn options(&self) -> &PulsarOptions {
+        &self.options
+    }
+
+    /// Another owner, by a term that it was granted.
+    pub(crate) async fn granted(&self, term: u64) -> Result<Arc<PulsarLog>, OpenError> {
+        let options = PulsarOptions { term: Some(Term(term)), ..self.options.clone() };
+        PulsarLog::open(options, Arc::new(ManualClock::at(NOW)), Recorder::new()).await
     }
 
     /// Opens it to take in a copy.

@@ -82,6 +82,7 @@ pub(crate) fn refused(error: &PulsarError) -> Failure {
             "its own log says more; `tidings doctor` looks at how it is set"
         }
         PulsarError::Taken => "stop the other one, or name another engine.pulsar.namespace",
+        PulsarError::Outdated { .. } => "another node has the log: its own log says more",
         PulsarError::Unkept(_) => "`tidings doctor` looks again",
         PulsarError::Unfinished { .. } => {
             "run `tidings migrate` again until it says that it has finished, or name another engine.pulsar.namespace"
