@@ -1,5 +1,6 @@
 //! The connection: one HTTP/2 connection for streams, one HTTP client for plain calls.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_wire::v1;
@@ -9,6 +10,7 @@ use tidings_wire::v1::publisher_client::PublisherClient;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::consumer::Source;
+use crate::servers::Servers;
 use crate::{
     Analysis, AnalysisOptions, ClientError, Consumer, ConsumerOptions, Consumers, Publisher,
     PublisherOptions, Rest,
@@ -30,25 +32,54 @@ const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 #[derive(Clone, Debug)]
 pub struct Client {
     url: String,
-    transport: Channel,
+    servers: Servers,
+    /// One for each server.
+    transports: Arc<[Channel]>,
     rest: Rest,
 }
 
 impl Client {
-    /// Connects to `http://host:port`.
+    /// Connects to `http://host:port`, or to the nodes of a cluster, `http://a:8080,http://b:8080`: one of them is asked,
+    /// and the next one when it is gone, or says that another one owns the log.
     ///
     /// # Errors
     /// [`ClientError::Address`] for another form of address, [`ClientError::Unreachable`] when
     /// nobody answers.
     pub async fn connect(url: &str) -> Result<Self, ClientError> {
         let url = url.trim_end_matches('/').to_owned();
-        let rest = Rest::new(&url)?;
-        let unreachable = |error: tonic::transport::Error| ClientError::Unreachable {
-            url: url.clone(),
-            reason: chain(&error),
-        };
-        let transport = endpoint(&url)?.connect().await.map_err(unreachable)?;
-        Ok(Self { url, transport, rest })
+        let servers = Servers::read(&url)?;
+        let (mut transports, mut reached, mut unreached) = (vec![], None, None);
+        for (at, server) in servers.urls().iter().enumerate() {
+            let endpoint = endpoint(server)?;
+            if reached.is_none() {
+                match endpoint.connect().await {
+                    Ok(transport) => {
+                        reached = Some(at);
+                        transports.push(transport);
+                        continue;
+                    }
+                    Err(error) => unreached = Some((server.clone(), chain(&error))),
+                }
+            }
+            transports.push(endpoint.connect_lazy());
+        }
+        match (reached, unreached) {
+            (Some(at), _) => servers.ask(at),
+            (None, Some((url, reason))) => return Err(ClientError::Unreachable { url, reason }),
+            // There is at least one server.
+            (None, None) => {}
+        }
+        let rest = Rest::new(servers.clone());
+        Ok(Self { url, servers, transports: transports.into(), rest })
+    }
+
+    /// The servers that it was given.
+    pub(crate) fn servers(&self) -> &Servers {
+        &self.servers
+    }
+
+    fn transport(&self) -> Channel {
+        self.transports[self.servers.asked()].clone()
     }
 
     /// The address it was given.
@@ -206,18 +237,17 @@ impl Client {
     }
 
     pub(crate) fn analysis_calls(&self) -> AnalysisStreamClient<Channel> {
-        AnalysisStreamClient::new(self.transport.clone())
-            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        AnalysisStreamClient::new(self.transport()).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     pub(crate) fn publish_calls(&self) -> PublisherClient<Channel> {
-        PublisherClient::new(self.transport.clone())
+        PublisherClient::new(self.transport())
             .max_decoding_message_size(ANSWER_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     pub(crate) fn consume_calls(&self) -> ConsumerClient<Channel> {
-        ConsumerClient::new(self.transport.clone())
+        ConsumerClient::new(self.transport())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
     }

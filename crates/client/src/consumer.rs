@@ -96,6 +96,8 @@ pub struct Consumer {
     attempts: Attempts,
     /// Credit used up and not given back yet.
     taken: v1::Credit,
+    /// Which server the link is with.
+    asked: usize,
     ended: bool,
 }
 
@@ -104,10 +106,11 @@ impl Consumer {
         source: Source,
         options: ConsumerOptions,
     ) -> Result<Self, ClientError> {
+        let asked = source.servers().asked();
         let link = Some(source.attach(&options).await?);
         let attempts = Attempts::new(options.backoff);
         let (taken, topics) = (v1::Credit::default(), HashMap::new());
-        Ok(Self { source, options, link, topics, attempts, taken, ended: false })
+        Ok(Self { source, options, link, topics, attempts, taken, asked, ended: false })
     }
 
     /// Name of the current session; empty while there is none.
@@ -129,6 +132,7 @@ impl Consumer {
                 Err(error) => error,
             };
             self.link = None;
+            self.source.servers().failed(self.asked, &error);
             let busy = error.is(Code::SubscriptionBusy);
             let again = self.options.reconnect && (busy || error.is_retryable());
             let asked = error.problem().and_then(|p| p.retry_after_ms).map(Duration::from_millis);
@@ -143,6 +147,7 @@ impl Consumer {
 
     async fn receive(&mut self) -> Result<Option<ConsumerEvent>, ClientError> {
         let Some(link) = &mut self.link else {
+            self.asked = self.source.servers().asked();
             self.link = Some(self.source.attach(&self.options).await?);
             self.topics.clear();
             self.taken = v1::Credit::default();

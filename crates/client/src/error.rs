@@ -39,13 +39,14 @@ impl Problem {
     /// known whether it was.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        const RETRYABLE: [Code; 7] = [
+        const RETRYABLE: [Code; 8] = [
             Code::ResourceExhausted,
             Code::StorageFull,
             Code::LogReadOnly,
             Code::UnknownOutcome,
             Code::DeadlineExceeded,
             Code::ShuttingDown,
+            Code::NotReady,
             Code::Rebuilding,
         ];
         RETRYABLE.iter().any(|&code| self.is(code))

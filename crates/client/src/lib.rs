@@ -39,6 +39,7 @@ mod error;
 mod matrix;
 mod publisher;
 mod rest;
+mod servers;
 
 pub use analysis::{Analysis, AnalysisEvent, AnalysisItem, AnalysisOptions};
 pub use backoff::Backoff;

@@ -7,7 +7,7 @@ mod subscriptions;
 use std::fmt::Write;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, Uri};
+use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -25,6 +25,7 @@ use tidings_wire::rest::{
 pub use pull_packed::PulledBatch;
 
 use crate::connection::chain;
+use crate::servers::Servers;
 use crate::{ClientError, Problem};
 
 /// Most bytes of an answer that are read.
@@ -33,7 +34,7 @@ const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// Plain calls over HTTP. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Rest {
-    url: String,
+    servers: Servers,
     http: HttpClient<HttpConnector, Full<Bytes>>,
 }
 
@@ -41,16 +42,11 @@ pub struct Rest {
 pub type LastValue = Value;
 
 impl Rest {
-    pub(crate) fn new(url: &str) -> Result<Self, ClientError> {
-        let invalid = |reason: String| ClientError::Address { url: url.to_owned(), reason };
-        let parsed: Uri = url.parse().map_err(|e: http::uri::InvalidUri| invalid(e.to_string()))?;
-        if parsed.scheme_str() != Some("http") || parsed.authority().is_none() {
-            return Err(invalid("it must start with http://".to_owned()));
-        }
+    pub(crate) fn new(servers: Servers) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let http = HttpClient::builder(TokioExecutor::new()).build(connector);
-        Ok(Self { url: url.to_owned(), http })
+        Self { servers, http }
     }
 
     /// Publishes JSON: one event or an array of them.
@@ -284,7 +280,7 @@ impl Rest {
         self.exchange_for(method, path, body, "application/json").await
     }
 
-    /// As [`Self::exchange`], for an answer of a media type.
+    /// As [`Self::exchange`], for an answer of a media type. A server that cannot have done anything is passed over.
     async fn exchange_for(
         &self,
         method: Method,
@@ -292,7 +288,30 @@ impl Rest {
         body: Option<Bytes>,
         accept: &'static str,
     ) -> Result<Bytes, ClientError> {
-        let url = format!("{}{path}", self.url);
+        let mut left = self.servers.urls().len();
+        loop {
+            let at = self.servers.asked();
+            let asked = self.ask_one(method.clone(), path, body.clone(), accept).await;
+            let Err(error) = asked else { return asked };
+            self.servers.failed(at, &error);
+            let did_nothing = matches!(error, ClientError::Unreachable { .. })
+                || error.is(tidings_event::Code::NotReady);
+            left -= 1;
+            if !did_nothing || left == 0 {
+                return Err(error);
+            }
+        }
+    }
+
+    async fn ask_one(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+        accept: &'static str,
+    ) -> Result<Bytes, ClientError> {
+        let server = self.servers.url();
+        let url = format!("{server}{path}");
         let request = Request::builder()
             .method(method)
             .uri(url)
@@ -303,7 +322,7 @@ impl Rest {
         let answer = self.http.request(request).await.map_err(|error| {
             let reason = chain(&error);
             if error.is_connect() {
-                return ClientError::Unreachable { url: self.url.clone(), reason };
+                return ClientError::Unreachable { url: server.to_owned(), reason };
             }
             ClientError::Lost(reason)
         })?;

@@ -14,7 +14,7 @@ use crate::{Client, ClientError};
 /// them attaches again by itself, to the next one.
 #[derive(Clone, Debug)]
 pub struct Consumers {
-    client: Client,
+    pub(super) client: Client,
     /// The stream; another takes its place when it has ended.
     shared: Arc<Mutex<Option<Arc<Shared>>>>,
 }

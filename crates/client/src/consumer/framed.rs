@@ -46,7 +46,7 @@ impl Framed {
         client: &Client,
         options: &ConsumerOptions,
     ) -> Result<Self, ClientError> {
-        Self::over(client.url(), options).await
+        Self::over(client.servers().url(), options).await
     }
 
     async fn over(url: &str, options: &ConsumerOptions) -> Result<Self, ClientError> {

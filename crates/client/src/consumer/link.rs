@@ -11,6 +11,7 @@ use super::consumers::Consumers;
 use super::framed::Framed;
 use super::options::{ConsumerOptions, Transport};
 use super::shared::Place;
+use crate::servers::Servers;
 use crate::{Client, ClientError, Problem};
 
 /// Acks and credit on their way to the transport.
@@ -24,6 +25,14 @@ pub(crate) enum Source {
 }
 
 impl Source {
+    /// The servers that it may attach at.
+    pub(super) fn servers(&self) -> &Servers {
+        match self {
+            Self::Own(client) => client.servers(),
+            Self::Shared(consumers) => consumers.client.servers(),
+        }
+    }
+
     pub(super) async fn attach(&self, options: &ConsumerOptions) -> Result<Link, ClientError> {
         let mut way = match self {
             Self::Own(client) => match options.transport {

@@ -62,6 +62,7 @@ pub(super) async fn drive(client: Client, shared: Arc<Shared>, first: Open) {
     let mut attempts = Attempts::new(shared.options.backoff);
     let mut open = Some(first);
     loop {
+        let asked = client.servers().asked();
         let connected = match open.take() {
             Some(open) => Ok(open),
             None => connect(&client, &shared).await,
@@ -70,6 +71,7 @@ pub(super) async fn drive(client: Client, shared: Arc<Shared>, first: Open) {
             Ok(stream) => run(&client, &shared, stream, &mut attempts).await,
             Err(error) => error,
         };
+        client.servers().failed(asked, &error);
         shared.state().queue.lost();
         let delay =
             if error.is_retryable() { attempts.next_delay(retry_after(&error)) } else { None };

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use tidings_event::Code;
 
-use super::{Rest, encode, part_path, refusal, topic_path};
+use super::{encode, part_path, refusal, topic_path};
 use crate::ClientError;
 
 #[test]
@@ -12,13 +12,6 @@ fn names_are_safe_in_paths() {
     assert_eq!(part_path("/l", None), "/l?limit=1000");
     assert_eq!(part_path("/l", Some("c1&")), "/l?limit=1000&cursor=c1%26");
     assert_eq!(encode("EUR/USD é"), "EUR%2FUSD%20%C3%A9");
-}
-
-#[test]
-fn addresses_are_checked() {
-    for bad in ["127.0.0.1:8080", "https://x:1", "http://", ""] {
-        assert!(matches!(Rest::new(bad), Err(ClientError::Address { .. })), "{bad}");
-    }
 }
 
 #[test]
