@@ -89,6 +89,7 @@ impl Node {
             log,
             recorder,
             clock,
+            standing: None,
             limits: Limits { heartbeat: HEARTBEAT, ..Limits::default() }.into(),
             config: ShownConfig::default(),
             origins: Origins::default(),

@@ -141,6 +141,18 @@ impl Node {
         !self.is_over && now < self.lease_until
     }
 
+    /// Until when it may answer for what it holds.
+    #[must_use]
+    pub const fn lease_until(&self) -> Duration {
+        self.lease_until
+    }
+
+    /// Takes in a record that was there before this node began: nothing follows from it alone. All of these are told
+    /// before the first step.
+    pub fn catch_up(&mut self, beat: &Beat) {
+        self.read(beat, &mut Vec::new());
+    }
+
     /// Where partitions are served, as far as is known now.
     #[must_use]
     pub fn routes(&self, now: Duration) -> Routes {

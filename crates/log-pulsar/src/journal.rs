@@ -261,6 +261,11 @@ impl JournalStore {
     pub(crate) fn end(&self, why: Ended) {
         let mut core = self.core();
         let tails: Vec<_> = core.partitions.iter().map(|(id, p)| (*id, p.durable)).collect();
+        if matches!(why, Ended::Fenced(_)) {
+            let sent = core.sent.iter().flat_map(|sent| &sent.parts);
+            let waiting = sent.chain(&core.queue).filter(|part| part.waiting.is_some()).count();
+            self.recorder.count(Counter::LogFenced, waiting as u64);
+        }
         core.queue.clear();
         core.sent.clear();
         self.queue_grew(std::mem::take(&mut core.queued_bytes), -1);

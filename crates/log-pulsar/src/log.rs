@@ -116,6 +116,26 @@ impl PulsarLog {
         self.writers().abort_all();
     }
 
+    /// The term of the owner that came after this one, where one did.
+    #[must_use]
+    pub fn fenced_by(&self) -> Option<Term> {
+        let term = self.fenced_by.load(std::sync::atomic::Ordering::Acquire);
+        (term > 0).then_some(Term(term))
+    }
+
+    /// Stops at once, for an owner of a later term has the log, or may have it: nothing more is sent, and what waits
+    /// fails. Whether it is stored the later owner knows.
+    pub fn leave(&self, later: Term) {
+        self.writers().abort_all();
+        self.fenced_by.fetch_max(later.0, std::sync::atomic::Ordering::AcqRel);
+        for journal in &self.journals {
+            let has_ended = journal.core().ended.is_some();
+            if !has_ended {
+                journal.end(Ended::Fenced(later));
+            }
+        }
+    }
+
     pub(crate) fn journal(&self, journal: Journal) -> &Arc<JournalStore> {
         &self.journals[journal as usize]
     }

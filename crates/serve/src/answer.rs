@@ -9,45 +9,71 @@ use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, Request};
-use tidings_event::{Code, Refusal};
+use tidings_event::{Clock, Code, Refusal};
 use tidings_telemetry::{Counter, Latency, Memory, Recorder};
 use tidings_wire::problem;
 use tower::ServiceExt;
 
 use crate::caller::{Caller, REQUEST_ID, RequestId};
 use crate::doors::Doors;
-use crate::origin;
+use crate::in_force::LiveLimits;
+use crate::origin::{self, Origins};
 use crate::refused::{self, Refused};
 use crate::spans;
+use crate::standing::{Standing, is_always_answered};
 
 /// Both doors behind one road. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Road {
-    doors: Arc<Doors>,
+    surroundings: Arc<Surroundings>,
     rest: Router,
     grpc: Router,
+}
+
+/// What a request is answered with, whoever owns the log.
+pub(crate) struct Surroundings {
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limits: LiveLimits,
+    pub(crate) origins: Origins,
+    pub(crate) memory: Memory,
+    pub(crate) standing: Option<Arc<dyn Standing>>,
 }
 
 impl Road {
     pub(crate) async fn new(doors: Arc<Doors>) -> Self {
         let rest = crate::rest::router(Arc::clone(&doors));
         let grpc = crate::grpc::router(&doors);
-        Self { doors, rest, grpc }
+        let parts = &doors.parts;
+        let surroundings = Surroundings {
+            recorder: Arc::clone(&parts.recorder),
+            clock: Arc::clone(&parts.clock),
+            limits: parts.limits.clone(),
+            origins: parts.origins.clone(),
+            memory: parts.memory.clone(),
+            standing: parts.standing.clone(),
+        };
+        Self { surroundings: Arc::new(surroundings), rest, grpc }
+    }
+
+    /// The road to what needs no log.
+    pub(crate) fn without_doors(surroundings: Surroundings, rest: Router) -> Self {
+        Self { surroundings: Arc::new(surroundings), rest, grpc: Router::new() }
     }
 
     /// Where requests are counted.
     pub(crate) fn recorder(&self) -> Arc<Recorder> {
-        Arc::clone(&self.doors.parts.recorder)
+        Arc::clone(&self.surroundings.recorder)
     }
 
     /// How short memory is.
     pub(crate) fn memory(&self) -> Memory {
-        self.doors.parts.memory.clone()
+        self.surroundings.memory.clone()
     }
 
     /// Answers one request.
     pub(crate) async fn answer(self, mut request: Request<Body>) -> Response {
-        let parts = &self.doors.parts;
+        let parts = &*self.surroundings;
         let started = parts.clock.monotonic();
         parts.recorder.count(Counter::ServeRequests, 1);
         let id = RequestId::take(request.headers());
@@ -90,15 +116,23 @@ impl Road {
     }
 
     async fn route(&self, mut request: Request<Body>, grpc: bool) -> Result<Response, Refusal> {
-        check_headers(request.headers(), self.doors.parts.limits.now().header_bytes)?;
+        check_headers(request.headers(), self.surroundings.limits.now().header_bytes)?;
         let caller = Caller::authenticate(request.headers())?;
         request.extensions_mut().insert(caller);
         if let Some(answer) = origin::preflight(&request) {
             return Ok(answer);
         }
+        self.is_answered_here(request.uri().path())?;
         let router = if grpc { self.grpc.clone() } else { self.rest.clone() };
         let Ok(response) = router.oneshot(request).await;
         Ok(response)
+    }
+
+    /// Refuses what the owner of the log answers, where that is another node.
+    fn is_answered_here(&self, path: &str) -> Result<(), Refusal> {
+        let standing = self.surroundings.standing.as_ref();
+        let refusal = standing.filter(|_| !is_always_answered(path)).and_then(|s| s.refusal());
+        refusal.map_or(Ok(()), Err)
     }
 }
 

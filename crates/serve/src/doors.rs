@@ -20,6 +20,7 @@ use crate::in_force::{LiveLimits, ShownConfig};
 use crate::origin::Origins;
 use crate::probe::Probe;
 use crate::sse::Sessions;
+use crate::standing::Standing;
 
 /// Most searches of the log at a time: each may read much.
 const SEARCHES_MAX: usize = 2;
@@ -41,6 +42,8 @@ pub struct Parts {
     pub recorder: Arc<Recorder>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// How this node stands among others; absent where it is none.
+    pub standing: Option<Arc<dyn Standing>>,
     /// What clients may cost, now: `limits.now()`.
     pub limits: LiveLimits,
     /// What `GET /api/v1/config` shows.

@@ -4,6 +4,7 @@ mod analysis;
 pub(crate) mod ask;
 mod backtest;
 mod browse;
+mod cluster;
 mod config;
 mod dead_letters;
 mod definitions;
@@ -13,7 +14,7 @@ mod events_answer;
 mod events_block;
 mod events_body;
 mod events_json;
-mod health;
+pub(crate) mod health;
 mod intervals;
 mod pull;
 mod pull_protobuf;
@@ -63,6 +64,7 @@ fn routes() -> Vec<Route> {
         routes!(documentation::index),
         routes!(documentation::asset),
         routes!(config::show),
+        routes!(cluster::show),
         routes!(events::publish),
         routes!(events_block::open),
         routes!(trace::trace),

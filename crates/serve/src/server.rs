@@ -16,6 +16,7 @@ use crate::connection;
 use crate::consuming::encoded::{Encoded, KEPT_BYTES};
 use crate::doors::{Doors, Parts};
 use crate::forms::Forms;
+use crate::in_force::LiveLimits;
 use crate::places::Places;
 
 /// Pause after a failed accept: the system is short of something that only time gives back.
@@ -34,31 +35,59 @@ pub enum ServeError {
     },
 }
 
-/// A bound port, ready to run.
-pub struct Server {
-    socket: TcpListener,
+/// A bound port, for one server after the other. Cheap to clone; it is let go of with its last clone.
+#[derive(Clone, Debug)]
+pub struct Port {
+    socket: Arc<TcpListener>,
     addr: SocketAddr,
-    parts: Parts,
-    forms: Forms,
 }
 
-impl Server {
-    /// Binds the port. Port 0 takes a free one.
+impl Port {
+    /// Binds it. Port 0 takes a free one.
     ///
     /// # Errors
     /// When the address cannot be bound.
-    pub async fn bind(addr: SocketAddr, parts: Parts) -> Result<Self, ServeError> {
+    pub async fn bind(addr: SocketAddr) -> Result<Self, ServeError> {
         let failed = |error| ServeError::Bind { addr, error };
         let socket = TcpListener::bind(addr).await.map_err(failed)?;
         let addr = socket.local_addr().map_err(failed)?;
-        let forms = Forms(Arc::new(Encoded::new(KEPT_BYTES, Arc::clone(&parts.recorder))));
-        Ok(Self { socket, addr, parts, forms })
+        Ok(Self { socket: Arc::new(socket), addr })
     }
 
     /// The address it is bound to.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.addr
+    }
+}
+
+/// The doors of the stages, at a port.
+pub struct Server {
+    port: Port,
+    parts: Parts,
+    forms: Forms,
+}
+
+impl Server {
+    /// Binds a port of its own. Port 0 takes a free one.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub async fn bind(addr: SocketAddr, parts: Parts) -> Result<Self, ServeError> {
+        Ok(Self::at(Port::bind(addr).await?, parts))
+    }
+
+    /// At a port that is bound.
+    #[must_use]
+    pub fn at(port: Port, parts: Parts) -> Self {
+        let forms = Forms(Arc::new(Encoded::new(KEPT_BYTES, Arc::clone(&parts.recorder))));
+        Self { port, parts, forms }
+    }
+
+    /// The address it is bound to.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.port.local_addr()
     }
 
     /// What it keeps of what it makes of blocks, to be dropped when memory is short.
@@ -74,28 +103,33 @@ impl Server {
     /// None yet: a failed accept is waited out.
     pub async fn run(self, stop: CancellationToken) -> Result<(), ServeError> {
         let limits = self.parts.limits.clone();
-        let places = Places::new(limits.clone(), Arc::clone(&self.parts.recorder));
         let road = Road::new(Doors::new(self.parts, self.forms, stop.clone())).await;
-        let tasks = TaskTracker::new();
-        let mut connections = JoinSet::new();
-        while let Some(stream) = accept(&self.socket, &places, &stop).await {
-            while connections.try_join_next().is_some() {}
-            let held = (places.take(), tasks.clone());
-            let (road, limits) = (road.clone(), limits.now());
-            connections.spawn(connection::serve(stream, road, limits, held, stop.clone()));
-        }
-        drop((self.socket, road));
-        tasks.close();
-        let drained = async {
-            while connections.join_next().await.is_some() {}
-            tasks.wait().await;
-        };
-        if Timer.limit(limits.now().drain, drained).await.is_err() {
-            tracing::warn!("connections were cut off: they did not end within the drain limit");
-        }
-        connections.shutdown().await;
+        run(self.port, road, limits, stop).await;
         Ok(())
     }
+}
+
+/// Serves by a road until `stop`, and ends in order.
+pub(crate) async fn run(port: Port, road: Road, limits: LiveLimits, stop: CancellationToken) {
+    let places = Places::new(limits.clone(), road.recorder());
+    let tasks = TaskTracker::new();
+    let mut connections = JoinSet::new();
+    while let Some(stream) = accept(&port.socket, &places, &stop).await {
+        while connections.try_join_next().is_some() {}
+        let held = (places.take(), tasks.clone());
+        let (road, limits) = (road.clone(), limits.now());
+        connections.spawn(connection::serve(stream, road, limits, held, stop.clone()));
+    }
+    drop((port, road));
+    tasks.close();
+    let drained = async {
+        while connections.join_next().await.is_some() {}
+        tasks.wait().await;
+    };
+    if Timer.limit(limits.now().drain, drained).await.is_err() {
+        tracing::warn!("connections were cut off: they did not end within the drain limit");
+    }
+    connections.shutdown().await;
 }
 
 /// The next connection once there is a place for it; `None` when the server stops.

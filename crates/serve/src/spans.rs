@@ -6,7 +6,7 @@ use http::{Method, Request};
 use tidings_event::Refusal;
 use tidings_telemetry::{Span, TraceContext, Traces};
 
-use crate::doors::Parts;
+use crate::answer::Surroundings;
 
 /// Header and gRPC metadata key of a W3C trace context.
 const TRACEPARENT: &str = "traceparent";
@@ -20,7 +20,7 @@ pub(crate) struct Traced {
 
 /// Whether a request is a publish that is to be followed. A stream of publishes is none: there each
 /// event speaks for itself.
-pub(crate) fn begin(parts: &Parts, request: &Request<Body>) -> Option<Traced> {
+pub(crate) fn begin(parts: &Surroundings, request: &Request<Body>) -> Option<Traced> {
     let traces = parts.recorder.traces();
     if !traces.is_on() {
         return None;
@@ -37,7 +37,7 @@ pub(crate) fn begin(parts: &Parts, request: &Request<Body>) -> Option<Traced> {
 
 /// Answers a request, within its span where it has one.
 pub(crate) async fn publish<E>(
-    parts: &Parts,
+    parts: &Surroundings,
     traced: Option<Traced>,
     answer: impl Future<Output = Result<Result<Response, Refusal>, E>>,
 ) -> Result<Result<Response, Refusal>, E> {

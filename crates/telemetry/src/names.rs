@@ -42,6 +42,7 @@ names! {
         LogBytes "tidings_log_written_bytes_total" "Bytes written to journals.";
         LogSyncs "tidings_log_syncs_total" "Times a journal was synced.";
         LogErrors "tidings_log_errors_total" "I/O errors that made a journal read-only.";
+        LogFenced "tidings_log_fenced_appends_total" "Appends that failed while they were under way because another owner took the log.";
         LogReads "tidings_log_reads_total" "Reads served from disk.";
         LogTrimmed "tidings_log_trimmed_events_total" "Events removed by retention.";
         LogDamaged "tidings_log_damaged_blocks_total" "Blocks found damaged.";
@@ -91,6 +92,8 @@ names! {
         EdgeRefused "tidings_edge_refused_events_total" "Events that a broker does not take: they are tried again, and end among the dead letters.";
         EdgeGapEvents "tidings_edge_gap_events_total" "Events that edges could not mirror: retention, damage or age took them before.";
         EdgeErrors "tidings_edge_errors_total" "Times that an edge had no connection to its broker, or that this refused a topic.";
+        ClusterTakeovers "tidings_cluster_takeovers_total" "Times that this node was granted the log and opened it.";
+        ClusterOutdated "tidings_cluster_outdated_total" "Grants that were left alone because the log showed a later owner.";
         TraceSpans "tidings_trace_spans_total" "Spans sent to the collector.";
         TraceDropped "tidings_trace_dropped_spans_total" "Spans dropped: the queue was full, or the collector did not take them.";
         ConfigReloads "tidings_config_reloads_total" "Reloads of the configuration that were applied.";
@@ -123,6 +126,10 @@ names! {
         MemoryBudget "tidings_memory_budget_bytes" "Bytes that the service keeps within.";
         MemoryUsed "tidings_memory_used_bytes" "Bytes that the process holds of the machine's memory.";
         MemoryLevel "tidings_memory_level" "0; 1 while buffers and caches are dropped because memory runs short; 2 while publishing is refused, too.";
+        ClusterNodes "tidings_cluster_nodes" "Nodes that this one takes for alive, itself included; 0 where it is no node.";
+        ClusterOwned "tidings_cluster_owned" "Partition groups that this node owns.";
+        ClusterCoordinator "tidings_cluster_coordinator" "1 while this node gives the grants.";
+        ClusterTerm "tidings_cluster_term" "Term of the grant of the log, as far as this node knows.";
         ConfigWaiting "tidings_config_waiting_keys" "Changed keys that wait for a restart.";
     }
 }
@@ -138,6 +145,7 @@ names! {
         SettleCursor "tidings_settle_cursor_seconds" "From an ack to its durable cursor.";
         InsightMark "tidings_insight_mark_seconds" "From the ingest of an interval's last event to its durable mark.";
         EdgeMessage "tidings_edge_message_seconds" "From an event's ingest to its broker's receipt.";
+        ClusterTakeover "tidings_cluster_takeover_seconds" "From a grant to the open log and its stages.";
         ServeRequest "tidings_serve_request_seconds" "From a request's first byte to its answer.";
     }
 }

@@ -1,6 +1,7 @@
 //! Configuration: default file, then the user's file, then the environment, then flags; checked
 //! once, as a whole.
 
+mod cluster;
 #[cfg(test)]
 mod docs;
 mod edges;
@@ -26,6 +27,7 @@ use tidings_serve::Origins;
 use tidings_telemetry::{LogFormat, LogLevel, TraceSettings};
 use toml::Table;
 
+pub(crate) use cluster::ClusterNode;
 #[cfg(test)]
 use docs::reference;
 pub(crate) use edges::DeclaredEdge;
@@ -46,6 +48,8 @@ pub(crate) struct Config {
     pub(crate) origins: Origins,
     pub(crate) data_dir: PathBuf,
     pub(crate) engine: Engine,
+    /// Which node of a cluster this is, where it is one.
+    pub(crate) cluster: Option<ClusterNode>,
     pub(crate) log: WrittenLog,
     pub(crate) limits: WrittenLimits,
     /// Bytes that the process keeps within.
@@ -153,6 +157,7 @@ impl Config {
             return Err(ConfigError::Value { key: "server.addr", value: addr.to_string(), rule });
         }
         let engine = engine::engine(&written.engine, &written.pulsar, token.as_ref())?;
+        let cluster = cluster::node(&written.cluster, &engine)?;
         check_log(&written.log)?;
         let log_format = log_format(&written.logging.format)?;
         check_policy(&written.admission.definition_conflict)?;
@@ -177,6 +182,7 @@ impl Config {
             origins,
             data_dir: written.data.dir,
             engine,
+            cluster,
             trim_interval: Duration::from_secs(written.log.trim_interval_seconds),
             log: written.log,
             limits: written.limits,

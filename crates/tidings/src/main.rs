@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod capacity;
 mod cli;
+mod cluster;
 mod command;
 mod config;
 mod demo;
@@ -15,6 +16,7 @@ mod moved;
 mod output;
 mod reload;
 mod scraped;
+mod stack;
 mod supervisor;
 
 use std::process::ExitCode;

@@ -12,36 +12,81 @@ use tidings_wire::rest::{ConfigDocument, WaitingKeyDocument};
 
 use crate::build;
 use crate::config::{Config, ConfigError, Flags};
+use crate::stack::Process;
 
 /// The configuration in force, and what it is in force in.
 pub(crate) struct Reloading {
     flags: Flags,
     in_force: Config,
     level: LogLevel,
-    catalog: Arc<Catalog>,
     limits: LiveLimits,
-    intervals: Option<Arc<Intervals>>,
     shown: ShownConfig,
     recorder: Arc<Recorder>,
     clock: Arc<dyn Clock>,
+    /// What stands on the log, where this process has one.
+    stages: Option<(Arc<Catalog>, Option<Arc<Intervals>>)>,
 }
 
 impl Reloading {
     /// Shows the configuration that the service was started with.
     pub(crate) fn new(flags: Flags, config: Config, level: LogLevel, parts: &Parts) -> Self {
+        let stages = Some((Arc::clone(&parts.catalog), parts.intervals.clone()));
         let reloading = Self {
             flags,
             in_force: config,
             level,
-            catalog: Arc::clone(&parts.catalog),
             limits: parts.limits.clone(),
-            intervals: parts.intervals.clone(),
             shown: parts.config.clone(),
             recorder: Arc::clone(&parts.recorder),
             clock: Arc::clone(&parts.clock),
+            stages,
         };
         reloading.show(1, Vec::new());
         reloading
+    }
+
+    /// As [`Self::new`], of a process that has no log yet.
+    pub(crate) fn without_log(
+        flags: Flags,
+        config: Config,
+        level: LogLevel,
+        process: &Process,
+    ) -> Self {
+        let reloading = Self {
+            flags,
+            in_force: config,
+            level,
+            limits: process.limits.clone(),
+            shown: process.shown.clone(),
+            recorder: Arc::clone(&process.shared.recorder),
+            clock: Arc::clone(&process.shared.clock),
+            stages: None,
+        };
+        reloading.show(1, Vec::new());
+        reloading
+    }
+
+    /// What counts now, for stages that are opened now.
+    pub(crate) const fn in_force(&self) -> &Config {
+        &self.in_force
+    }
+
+    /// From now on these stages are told of what changes.
+    pub(crate) fn follow(&mut self, parts: Option<&Parts>) {
+        self.stages = parts.map(|parts| (Arc::clone(&parts.catalog), parts.intervals.clone()));
+        if let Err(error) = self.tell_stages(&self.in_force) {
+            tracing::error!(%error, "the stages do not take what is in force");
+        }
+    }
+
+    fn tell_stages(&self, config: &Config) -> Result<(), ConfigError> {
+        let Some((catalog, intervals)) = &self.stages else { return Ok(()) };
+        let settings = build::catalog::settings(config);
+        catalog.configure(settings).map_err(|error| ConfigError::Refused(error.to_string()))?;
+        if let Some(intervals) = intervals {
+            intervals.declare(config.expected.clone());
+        }
+        Ok(())
     }
 
     /// Reads every layer again. A configuration that is refused changes nothing.
@@ -67,11 +112,8 @@ impl Reloading {
         // Loading has checked both: neither refuses any more.
         let invalid = |error: &dyn std::fmt::Display| ConfigError::Refused(error.to_string());
         self.level.set(&config.log_level).map_err(|error| invalid(&error))?;
-        self.catalog.configure(build::catalog::settings(&config)).map_err(|e| invalid(&e))?;
+        self.tell_stages(&config)?;
         self.limits.replace(build::serve::limits(&config));
-        if let Some(intervals) = &self.intervals {
-            intervals.declare(config.expected.clone());
-        }
         self.in_force = config;
         for waiting in &reload.waiting {
             let WaitingKeyDocument { key, in_force, written } = waiting;

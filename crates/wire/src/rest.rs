@@ -3,6 +3,7 @@
 
 mod analysis;
 mod backtest;
+mod cluster;
 mod config;
 mod dead_letter;
 mod definitions;
@@ -21,6 +22,7 @@ pub use backtest::{
     ComparedDocument, PeakDocument, SampleDocument, TestDocument, TestRequestDocument,
     TopicCountDocument, VolumeDocument,
 };
+pub use cluster::{ClusterDocument, ClusterMemberDocument, PartitionGroupDocument};
 pub use config::{ConfigDocument, WaitingKeyDocument};
 pub use dead_letter::{
     DeadLetterDocument, DeadLetterListDocument, DeadLetterSelectionDocument,

@@ -193,6 +193,22 @@ impl Server {
         signal(self.child.as_ref().expect("it runs until it is ended").id(), "HUP");
     }
 
+    /// SIGSTOP: it does nothing until [`Self::thaw`], and keeps all that it has.
+    ///
+    /// # Panics
+    /// When it had ended before.
+    pub fn freeze(&self) {
+        signal(self.pid(), "STOP");
+    }
+
+    /// SIGCONT.
+    ///
+    /// # Panics
+    /// When it had ended before.
+    pub fn thaw(&self) {
+        signal(self.pid(), "CONT");
+    }
+
     /// kill -9.
     ///
     /// # Panics

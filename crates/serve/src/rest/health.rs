@@ -7,6 +7,7 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use std::sync::Arc;
 use tidings_event::{Code, Refusal};
+use tidings_telemetry::Recorder;
 use utoipa::ToSchema;
 
 use crate::doors::Doors;
@@ -81,6 +82,11 @@ pub(crate) async fn readyz(State(doors): State<Arc<Doors>>) -> Answer {
     ),
 )]
 pub(crate) async fn metrics(State(doors): State<Arc<Doors>>) -> Response {
-    let text = doors.parts.recorder.encode();
+    counts(&doors.parts.recorder)
+}
+
+/// What a scraper is answered.
+pub(crate) fn counts(recorder: &Recorder) -> Response {
+    let text = recorder.encode();
     ([(CONTENT_TYPE, HeaderValue::from_static(OPEN_METRICS))], text).into_response()
 }

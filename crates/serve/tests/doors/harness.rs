@@ -67,6 +67,7 @@ pub(crate) async fn parts(limits: Limits) -> (Parts, Arc<MemoryLog>) {
         log,
         recorder,
         clock,
+        standing: None,
         limits: limits.into(),
         config: ShownConfig::default(),
         origins: Origins::new(&["https://desk.example".to_owned()]).unwrap(),

@@ -20,7 +20,10 @@ pub(crate) async fn open(
 ) -> Result<Arc<dyn PartitionLog>, Failure> {
     match &config.engine {
         Engine::Embedded => embedded(config, shared),
-        Engine::Pulsar(options) => pulsar(config, options, shared).await,
+        Engine::Pulsar(options) => {
+            let opened = pulsar(config, options, shared).await;
+            Ok(opened.map_err(|error| refused(&error))?)
+        }
     }
 }
 
@@ -56,16 +59,17 @@ fn embedded(config: &Config, shared: &Shared) -> Result<Arc<dyn PartitionLog>, F
     })?)
 }
 
-async fn pulsar(
+/// Opens a log on Pulsar, by a granted term where the options name one.
+pub(crate) async fn pulsar(
     config: &Config,
     options: &PulsarOptions,
     shared: &Shared,
-) -> Result<Arc<dyn PartitionLog>, Failure> {
+) -> Result<Arc<PulsarLog>, PulsarError> {
     let (queue_bytes_max, ring_bytes) = sizes(config);
     let options = PulsarOptions { queue_bytes_max, ring_bytes, ..options.clone() };
     let (clock, recorder) = (Arc::clone(&shared.clock), Arc::clone(&shared.recorder));
     tracing::info!(url = options.url, namespace = options.namespace, "opens the log on Pulsar");
-    let log = PulsarLog::open(options, clock, recorder).await.map_err(|error| refused(&error))?;
+    let log = PulsarLog::open(options, clock, recorder).await?;
     tracing::info!(term = log.term().0, "has the log");
     Ok(log)
 }

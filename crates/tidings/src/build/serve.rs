@@ -1,6 +1,6 @@
 //! The doors.
 
-use tidings_serve::{Limits, Parts, Server};
+use tidings_serve::{Limits, Port};
 
 use crate::config::Config;
 use crate::failure::Failure;
@@ -37,6 +37,6 @@ pub(crate) fn limits(config: &Config) -> Limits {
     }
 }
 
-pub(crate) async fn bind(config: &Config, parts: Parts) -> Result<Server, Failure> {
-    Server::bind(config.addr, parts).await.map_err(Failure::failed)
+pub(crate) async fn bind(config: &Config) -> Result<Port, Failure> {
+    Port::bind(config.addr).await.map_err(Failure::failed)
 }

@@ -1,14 +1,16 @@
 //! `tidings serve`: the service, until it is told to stop.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use tidings_telemetry::LogLevel;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::ServeArgs;
+use crate::cluster::Driver;
 use crate::config::{Config, DEFAULT, Flags};
 use crate::failure::Failure;
-use crate::lifecycle::Running;
+use crate::lifecycle::{self, Running};
 use crate::output;
 use crate::reload::Reloading;
 use crate::supervisor::Supervisor;
@@ -34,31 +36,98 @@ pub(super) async fn run(args: ServeArgs, json: bool) -> Result<(), Failure> {
     // Before the start, so that none is lost during it.
     let mut signals = Signals::take()?;
     let supervisor = Supervisor::of_environment();
-    let mut running = tokio::select! {
-        started = Running::start(&config) => started?,
-        // It may wait for room on a full disk for as long as that is full.
-        () = signals.stop.told() => {
-            tracing::info!("stopped before it was ready");
-            return Ok(());
-        }
-    };
-    let addr = running.addr();
-    let mut reloading = Reloading::new(flags, config, level, running.parts());
-    tell_ready(addr, args.ready_file.as_deref(), json)?;
-    supervisor.ready(&format!("serving http://{addr}"));
-    let ended = loop {
-        tokio::select! {
-            () = signals.stop.told() => break Ok(()),
-            _ = signals.hang_up.recv() => reloading.reload(std::env::vars()),
-            ended = running.ended() => break ended,
-            () = supervisor.watch() => {}
-        }
-    };
-    tracing::info!("stopping");
-    supervisor.stopping();
-    let stopped = running.stop().await;
-    tracing::info!("stopped");
-    ended.and(stopped)
+    let starting = Starting { flags, config, level, supervisor, ready_file: args.ready_file, json };
+    if starting.config.cluster.is_some() {
+        starting.among_others(&mut signals).await
+    } else {
+        starting.alone(&mut signals).await
+    }
+}
+
+/// What is known before anything is open.
+struct Starting {
+    flags: Flags,
+    config: Config,
+    level: LogLevel,
+    supervisor: Supervisor,
+    ready_file: Option<PathBuf>,
+    json: bool,
+}
+
+impl Starting {
+    /// One service that has its log for as long as it runs.
+    async fn alone(self, signals: &mut Signals) -> Result<(), Failure> {
+        let mut running = tokio::select! {
+            started = Running::start(&self.config) => started?,
+            // It may wait for room on a full disk for as long as that is full.
+            () = signals.stop.told() => {
+                tracing::info!("stopped before it was ready");
+                return Ok(());
+            }
+        };
+        let addr = running.addr();
+        let Self { flags, config, level, supervisor, ready_file, json } = self;
+        let mut reloading = Reloading::new(flags, config, level, running.parts());
+        tell_ready(addr, ready_file.as_deref(), json)?;
+        supervisor.ready(&format!("serving http://{addr}"));
+        let ended = loop {
+            tokio::select! {
+                () = signals.stop.told() => break Ok(()),
+                _ = signals.hang_up.recv() => reloading.reload(std::env::vars()),
+                ended = running.ended() => break ended,
+                () = supervisor.watch() => {}
+            }
+        };
+        tracing::info!("stopping");
+        supervisor.stopping();
+        let stopped = running.stop().await;
+        tracing::info!("stopped");
+        ended.and(stopped)
+    }
+
+    /// One node of several: ready means that its doors say who owns the log.
+    async fn among_others(self, signals: &mut Signals) -> Result<(), Failure> {
+        let (process, mut exporting) = lifecycle::start(&self.config)?;
+        let (mut driver, process) = tokio::select! {
+            started = Driver::start(&self.config, process) => started?,
+            () = signals.stop.told() => {
+                tracing::info!("stopped before it was ready");
+                return Ok(());
+            }
+        };
+        let addr = driver.addr();
+        let Self { flags, config, level, supervisor, ready_file, json } = self;
+        let mut reloading = Reloading::without_log(flags, config, level, &process);
+        tell_ready(addr, ready_file.as_deref(), json)?;
+        supervisor.ready(&format!("node at http://{addr}"));
+        let ended = loop {
+            if driver.is_over() {
+                break Ok(());
+            }
+            tokio::select! {
+                event = driver.next() => {
+                    let taken = match event {
+                        Ok(event) => driver.take(event, &mut reloading).await,
+                        Err(failure) => Err(failure),
+                    };
+                    if taken.is_err() {
+                        break taken;
+                    }
+                }
+                () = signals.stop.told() => {
+                    supervisor.stopping();
+                    driver.leave(&mut reloading);
+                }
+                _ = signals.hang_up.recv() => reloading.reload(std::env::vars()),
+                () = supervisor.watch() => {}
+            }
+        };
+        tracing::info!("stopping");
+        let stopped = driver.end().await;
+        exporting.shutdown().await;
+        tracing::info!("stopped");
+        ended.and(stopped)
+    }
 }
 
 /// The signals that mean something to the service.

@@ -21,6 +21,7 @@ section! {
         engine: WrittenEngine,
         #[serde(rename = "engine.pulsar")]
         pulsar: WrittenPulsar,
+        cluster: WrittenCluster,
         log: WrittenLog,
         limits: WrittenLimits,
         memory: WrittenMemory,
@@ -76,6 +77,14 @@ section! {
         close_seconds: u64,
         group_bytes: usize,
         window: usize,
+    }
+}
+
+section! {
+    /// Which node this is.
+    WrittenCluster {
+        node: String,
+        advertise: String,
     }
 }
 

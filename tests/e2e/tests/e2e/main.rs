@@ -7,6 +7,7 @@ mod batching;
 mod bench;
 mod capacity;
 mod clocks;
+mod cluster;
 mod command_line;
 mod crash;
 mod damage;

@@ -226,6 +226,7 @@ fn answers_are_what_the_document_says() {
     check("GET /livez", "", 200);
     check("GET /readyz", "", 200);
     check("GET /api/v1/config", "", 200);
+    check("GET /api/v1/cluster", "", 200);
     check("POST /api/v1/subscriptions/desk/seek", r#"{"to":"earliest"}"#, 200);
     check("POST /api/v1/replays", "{}", 501);
     check("DELETE /api/v1/subscriptions/desk", "", 204);
