@@ -26,6 +26,9 @@ pub struct PartitionGroups(u8);
 pub struct CountError(pub u32);
 
 impl PartitionGroups {
+    /// One, to which every partition belongs.
+    pub const ONE: Self = Self(1);
+
     /// A number of them: one that divides 16, as the service's own topics have 16 partitions.
     ///
     /// # Errors

@@ -32,7 +32,7 @@ mod writer;
 pub use examine::{Observation, Standing, examine};
 pub use import::{FinishError, Import};
 pub use log::PulsarLog;
-pub use members::{MembersError, MembersReader, MembersTopic, MembersWriter};
+pub use members::{MembersError, MembersLook, MembersReader, MembersTopic, MembersWriter};
 pub use options::{OpenError, OptionError, PulsarOptions};
 pub use outlet::{
     Outlet, OutletError, OutletLink, OutletMessage, OutletOptions, OutletSchema, Outlets, Stored,

@@ -4,6 +4,7 @@
 //! everything. What is said is bytes here; `crates/cluster` knows what they mean.
 
 mod extent;
+mod look;
 
 use std::sync::Arc;
 
@@ -14,11 +15,12 @@ use tidings_event::Timestamp;
 use tidings_telemetry::Timer;
 
 use crate::admin::{Admin, wait_out};
-use crate::examine::Observation;
+use crate::examine::{Observation, Standing};
 use crate::link::{Broker, LinkError, Locator, Tail, Writing};
 use crate::options::{OpenError, PulsarOptions};
 use crate::patience::Patience;
 use extent::Extent;
+pub use look::MembersLook;
 
 const TOPIC: &str = "members";
 /// What a topic of one partition calls that.
@@ -82,20 +84,25 @@ impl MembersTopic {
             }
         };
         let broker = Arc::new(Broker::new(&options)?);
-        let url: Arc<str> = options.url.as_str().into();
-        let topic = format!("persistent://{}/{}/{ENTRY}", options.tenant, options.namespace);
-        let tail = match extent.start {
-            Some(start) => Tail::from(&broker, &topic, start),
-            None => Tail::after(&broker, &topic, extent.last),
-        };
-        let past = extent.last.filter(|_| extent.start.is_some());
-        let reader = MembersReader { tail, url: Arc::clone(&url), past };
+        let reader = MembersReader::at(&broker, &options, extent);
+        let (url, topic) = (Arc::clone(&reader.url), address(&options));
         let writer = MembersWriter { broker, url, topic, writing: None, options: options.clone() };
         Ok(Self { reader, writer, reads_all: extent.reads_all() })
     }
 }
 
 impl MembersReader {
+    /// From where there is something to be read.
+    fn at(broker: &Arc<Broker>, options: &PulsarOptions, extent: Extent) -> Self {
+        let topic = address(options);
+        let tail = match extent.start {
+            Some(start) => Tail::from(broker, &topic, start),
+            None => Tail::after(broker, &topic, extent.last),
+        };
+        let past = extent.last.filter(|_| extent.start.is_some());
+        Self { tail, url: options.url.as_str().into(), past }
+    }
+
     /// Whether something is still to be read that was there when it was opened.
     #[must_use]
     pub fn is_behind(&self) -> bool {
@@ -151,6 +158,11 @@ fn beside(log: &PulsarOptions) -> PulsarOptions {
     PulsarOptions { namespace: format!("{}-cluster", log.namespace), ..log.clone() }
 }
 
+/// The name of its only partition.
+fn address(options: &PulsarOptions) -> String {
+    format!("persistent://{}/{}/{ENTRY}", options.tenant, options.namespace)
+}
+
 fn silent(url: &Arc<str>, error: &LinkError) -> MembersError {
     MembersError { url: Arc::clone(url), reason: error.to_string() }
 }
@@ -169,7 +181,15 @@ async fn prepare(admin: &Admin<'_>) -> Result<Extent, OpenError> {
     ];
     admin.prepare_namespace(policies).await?;
     admin.make(&format!("{}/partitions", admin.topic(TOPIC)), json!(1)).await?;
-    insist(admin).await?;
+    let observed = observed_retention(admin).await?;
+    if observed.standing == Standing::Broken {
+        return Err(OpenError::Unkept(vec![observed]));
+    }
+    extent(admin).await
+}
+
+/// What there is of it, from an hour back.
+async fn extent(admin: &Admin<'_>) -> Result<Extent, OpenError> {
     let entry = admin.topic(ENTRY);
     let stats = admin.ask(Method::GET, &format!("{entry}/internalStats"), None).await?;
     let now = stats.date.unwrap_or(Timestamp(0));
@@ -182,20 +202,22 @@ async fn prepare(admin: &Admin<'_>) -> Result<Extent, OpenError> {
     Ok(extent.since(&first.json()))
 }
 
-/// Refuses a topic that forgets too soon, as somebody may have set it.
-async fn insist(admin: &Admin<'_>) -> Result<(), OpenError> {
+/// Whether it forgets too soon, as somebody may have set it.
+async fn observed_retention(admin: &Admin<'_>) -> Result<Observation, OpenError> {
     let applied = format!("{}/retention?applied=true", admin.topic(TOPIC));
-    // A cluster without policies of topics does not answer that: then the namespace's, which was set, is in force.
-    let found = admin.find(&applied).await?;
-    if found.is_null() || is_kept(&found) {
-        return Ok(());
+    // A cluster without policies of topics does not answer that: then the namespace's is in force.
+    let found = match admin.find(&applied).await? {
+        Value::Null => admin.find(&format!("{}/retention", admin.namespace())).await?,
+        found => found,
+    };
+    let observed = Observation::kept("members' topic", format!("keeps {found}"));
+    if is_kept(&found) {
+        return Ok(observed);
     }
     let why = "who begins to read there must find an hour of it";
     let topic = format!("{}/{}/{TOPIC}", admin.options.tenant, admin.options.namespace);
     let remedy = format!("pulsar-admin topicPolicies remove-retention persistent://{topic}");
-    Err(OpenError::Unkept(vec![
-        Observation::kept("members' topic", found.to_string()).broken(why, remedy),
-    ]))
+    Ok(observed.broken(why, remedy))
 }
 
 /// Whether a retention keeps two hours, whatever their size.

@@ -8,6 +8,7 @@ mod edges;
 mod filesystem;
 mod finding;
 mod limits;
+mod members;
 mod memory;
 mod online;
 mod port;
@@ -24,7 +25,7 @@ use crate::cli::DoctorArgs;
 use crate::config::{Config, Engine, Flags};
 use crate::failure::Failure;
 use crate::output;
-use finding::{Finding, Report};
+use finding::{Finding, Report, Verdict};
 pub(crate) use sync_speed::measure as sync_times;
 
 /// Carries out the checks that were asked for and says what they found.
@@ -77,7 +78,12 @@ async fn offline(args: &DoctorArgs, report: &mut Report) {
             Box::new(move |pid, _| holder == Some(pid))
         }
         Engine::Pulsar(options) => {
-            report.extend(pulsar::check(options, &clock).await);
+            let found = pulsar::check(options, &clock).await;
+            let is_reached = found.iter().all(|finding| finding.verdict < Verdict::Fail);
+            report.extend(found);
+            if is_reached {
+                report.extend(members::check(options, config.cluster.as_ref(), &clock).await);
+            }
             // There is no lock that would name it.
             Box::new(|_, name| name == env!("CARGO_BIN_NAME"))
         }

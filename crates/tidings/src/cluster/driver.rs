@@ -72,10 +72,10 @@ impl Driver {
         let node = NodeId { name: cluster.name.clone(), life: Life(random()) };
         let identity =
             Identity { node, address: cluster.address.clone(), call_key: CallKey(random()) };
-        let groups = PartitionGroups::new(1).map_err(Failure::failed)?;
         let clock = Arc::clone(&process.shared.clock);
         let pace = Pace::default().checked().map_err(Failure::failed)?;
-        let mut node = Node::new(identity, groups, pace, topic.reads_all, clock.monotonic());
+        let mut node =
+            Node::new(identity, PartitionGroups::ONE, pace, topic.reads_all, clock.monotonic());
         while topic.reader.is_behind() {
             match topic.reader.next().await {
                 Ok(record) => {

@@ -1,6 +1,6 @@
 //! Two nodes with one log: when the owner is gone the other one takes over by itself, and nothing acknowledged is lost.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tidings_client::{Backoff, Client, PublisherOptions};
 use tidings_e2e::{
-    Chronicle, Engine, Pulsar, Server, TestEvent, Thresholds, Witness, ask, indicator, metric,
-    subscribe, until_ready_is,
+    Chronicle, Engine, Pulsar, Server, TestEvent, Thresholds, Witness, ask, finish, indicator,
+    metric, subscribe, until_ready_is,
 };
 use tidings_event::{Clock, SystemClock};
 use tidings_telemetry::Timer;
@@ -278,4 +278,43 @@ async fn of_two_processes_with_one_name_the_later_one_goes_on() {
     assert!(ended.stderr.contains("another process runs as node `a`"), "{}", ended.stderr);
     until_ready_is(&latter, 200).await;
     assert_eq!(latter.terminate().code, Some(0));
+}
+
+/// Verdict and words of each line of a doctor that is configured as nobody, or as a node somewhere.
+fn doctor(nodes: &Nodes, own: Option<(&str, &str)>) -> BTreeMap<String, (String, String)> {
+    let mut command = nodes.engine.command();
+    if let Some((name, address)) = own {
+        command.env("TIDINGS_CLUSTER__NODE", name);
+        command.env("TIDINGS_CLUSTER__ADVERTISE", format!("http://{address}"));
+    }
+    command.args(["--json", "doctor", "--addr", "127.0.0.1:0"]).current_dir(nodes.dir.path());
+    let ended = finish(command, "");
+    let document: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let text = |it: &Value, member: &str| it[member].as_str().unwrap_or_default().to_owned();
+    let findings = document["findings"].as_array().unwrap().iter();
+    findings.map(|it| (text(it, "check"), (text(it, "verdict"), text(it, "found")))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_says_who_is_there_and_who_owns_the_log() {
+    let Some(nodes) = Nodes::find() else { return };
+    assert_eq!(doctor(&nodes, None).get("members"), None);
+    let (owner, other) = two(&nodes).await;
+    let found = doctor(&nodes, Some(("b", &nodes.addresses[1])));
+    let (a, b) = (&nodes.addresses[0], &nodes.addresses[1]);
+    let ok = |found: &str| Some(("ok".to_owned(), found.to_owned()));
+    assert_eq!(found.get("members").cloned(), ok(&format!("a at {a}, b at {b}")), "{found:?}");
+    assert_eq!(found["log's owner"].0, "ok", "{found:?}");
+    assert!(found["log's owner"].1.starts_with("a, by term "), "{found:?}");
+    assert_eq!(found["members' topic"].0, "ok", "{found:?}");
+    assert!(!found.contains_key("cluster.node"), "{found:?}");
+    for own in [None, Some(("a", b.as_str()))] {
+        assert_eq!(doctor(&nodes, own)["cluster.node"].0, "warn");
+    }
+    for server in [other, owner] {
+        assert_eq!(server.terminate().code, Some(0));
+    }
+    let (verdict, found) = &doctor(&nodes, None)["members"];
+    assert_eq!(verdict, "ok");
+    assert!(found.starts_with("no node runs"), "{found}");
 }
