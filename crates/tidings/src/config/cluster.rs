@@ -46,3 +46,6 @@ pub(super) fn node(
         .map_err(|error| unusable(&format!("{error}; ")))?;
     Ok(Some(ClusterNode { name, address }))
 }
+
+#[cfg(test)]
+mod tests;

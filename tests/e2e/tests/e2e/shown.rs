@@ -83,6 +83,8 @@ fn every_page_with_an_example_is_known() {
         // By `operate`, and the one on tracing here.
         "docs/operate/backup.md",
         "docs/operate/capacity.md",
+        // By `cluster`, and the tests of the configuration.
+        "docs/operate/cluster.md",
         // By `edge_topics`, and the tests of the configuration.
         "docs/operate/edge-topics.md",
         "docs/operate/health.md",
