@@ -1,23 +1,26 @@
 //! The log and every stage on it, with their doors: opened in order, closed in order, once or again and again while the
 //! process lives.
 
+mod doors;
+
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_admit::Admission;
+use tidings_catalog::Catalog;
+use tidings_deliver::Deliver;
 use tidings_edge::Edges;
-use tidings_insight::Summaries;
+use tidings_insight::{Intervals, Summaries};
 use tidings_log::PartitionLog;
-use tidings_serve::{LiveLimits, Parts, Port, Server, ShownConfig, Standing};
+use tidings_serve::{LiveLimits, Parts, Port, ShownConfig, Standing};
 use tidings_telemetry::{Memory, Timer};
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 use crate::build::{self, Shared};
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::memory::pressure::Watch;
+use doors::Doors;
 
 /// How often admission is asked whether a checkpoint is due.
 const CHECKPOINT_LOOK: Duration = Duration::from_secs(1);
@@ -48,7 +51,7 @@ impl Stages {
     /// Opens every stage on a log, each after those it stands on.
     ///
     /// # Errors
-    /// The first stage that could not start. Whoever opened the log closes it then.
+    /// The first stage that could not start; those before it are closed then, and whoever opened the log closes that.
     pub(crate) async fn open(
         config: &Config,
         process: &Process,
@@ -57,11 +60,22 @@ impl Stages {
         let shared = &process.shared;
         let catalog = build::catalog::open(config, &log, shared).await?;
         let admission = build::admit::open(config, &log, &catalog, shared).await?;
-        let deliver = build::deliver::open(config, &log, &catalog, shared).await?;
-        let intervals = build::insight::intervals(config, (&log, &catalog), &admission, shared)?;
-        let ways = (&admission, &deliver);
-        let summaries = build::insight::summaries(config, (&log, &catalog), ways, shared);
-        let edges = build::edge::open(config, (&log, &catalog), &deliver, shared)?;
+        let deliver = match build::deliver::open(config, &log, &catalog, shared).await {
+            Ok(deliver) => deliver,
+            Err(failure) => {
+                admission.close().await;
+                return Err(failure);
+            }
+        };
+        let beside = beside(config, (&log, &catalog), (&admission, &deliver), shared).await;
+        let (intervals, summaries, edges) = match beside {
+            Ok(beside) => beside,
+            Err(failure) => {
+                admission.close().await;
+                deliver.close().await;
+                return Err(failure);
+            }
+        };
         let parts = Parts {
             admission,
             deliver,
@@ -101,10 +115,11 @@ impl Stages {
 /// Stages with their doors.
 pub(crate) struct Stack {
     stages: Stages,
-    stop: CancellationToken,
-    server: JoinSet<Result<(), Failure>>,
+    port: Port,
+    doors: Option<Doors>,
+    /// Doors that were shut, until the last of what was under way there has ended.
+    shutting: JoinSet<Result<(), Failure>>,
     periodic: JoinSet<()>,
-    memory: Watch,
 }
 
 impl Stack {
@@ -117,27 +132,21 @@ impl Stack {
         stages: Stages,
         port: Port,
     ) -> Result<Self, Failure> {
-        let server = Server::at(port, stages.parts.clone());
-        let parts = &stages.parts;
-        let memory = build::pressure::keep(config, parts, server.forms()).watch();
-        let memory = match memory {
-            Ok(memory) => memory,
-            Err(error) => {
+        let doors = match Doors::open(config, &stages.parts, port.clone()) {
+            Ok(doors) => doors,
+            Err(failure) => {
                 stages.close().await;
-                return Err(Failure::Failed(format!("cannot watch memory: {error}")));
+                return Err(failure);
             }
         };
-        let stop = CancellationToken::new();
-        let mut serving = JoinSet::new();
-        let stopped = stop.clone();
-        serving.spawn(async move { server.run(stopped).await.map_err(Failure::failed) });
+        let parts = &stages.parts;
         let mut periodic = JoinSet::new();
         periodic.spawn(trim(parts.clone(), config.trim_interval));
         periodic.spawn(checkpoint(Arc::clone(&parts.admission)));
         if parts.admission.settings().capacity.is_some() {
             periodic.spawn(look_at_load(Arc::clone(&parts.admission)));
         }
-        Ok(Self { stages, stop, server: serving, periodic, memory })
+        Ok(Self { stages, port, doors: Some(doors), shutting: JoinSet::new(), periodic })
     }
 
     /// The stages, as the doors see them.
@@ -145,12 +154,35 @@ impl Stack {
         &self.stages.parts
     }
 
+    /// Whether somebody is let in.
+    pub(crate) fn has_doors(&self) -> bool {
+        self.doors.is_some()
+    }
+
+    /// Ends every stream and lets nobody in, until [`Self::open_doors`]; the stages go on.
+    pub(crate) fn shut_doors(&mut self) {
+        while self.shutting.try_join_next().is_some() {}
+        if let Some(doors) = self.doors.take() {
+            self.shutting.spawn(doors.shut());
+        }
+    }
+
+    /// Lets everybody in again.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(crate) fn open_doors(&mut self, config: &Config) -> Result<(), Failure> {
+        if self.doors.is_none() {
+            self.doors = Some(Doors::open(config, &self.stages.parts, self.port.clone())?);
+        }
+        Ok(())
+    }
+
     /// Resolves when the server ends by itself, which it does only by a failure.
     pub(crate) async fn ended(&mut self) -> Result<(), Failure> {
-        match self.server.join_next().await {
-            Some(Ok(ended)) => ended,
-            Some(Err(error)) => Err(Failure::Failed(format!("the server failed: {error}"))),
-            None => Ok(()),
+        match &mut self.doors {
+            Some(doors) => doors.ended().await,
+            None => std::future::pending().await,
         }
     }
 
@@ -159,12 +191,35 @@ impl Stack {
     /// # Errors
     /// What the server failed with while it was stopping.
     pub(crate) async fn stop(mut self) -> Result<(), Failure> {
-        self.stop.cancel();
-        let served = self.ended().await;
+        self.shut_doors();
+        let mut served = Ok(());
+        while let Some(shut) = self.shutting.join_next().await {
+            let shut = shut.map_err(|error| Failure::Failed(format!("the server failed: {error}")));
+            served = served.and(shut.and_then(|shut| shut));
+        }
         self.periodic.shutdown().await;
-        drop(self.memory);
         self.stages.close().await;
         served
+    }
+}
+
+/// Opens what stands beside the way in and the way out.
+async fn beside(
+    config: &Config,
+    stored: (&Arc<dyn PartitionLog>, &Arc<Catalog>),
+    ways: (&Arc<Admission>, &Arc<Deliver>),
+    shared: &Shared,
+) -> Result<(Arc<Intervals>, Summaries, Edges), Failure> {
+    let intervals = build::insight::intervals(config, stored, ways.0, shared)?;
+    match build::edge::open(config, stored, ways.1, shared) {
+        Ok(edges) => {
+            let summaries = build::insight::summaries(config, stored, ways, shared);
+            Ok((intervals, summaries, edges))
+        }
+        Err(failure) => {
+            intervals.close().await;
+            Err(failure)
+        }
     }
 }
 

@@ -25,6 +25,9 @@ use crate::stack::{Process, Stack};
 
 /// How often it is looked whether another owner has the log, at least.
 const LOOK: Duration = Duration::from_millis(500);
+/// How long the streams of an owner stay open whose lease has run out: a broker that hesitates ends none, and about then
+/// another node may own the log.
+const STREAMS_STAY: Duration = Duration::from_secs(2);
 /// How long a node that is to stop waits until it is told that it holds nothing: as long as a coordinator waits for it.
 const LEAVE: Duration = Duration::from_secs(10);
 
@@ -183,6 +186,27 @@ impl Driver {
         };
         self.step(input, reloading);
         self.look_for_another_owner(reloading);
+        self.mind_doors(reloading.in_force())
+    }
+
+    /// Ends the streams of an owner that is cut off, for their clients find the next owner only so; and lets them in
+    /// again when it is back, and nobody took the log.
+    fn mind_doors(&mut self, config: &Config) -> Result<(), Failure> {
+        let now = self.now();
+        let Holding::Open { stack, .. } = &mut self.holding else { return Ok(()) };
+        if stack.has_doors() {
+            if now >= self.node.lease_until().saturating_add(STREAMS_STAY) {
+                tracing::warn!("is cut off: ends its streams");
+                stack.shut_doors();
+                self.stand_by(config);
+            }
+        } else if self.node.has_lease(now) {
+            stack.open_doors(config)?;
+            if let Some(standby) = self.standby.take() {
+                standby.cancel();
+            }
+            tracing::info!("is back, and still owns the log");
+        }
         Ok(())
     }
 
@@ -262,7 +286,9 @@ impl Driver {
             Holding::Open { term, stack, log } => {
                 tracing::info!(%term, ?how, "gives up the log");
                 reloading.follow(None);
-                self.stand_by(reloading.in_force());
+                if stack.has_doors() {
+                    self.stand_by(reloading.in_force());
+                }
                 let terms = (term, self.later(term));
                 self.holding = self.tasks.close((stack, log), terms, how);
             }

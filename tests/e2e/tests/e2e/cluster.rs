@@ -13,8 +13,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tidings_client::{Backoff, Client, PublisherOptions};
 use tidings_e2e::{
-    Chronicle, Engine, Pulsar, Server, TestEvent, Thresholds, Witness, ask, finish, indicator,
-    metric, subscribe, until_ready_is,
+    Chronicle, Engine, OwnPulsar, Pulsar, Server, TestEvent, Thresholds, Witness, ask, finish,
+    indicator, metric, subscribe, until_ready_is,
 };
 use tidings_event::{Clock, SystemClock};
 use tidings_telemetry::Timer;
@@ -43,13 +43,16 @@ struct Nodes {
 
 impl Nodes {
     fn find() -> Option<Self> {
-        let engine = Pulsar::find()?.engine();
+        Some(Self::of(Pulsar::find()?.engine()))
+    }
+
+    fn of(engine: Engine) -> Self {
         let dir = tempfile::tempdir().unwrap();
         // A node says where it is before it is there.
         let free: Vec<TcpListener> =
             (0..2).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let addresses = free.iter().map(|port| port.local_addr().unwrap().to_string()).collect();
-        Some(Self { engine, dir, addresses })
+        Self { engine, dir, addresses }
     }
 
     fn data(&self, at: usize) -> PathBuf {
@@ -264,6 +267,42 @@ async fn an_owner_that_is_told_to_stop_hands_over_at_once() {
     load.goes_on().await;
     let chronicle = load.finish().await;
     assert_eq!(other.terminate().code, Some(0));
+    judge(&nodes, &chronicle).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_owner_that_is_cut_off_ends_its_streams_and_goes_on_where_nobody_followed() {
+    let Some(broker) = OwnPulsar::start() else { return };
+    let nodes = Nodes::of(broker.pulsar().engine());
+    let (owner, other) = two(&nodes).await;
+    let mut load = Load::start(&nodes).await;
+    load.goes_on().await;
+    let client = owner.client().await;
+    subscribe(&client, "quiet", &["analysis/patterns"]).await;
+    let mut quiet = Witness::attach_as(&client, &load.chronicle, "quiet", "quiet").await.unwrap();
+    broker.kill();
+    let ended = async {
+        loop {
+            match quiet.next_within(Duration::from_secs(1)).await {
+                Ok(came) => assert!(came.is_none(), "nothing is published there"),
+                Err(error) => return error,
+            }
+        }
+    };
+    let error = Timer.limit(BACK, ended).await.expect("the stream ends");
+    assert!(error.is_retryable(), "{error}");
+    let told = until_ready_is(&owner, 503).await;
+    assert!(told.contains("beats"), "{told}");
+    broker.start_again();
+    until_ready_is(&owner, 200).await;
+    load.goes_on().await;
+    let takeovers = [&owner, &other].map(|node| metric(node, "tidings_cluster_takeovers_total"));
+    assert_eq!(takeovers, [1, 0], "nobody was dead");
+    let chronicle = load.finish().await;
+    for server in [other, owner] {
+        let ended = server.terminate();
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    }
     judge(&nodes, &chronicle).await;
 }
 
